@@ -1,0 +1,50 @@
+"""The main script: page look, navigation, the shared sidebar; then the page that was asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from pages.frame import show, state
+from release_core import review
+
+FOLDER = Path(__file__).parent.parent
+# Section -> rows of (file, title, icon); the first page of all is the one at "/".
+MENU = {
+    "Decide": [
+        ("overview", "Overview", "gavel"),
+        ("sign_off", "Sign-off", "signature"),
+        ("history", "History", "history"),
+    ],
+    "Evidence": [
+        ("score_drift", "Score drift", "show_chart"),
+        ("segments", "Segments", "stacks"),
+        ("cutoffs", "Cutoffs", "content_cut"),
+        ("calibration", "Calibration", "straighten"),
+        ("labels", "Labels", "hourglass_bottom"),
+    ],
+    "Operate": [("data_health", "Data health", "fact_check")],
+}
+
+
+def _pages() -> dict[str, list[st.Page]]:
+    return {
+        section: [
+            st.Page(FOLDER / f"{name}.py", title=title, icon=f":material/{icon}:", default=name == "overview")
+            for name, title, icon in rows
+        ]
+        for section, rows in MENU.items()
+    }
+
+
+st.set_page_config("Release Review", page_icon=str(Path(__file__).with_name("icon.png")), layout="wide")
+show.stylesheet()
+page = st.navigation(_pages(), expanded=True)
+with st.sidebar:
+    choice = state.choose(review)
+state.link_banner()
+if choice is None:
+    show.empty("There is no release yet. Build the demo with: python -m release_core demo")
+else:
+    page.run()

@@ -1,0 +1,31 @@
+"""Takes numbers that were computed elsewhere; gives charts as plain values. Nothing here computes a statistic."""
+
+from release_core.charts.bars import share_above
+from release_core.charts.chart import Caption, Chart
+from release_core.charts.distribution import distribution
+from release_core.charts.forest import forest
+from release_core.charts.heatmap import heatmap
+from release_core.charts.maturity import by_age, by_step
+from release_core.charts.reliability import reliability
+from release_core.charts.style import PROBABILITY, Score
+from release_core.charts.sweep import cost, trade
+from release_core.charts.timeline import timeline
+from release_core.charts.transition import transition
+
+__all__ = [
+    "PROBABILITY",
+    "Caption",
+    "Chart",
+    "Score",
+    "by_age",
+    "by_step",
+    "cost",
+    "distribution",
+    "forest",
+    "heatmap",
+    "reliability",
+    "share_above",
+    "timeline",
+    "trade",
+    "transition",
+]

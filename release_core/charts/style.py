@@ -1,0 +1,188 @@
+"""Takes nothing but choices; gives the parts that all charts share: layout, axes, version lines, cutoff marks."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from release_core.charts import digits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from release_core.charts.chart import Caption, Row, Spec
+
+# Every colour token that a spec may use; pages/frame/tokens.py gives each a colour for light and for dark.
+TOKENS = frozenset(
+    {"bg", "text", "muted", "border", "grid", "panel", "link", "base", "cand", "cut"}
+    | {"good", "warn", "bad", "undecided", "approve", "review", "block"}
+    | {f"{name}{i}" for name, size in (("cat", 6), ("seq", 10), ("div", 10)) for i in range(size)}
+)
+TRACE_TYPES = frozenset({"scatter", "bar", "heatmap"})
+
+PAIR_HEIGHT = 280
+ROW_HEIGHT = 24
+EDGE = 16.0  # scores of exactly 0 and 1 stand at the ends of the log-odds grid
+
+LINES = {
+    "baseline": {"color": "$base", "width": 2, "dash": "dash"},
+    "candidate": {"color": "$cand", "width": 2, "dash": "solid"},
+}
+MARKERS = {
+    "baseline": {"color": "$base", "symbol": "square-open", "size": 7, "line": {"width": 1.5, "color": "$base"}},
+    "candidate": {"color": "$cand", "symbol": "circle", "size": 7},
+}
+PROBABILITY_TICKS = (1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99, 0.999, 0.9999)
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """The axis on which scores are shown: probabilities on log-odds, points as they are."""
+
+    name: str = "probability"
+    title: str = "score (log-odds scale)"
+
+    def place(self, score: float | None) -> float | None:
+        """Return where `score` stands on the axis; scores of 0 and 1 stand at -16 and 16."""
+        if score is None or self.name != "probability":
+            return score
+        if score <= 0 or score >= 1:
+            return math.copysign(EDGE, score - 0.5)
+        return max(-EDGE, min(EDGE, math.log(score / (1 - score))))
+
+    def write(self, score: float | None) -> str:
+        """Return `score` as a reader sees it: percent for probabilities, else the number."""
+        return digits.percent(score) if self.name == "probability" else digits.number(score)
+
+    def axis(self, scores: Iterable[float | None], title: str = "") -> Spec:
+        """Return an axis that spans `scores`, with ticks at round probabilities."""
+        placed = [p for p in map(self.place, scores) if p is not None]
+        if self.name != "probability" or not placed:
+            return axis(title or self.title)
+        low, high = min(placed), max(placed)
+        room = 0.02 * (high - low) or 0.5
+        ticks = [tick for tick in PROBABILITY_TICKS if low - room <= (self.place(tick) or 0.0) <= high + room]
+        marks = {"tickvals": [self.place(t) for t in ticks], "ticktext": [f"{100 * t:g}%" for t in ticks]}
+        return axis(title or self.title, range=[low - room, high + room], **marks)
+
+
+PROBABILITY = Score()
+
+
+def layout(question: str, height: int = PAIR_HEIGHT, **parts: Any) -> Spec:
+    """Return the layout that every chart starts from, with `parts` laid over it."""
+    common: Spec = {
+        "height": height,
+        "uirevision": question,
+        "font": {"size": 12, "color": "$muted"},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "margin": {"l": 8, "r": 14, "t": 30, "b": 8},
+        "dragmode": False,
+        "hovermode": "closest",
+        "hoverlabel": {"bgcolor": "$panel", "bordercolor": "$border", "font": {"color": "$text", "size": 12}},
+        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"color": "$text"}},
+        "xaxis": axis(""),
+        "yaxis": axis(""),
+    }
+    return common | parts
+
+
+def axis(title: str, **parts: Any) -> Spec:
+    """Return an axis with our grid and a muted title, with `parts` laid over it."""
+    common: Spec = {
+        "title": {"text": title, "font": {"size": 12}, "standoff": 8},
+        "gridcolor": "$grid",
+        "linecolor": "$border",
+        "showline": True,
+        "zeroline": False,
+        "automargin": True,
+        "ticks": "",
+        "fixedrange": True,
+    }
+    return common | parts
+
+
+def share_axis(title: str, **parts: Any) -> Spec:
+    """Return an axis of shares (0 to 1) with percent ticks; `~p` keeps small ones readable on a log scale."""
+    return axis(title, **({"tickformat": "~p", "rangemode": "tozero"} | parts))
+
+
+def line(name: str, version: str, x: Sequence[Any], y: Sequence[Any], **parts: Any) -> Spec:
+    """Return the line trace of one version: candidate solid, baseline dashed."""
+    common: Spec = {"type": "scatter", "mode": "lines", "name": name, "x": list(x), "y": list(y)}
+    return common | {"line": dict(LINES[version]), "connectgaps": False} | parts
+
+
+def band(x: Sequence[Any], low: Sequence[float | None], high: Sequence[float | None], colour: str) -> Spec:
+    """Return a filled interval band; where the interval is not known there is a gap."""
+    outline: list[tuple[Any, Any]] = []
+    for known, points in groupby(zip(x, low, high, strict=True), lambda point: None not in point):
+        run = list(points) if known else []
+        outline += [(a, b) for a, b, _ in run] + [(a, c) for a, _, c in reversed(run)]
+        outline += [(None, None)] if run else []
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [a for a, _ in outline],
+        "y": [b for _, b in outline],
+        "fill": "toself",
+        "fillcolor": colour,
+        "line": {"width": 0},
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
+
+
+def cutoff_marks(cutoffs: list[Row], score: Score, axis_range: list[float] | None) -> tuple[list[Spec], list[Spec]]:
+    """Return shapes and annotations of vertical cutoff lines.
+
+    Rows: label, score, version (baseline: dashed grey; candidate or both: dotted orange). Labels of
+    neighbours stand one below the other and, at the right of `axis_range`, on the left of their line.
+    """
+    turn = math.inf if axis_range is None else axis_range[0] + 0.7 * (axis_range[1] - axis_range[0])
+    ordered = sorted((row for row in cutoffs if row["score"] is not None), key=lambda row: row["score"])
+    shapes, notes = [], []
+    for place, row in enumerate(ordered):
+        old = row.get("version") == "baseline"
+        at = score.place(row["score"])
+        colour, dash = ("$base", "dash") if old else ("$cut", "dot")
+        shapes.append(vertical(at, colour, dash))
+        text = f"{row['label']} ≥ {score.write(row['score'])}"
+        side = {"xanchor": "right", "xshift": -3} if at is not None and at > turn else {}
+        notes.append(note(at, 1 - 0.09 * (place % 4), text, "$muted" if old else "$cut", **side))
+    return shapes, notes
+
+
+def vertical(x: object, colour: str, dash: str = "dot", width: float = 1.5) -> Spec:
+    """Return a vertical line over the whole height."""
+    pen = {"color": colour, "dash": dash, "width": width}
+    return {"type": "line", "x0": x, "x1": x, "y0": 0, "y1": 1, "yref": "paper", "line": pen}
+
+
+def note(x: object, y: float, text: str, colour: str = "$muted", **parts: Any) -> Spec:
+    """Return a text beside (x, y), y being a share of the height, on a background that keeps it readable."""
+    common: Spec = {"x": x, "y": y, "yref": "paper", "text": plain(text), "showarrow": False, "xanchor": "left"}
+    return common | {"yanchor": "top", "xshift": 3, "font": {"color": colour, "size": 11}, "bgcolor": "$bg/.8"} | parts
+
+
+def plain(text: str) -> str:
+    """Return `text` so that Plotly, which reads a small HTML, shows it letter by letter."""
+    return str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def short(text: str, longest: int = 30) -> str:
+    """Return `text` cut to `longest` letters for an axis; the hover has the whole."""
+    return plain(text if len(text) <= longest else f"{text[: longest - 1]}…")
+
+
+def both(caption: Caption) -> list[tuple[str, str]]:
+    """Return (version, legend name) with the baseline first, as it is drawn beneath."""
+    return [(version, plain(caption.name(version))) for version in ("baseline", "candidate")]
+
+
+def column(rows: list[Row], name: str) -> list[Any]:
+    """Return one column of `rows`, None where a row lacks it."""
+    return [row.get(name) for row in rows]

@@ -1,0 +1,6 @@
+"""Rows in, cells out: builds the cube file by file, keeps it in a cache, and answers slices of it."""
+
+from release_core.cube.build import build
+from release_core.cube.cube import REPLAY_SET, Cube
+
+__all__ = ["REPLAY_SET", "Cube", "build"]

@@ -1,0 +1,218 @@
+"""Log files in, a published cube out: what each file gives is kept under its fingerprint and added up.
+
+Four steps, each skipped where its result is in the cache: a file's good rows become slim events; a look
+across files finds duplicates, early outcomes and the outcomes that touch each file; a file's events become
+cells; the cells of all files are added and published under a new name.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from release_core import contract
+from release_core.cube import cells, labels, steps
+from release_core.cube.across import across
+from release_core.cube.files import copy, digest, listed, replace_text, text
+from release_core.cube.parts import FORMAT, Part, part, spec
+from release_core.errors import Problem, SourceError
+from release_core.release import OTHER
+from release_core.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from release_core.contract import LogFile
+    from release_core.release import Release
+    from release_core.store import Cursor
+
+    Progress = Callable[[float, str], None]
+
+# With more parts than this their cells are added before they are published, else when they are read.
+MOST_PARTS = 32
+LOGS = ("decisions", "outcomes", "runtime")
+
+
+def build(release: Release, cache: Path, progress: Progress | None = None) -> Path:
+    """Bring the cube of a release up to date and return the folder in which it is published.
+
+    Args:
+        release: the release whose logs are read.
+        cache: folder of this release's cached parts and published cubes; created if missing.
+        progress: called with the share done (0 to 1) and a sentence.
+
+    Raises:
+        SourceError: there is no decisions log, or none of its files can be used.
+    """
+    cache.mkdir(parents=True, exist_ok=True)
+    found = {log: contract.files(release, log, cache) for log in LOGS}
+    if not found["decisions"]:
+        raise SourceError(_no_decisions(release))
+    name = digest(FORMAT, spec(release), [(file.relative, file.fingerprint) for log in LOGS for file in found[log]])
+    target = cache / f"cube-{name}"
+    if not (target / "cube.json").exists():
+        with Store() as store:
+            _build(release, store, found, target, progress or (lambda share, text: None))
+    replace_text(cache / "current.json", json.dumps({"cube": target.name}))
+    return target
+
+
+def _build(release: Release, store: Store, found: dict[str, list[LogFile]], target: Path, tell: Progress) -> None:
+    parts: dict[str, list[Part]] = {log: [] for log in LOGS}
+    files = [(log, file) for log in LOGS for file in found[log]]
+    for number, (log, file) in enumerate(files):
+        tell(0.4 * number / len(files), f"Reading {file.relative}")
+        parts[log].append(part(release, store, file, target.parent))
+    if not any(one.good for one in parts["decisions"]):
+        raise SourceError(*(Problem(**one.report["rejected"]) for one in parts["decisions"]))
+    tell(0.4, "Joining outcomes")
+    facts = across(release, store, parts, target.parent)
+    folders = []
+    for number, one in enumerate(parts["decisions"]):
+        tell(0.45 + 0.4 * number / len(parts["decisions"]), f"Counting {one.file.relative}")
+        if one.good:
+            folders.append(_cells(release, store, one, parts["outcomes"], _own(facts, number)))
+    tell(0.85, "Adding up the cells")
+    _publish(release, store, folders, target, _summary(release, parts, facts))
+    tell(1.0, "Ready")
+
+
+def _no_decisions(release: Release) -> Problem:
+    return Problem(
+        f"{release.folder / release.decisions.path}",
+        "no log file",
+        "at least one .parquet, .csv or .jsonl file of decisions",
+        "Put the decisions log there, or name its place in release.toml as [source.decisions] path.",
+    )
+
+
+def _own(facts: dict[str, Any], number: int) -> tuple[list[int], str]:
+    """Return the rows of a decisions part that repeat earlier events, and the mark of the outcomes that touch it."""
+    return facts["duplicates"].get(str(number), []), facts["touched"].get(str(number), "")
+
+
+def _cells(release: Release, store: Store, one: Part, outcomes: list[Part], own: tuple[list[int], str]) -> Path:
+    """Return the folder of a part's cells, from the cache or by counting its events once."""
+    folder = one.good.parent / f"cells-{digest(one.key, own)}"  # type: ignore[union-attr]
+    if (folder / "done").exists():
+        return folder
+    folder.mkdir(exist_ok=True)
+    with store.cursor() as cursor:
+        _facts(release, cursor, one, outcomes, own[0])
+        made: set[str] = set()
+        for table, sql, params in cells.statements(release):
+            verb = f"insert into {table}_cells" if table in made else f"create or replace temp table {table}_cells as"
+            cursor.execute(f"{verb} {sql}", params)
+            made.add(table)
+        for table in made:
+            copy(cursor, cells.spelled(table), folder / f"{table}.parquet")
+    (folder / "done").touch()
+    return folder
+
+
+def _facts(release: Release, cursor: Cursor, one: Part, outcomes: list[Part], excluded: list[int]) -> None:
+    """Make the table `facts`: one row per stretch of time of each of the part's events."""
+    cursor.execute(
+        f"create or replace temp table slim as select * from read_parquet({text(one.good)}) "
+        "where row not in (select unnest($excluded::bigint[]))",
+        {"excluded": excluded},
+    )
+    files = [other.good for other in outcomes if other.good]
+    empty = "select '' as event_id, '' as outcome, '' as value, null::timestamp as observed_at where false"
+    cursor.execute(
+        "create or replace temp table told as select event_id, outcome, value, observed_at from "
+        f"({f'select * from read_parquet({listed(files)})' if files else empty}) semi join slim using (event_id)"
+    )
+    sql, params = labels.stretches(release.labels, "slim", "told")
+    cursor.execute(f"create or replace temp table stretches as {sql}", params)
+    for statement in cells.prepare(release):
+        cursor.execute(statement)
+
+
+def _publish(release: Release, store: Store, folders: list[Path], target: Path, summary: dict[str, Any]) -> None:
+    """Publish the parts' cells as a cube: the folder appears under its name only when it is whole."""
+    unfinished = target.with_name(f"_{target.name}.{os.getpid()}")
+    unfinished.mkdir(exist_ok=True)
+    summary["tables"] = {}
+    with store.cursor() as cursor:
+        for table in cells.TABLES:
+            files = [folder / f"{table}.parquet" for folder in folders if (folder / f"{table}.parquet").exists()]
+            if files:
+                summary["tables"][table] = _table(release, cursor, table, files, unfinished)
+    (unfinished / "cube.json").write_text(json.dumps(summary, indent=1), encoding="utf-8")
+    if not (target / "cube.json").exists():
+        unfinished.replace(target)
+
+
+def _table(release: Release, cursor: Cursor, table: str, files: list[Path], folder: Path) -> list[str]:
+    """Return the files, relative to the cache, that hold a table: the parts' own, or one in which they are added up."""
+    crowded = _cap(release, cursor, table, f"select * from read_parquet({listed(files)})")
+    if not crowded and len(files) <= MOST_PARTS:
+        return [str(file.relative_to(folder.parent)) for file in files]
+    copy(cursor, _added(table), folder / f"{table}.parquet")
+    return [f"{folder.name.lstrip('_').rsplit('.', 1)[0]}/{table}.parquet"]
+
+
+def _added(table: str) -> str:
+    """Return the SQL that adds the capped cells of a table."""
+    keys = cells.KEYS[table]
+    sums = [f"sum({name})::bigint as {name}" for name in cells.SUMS[table].split(", ")]
+    sums += ["min(low) as low", "max(high) as high"] if table == "score" else []
+    return f"select {keys}, {', '.join(sums)} from capped group by {keys}"
+
+
+def _cap(release: Release, cursor: Cursor, table: str, rows: str) -> bool:
+    """Make the view `capped` of the cells, in which rare values of crowded dimensions read "(other)"; return if any."""
+    if table == "score":
+        _find_crowded(release, cursor, rows)
+    crowded = cursor.rows("select count(*) as n from crowded")[0]["n"]
+    if not crowded or '"by"' not in cells.KEYS[table]:
+        cursor.execute(f"create or replace temp view capped as {rows}")
+        return False
+    named = "case when exists (from crowded c where c.dim = split_part(r.\"by\", ',', {n}) and c.value = r.v{n}) then {other} else r.v{n} end as v{n}"
+    replaced = ", ".join(named.format(n=n, other=text(OTHER)) for n in (1, 2))
+    cursor.execute(f"create or replace temp view capped as select r.* replace ({replaced}) from ({rows}) r")
+    return True
+
+
+def _find_crowded(release: Release, cursor: Cursor, rows: str) -> None:
+    """Make the table `crowded` (dim, value) of the values beyond the cap of their dimension, by number of events."""
+    cursor.execute(
+        f"""
+        create or replace temp table crowded as
+        select dim, value from (
+            select dim, value, row_number() over (partition by dim order by n desc, value) as place from (
+                select "by" as dim, v1 as value, sum(n) as n
+                from ({rows}) where label = -1 and version = 0 and "by" <> '' group by "by", v1
+            )
+        ) where place > {release.segments.cap}
+        """
+    )
+
+
+def _summary(release: Release, parts: dict[str, list[Part]], facts: dict[str, Any]) -> dict[str, Any]:
+    """Return what the cube knows of its logs: steps, fingerprint, and per file what was read and set aside."""
+    return {
+        "release": release.id,
+        "unit": steps.unit_of(release.labels.steps),
+        "steps": steps.chosen(release.labels.steps, facts["first"], facts["last"]),
+        "fingerprint": digest([(one.file.log, one.file.relative, one.file.fingerprint) for log in LOGS for one in parts[log]]),
+        "reversals": facts["reversals"],
+        "clustered": facts["clustered"],
+        "logs": {log: [_told(one, log, number, facts) for number, one in enumerate(parts[log])] for log in LOGS},
+    }
+
+
+def _told(one: Part, log: str, number: int, facts: dict[str, Any]) -> dict[str, Any]:
+    """Return a file's report with what the look across files adds: repeated events, early and pending outcomes."""
+    which = {"decisions": ("duplicates", "event already in an earlier file"), "outcomes": ("early", "observed before its event")}
+    name, rule = which.get(log, ("", ""))
+    late = len(facts.get(name, {}).get(str(number), [])) if name else 0
+    report = dict(one.report, size=one.file.size, fingerprint=one.file.fingerprint, bad=one.bad.name if one.bad else None)
+    report["accepted"] -= late
+    report["quarantined"] += late
+    report["reasons"] = report["reasons"] | ({rule: late} if late else {})
+    report["pending"] = facts["pending"].get(str(number), 0) if log == "outcomes" else 0
+    return report

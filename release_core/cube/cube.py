@@ -1,0 +1,208 @@
+"""A published cube in, slices out: cells of any stage, as-of step and up to two dimensions, as dense arrays."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from release_core.cube import cells as tables
+from release_core.cube import dense, steps
+from release_core.cube.files import listed
+from release_core.errors import NotFound, Problem, Unanswerable
+from release_core.frames import Cells
+from release_core.release import Stage
+from release_core.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from release_core.cube.dense import Columns
+    from release_core.frames import Array
+    from release_core.release import Release
+
+    # The dimensions to split by, and the (dimension, value) pairs to filter by.
+    Group = tuple[tuple[str, ...], tuple[tuple[str, str], ...]]
+
+REPLAY_SET = "replay_set"
+MOST_DIMENSIONS = 2
+# A stretch counts at an as-of step if it has begun, is not over, and (for judged labels) its event is mature.
+CODED = ("v1", "v2", REPLAY_SET)
+KNOWN = "since <= $step and until > $step"
+MATURE = f"{KNOWN} and (label = -1 or settled <= $step)"
+SLICED = {
+    "score": ("version", "bin", "label"),
+    "shard": ("version", "bin", "band", "shard", "label"),
+    "pair": ("both_scored", "arm", "baseline_action", "candidate_action", "shard", "label"),
+}
+
+
+class Cube:
+    """The cells of one release, loaded once and read by any number of threads; nothing in it ever changes."""
+
+    def __init__(self, release: Release, folder: Path) -> None:
+        """Load the cube that `build` published in `folder`."""
+        self.release = release
+        self.folder = folder
+        self.name = folder.name
+        self.facts: dict[str, Any] = json.loads((folder / "cube.json").read_text(encoding="utf-8"))
+        self.unit: str = self.facts["unit"]
+        self.steps: tuple[int, ...] = tuple(self.facts["steps"])
+        self.fingerprint: str = self.facts["fingerprint"]
+        self.store = Store()
+        self._names = self._load()
+        self.slice = lru_cache(maxsize=64)(self._slice)
+
+    def _load(self) -> Array:
+        """Load the tables and return the text of every dimension value, at its code: slices group by codes."""
+        cache = self.folder.parent
+        files = {t: f"read_parquet({listed([cache / name for name in names])})" for t, names in self.facts["tables"].items()}
+        values = " union ".join(f"select {column} as v from {files['pair']}" for column in CODED)
+        self.store.execute(f"create type code as enum (select v from ({values}) order by v)")
+        self.store.execute(f"create type cuboid as enum (select distinct \"by\" from {files['pair']})")
+        coded = ", ".join(f"{column}::code as {column}" for column in CODED)
+        for table, file in files.items():
+            replaced = f'replace ({coded}, "by"::cuboid as "by")' if '"by"' in tables.KEYS[table] else ""
+            ordered = 'order by "by"' if replaced else ""
+            self.store.execute(f"create table {table} as select * {replaced} from {file} {ordered}")
+        return self.store.query("select unnest(enum_range(null::code))::varchar as v")["v"]
+
+    def end(self, step: int) -> datetime:
+        """Return the last instant of an as-of step, UTC."""
+        return steps.end(self.unit, step)
+
+    def step(self, as_of: str | None) -> int:
+        """Return the as-of step of a text (None: the latest).
+
+        Raises:
+            NotFound: the text is no time, or lies before the first step.
+        """
+        return self.steps[-1] if as_of is None else steps.snap(self.unit, self.steps, steps.parse(as_of))
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Return the stages with decisions, in their order."""
+        found = set(self.store.query("select distinct stage from checks")["stage"])
+        return tuple(stage for stage in Stage if stage in found)
+
+    def values(self, dim: str) -> tuple[str, ...]:
+        """Return the values of a dimension in the logs, sorted; a dimension is declared, or `replay_set`."""
+        if dim == REPLAY_SET:
+            found = self.store.query("select distinct replay_set as v from checks where replay_set <> ''")
+        else:
+            self.dimensions((dim,))
+            found = self.store.query('select distinct v1 as v from pair where "by" = $dim', {"dim": dim})
+        return tuple(sorted(map(str, found["v"])))
+
+    def checks(self, stage: Stage, step: int) -> dict[str, int]:
+        """Return the counts over all sets of a stage as of a step: events, overlap, parity, clipped scores."""
+        sums = ", ".join(f"coalesce(sum({name}), 0)::bigint as {name}" for name in tables.SUMS["checks"].split(", "))
+        sql = f"select {sums} from checks where stage = $stage and entry <= $step"
+        return {name: int(column[0]) for name, column in self.store.query(sql, {"stage": stage, "step": step}).items()}
+
+    def codes(self, stage: Stage, step: int) -> list[tuple[str, str, str, float, float, int]]:
+        """Return (input, code, period, share in it, share in all periods before, events in it) for every later period."""
+        if not self.release.watches:
+            return []
+        sql = """
+        with shown as (select name, code, entry, sum(n) as n from watch where stage = $stage and entry <= $step group by all),
+        periods as (select name, entry, sum(n) as total from shown group by all),
+        every as (select p.name, c.code, p.entry, p.total from periods p join (select distinct name, code from shown) c using (name)),
+        filled as (select e.*, coalesce(s.n, 0) as n from every e left join shown s using (name, code, entry)),
+        compared as (
+            select name, code, entry, n / total as share, total, row_number() over (w) as place,
+                sum(n) over (w rows between unbounded preceding and 1 preceding)
+                    / sum(total) over (w rows between unbounded preceding and 1 preceding) as before
+            from filled window w as (partition by name, code order by entry)
+        )
+        select name, code, entry, share::double as share, before::double as before, total::bigint as total
+        from compared where place > 1 order by name, entry, code
+        """
+        found = self.store.rows(sql, {"stage": stage, "step": step})
+        return [(r["name"], r["code"], self.label(r["entry"]), r["share"], r["before"], r["total"]) for r in found]
+
+    def label(self, step: int) -> str:
+        """Return the name of a step's period: a month, a day, or a time."""
+        form = {"month": "%Y-%m", "hour": "%Y-%m-%d %H:%M"}.get(self.unit, "%Y-%m-%d")
+        return self.end(step).strftime(form)
+
+    def dimensions(self, dims: Sequence[str]) -> tuple[str, ...]:
+        """Return `dims` without `replay_set`, each once, in the order in which cells name them.
+
+        Raises:
+            NotFound: a dimension is not declared.
+            Unanswerable: there are more than two.
+        """
+        known = (*self.release.segments.all, *(tables.scenario_dimension(s.id) for s in self.release.scenarios))
+        for dim in dims:
+            if dim not in known and dim != REPLAY_SET:
+                required = f"one of {', '.join((*known, REPLAY_SET))}"
+                raise NotFound(Problem("dimension", repr(dim), required, "Choose a declared dimension."))
+        chosen = tuple(dim for dim in known if dim in dims)
+        if len(chosen) > MOST_DIMENSIONS:
+            found = f"{len(chosen)} dimensions ({', '.join(chosen)})"
+            required = f"at most {MOST_DIMENSIONS} beside the replay set, counting split and filter together"
+            raise Unanswerable(Problem("segment", found, required, "Remove one of them."))
+        return chosen
+
+    def _slice(self, stage: Stage, step: int, groups: tuple[Group, ...], *, mature: bool = True) -> Cells:
+        """Return the cells of every segment of every group, as known at `step`.
+
+        Args:
+            stage: the stage.
+            step: the as-of step.
+            groups: each splits by some dimensions within a filter; a group without events gives no segment.
+            mature: whether labels count only once their event is mature (as gates read), or as soon as known.
+        """
+        fine = all(len(self.dimensions((*by, *dict(where)))) < MOST_DIMENSIONS for by, where in groups)
+        segments: list[dict[str, str]] = []
+        found: dict[str, list[Columns]] = {table: [] for table in SLICED}
+        for by, where in groups:
+            columns = {t: self._summed(t, stage, step, (by, where), mature) for t in SLICED if fine or t != "score"}
+            names = self._number(by, columns, len(segments))
+            segments += [dict(where) | name for name in names]
+            for table, one in columns.items():
+                found[table].append(one)
+        joined = {table: _joined(many) for table, many in found.items() if many}
+        shards = dense.shards(self.release, len(segments), joined["shard"], joined["pair"], stage.paired)
+        whole = shards.sum(1)
+        return Cells(
+            tuple(segments),
+            dense.whole(self.release, whole, joined["score"]) if fine else whole,
+            shards,
+            self.release.actions,
+            self.release.cutoff_ids,
+            stage.paired,
+            bool(self.facts["clustered"]),
+        )
+
+    def _summed(self, table: str, stage: Stage, step: int, group: Group, mature: bool) -> Columns:
+        by, where = group
+        dims = self.dimensions((*by, *dict(where)))
+        column = dict(zip(dims, ("v1", "v2"), strict=False)) | {REPLAY_SET: REPLAY_SET}
+        tests = ['"by" = $by', "stage = $stage", MATURE if mature else KNOWN]
+        params: dict[str, object] = {"by": ",".join(dims), "stage": str(stage), "step": step}
+        for number, (dim, value) in enumerate(where):
+            tests.append(f"{column[dim]} = $w{number}")
+            params[f"w{number}"] = value
+        keys = ", ".join([*(f"enum_code({column[dim]})::bigint as k{number}" for number, dim in enumerate(by)), *SLICED[table]])
+        sums = ", ".join(f"sum({name})::bigint as {name}" for name in tables.SUMS[table].split(", "))
+        places = ", ".join(str(n + 1) for n in range(len(by) + len(SLICED[table])))
+        return self.store.query(f"select {keys}, {sums} from {table} where {' and '.join(tests)} group by {places}", params)
+
+    def _number(self, by: tuple[str, ...], columns: dict[str, Columns], first: int) -> list[dict[str, str]]:
+        """Add the column `segment` to each table, counting from `first`, and return the segments in that order."""
+        size = len(self._names)
+        keys = {t: sum((one[f"k{n}"] * size ** (len(by) - 1 - n) for n in range(len(by))), np.zeros(len(one["n"]), np.int64)) for t, one in columns.items()}
+        ordered = np.unique(np.concatenate(list(keys.values())))
+        for table, one in columns.items():
+            one["segment"] = first + np.searchsorted(ordered, keys[table])
+        return [{dim: str(self._names[key // size ** (len(by) - 1 - n) % size]) for n, dim in enumerate(by)} for key in ordered.tolist()]
+
+
+def _joined(many: list[Columns]) -> Columns:
+    names = [name for name in many[0] if name not in {"k0", "k1", "k2"}]
+    return {name: np.concatenate([one[name] for one in many]) for name in names}

@@ -1,0 +1,184 @@
+"""Good rows of a decisions log in, slim events out: bins, bands, actions, shard and steps of each event.
+
+This is the one place where a score meets a bin or a cutoff; everything later only counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from release_core.cube import steps
+from release_core.release import CUTOFF_ACTIONS, SHARDS, VERSIONS
+from release_core.store import quote
+
+if TYPE_CHECKING:
+    from release_core.release import Condition, CutoffTable, Release, Scale
+
+FINE = 64
+COARSE = 8
+CLIP = 1e-7
+SCALED = 1_000_000_000
+
+
+@dataclass
+class Bound:
+    """SQL text under construction, with the values bound to it."""
+
+    params: dict[str, object] = field(default_factory=dict)
+
+    def value(self, value: object) -> str:
+        """Return the placeholder of a newly bound value."""
+        name = f"p{len(self.params)}"
+        self.params[name] = value
+        return f"${name}"
+
+
+def risk(scale: Scale, column: str) -> str:
+    """Return SQL for the score on [0, 1], riskier is higher; the identity for probabilities."""
+    if scale.name == "probability":
+        return column if scale.riskier == "higher" else f"1 - {column}"
+    span = scale.maximum - scale.minimum
+    if scale.riskier == "higher":
+        return f"({column} - {scale.minimum!r}::double) / {span!r}::double"
+    return f"({scale.maximum!r}::double - {column}) / {span!r}::double"
+
+
+def fine_bin(scale: Scale, column: str) -> str:
+    """Return SQL for the finest bin of a score column: 1/64 of log-odds, or the score value itself (METHODS 0.9)."""
+    score = risk(scale, column)
+    if scale.levels is not None:
+        return f"case when {column} is null then -1 else 1 + round({score} * {scale.levels - 1})::int end"
+    half = 16 * FINE
+    return (
+        f"case when {column} is null then -1 when {score} <= 0 then 0 when {score} >= 1 then {2 * half + 1} "
+        f"else least(greatest(1 + floor({FINE} * ln(({score}) / (1 - ({score}))))::int + {half}, 1), {2 * half}) end"
+    )
+
+
+def coarse_bin(scale: Scale, fine: str) -> str:
+    """Return SQL for the bin of the shard cells that a fine bin lies in: 1/8 of log-odds, or the score value itself."""
+    if scale.levels is not None:
+        return fine
+    ratio = FINE // COARSE
+    return (
+        f"case when {fine} < 1 then {fine} when {fine} > {32 * FINE} then {32 * COARSE + 1} "
+        f"else 1 + ({fine} - 1) // {ratio} end"
+    )
+
+
+def condition(test: Condition, bound: Bound) -> str:
+    """Return SQL for one structured condition; a missing value satisfies is_missing only."""
+    column = quote(test.column)
+    if test.op == "is_missing":
+        return f"({column} is null or {column}::varchar = '(missing)')"
+    if test.op in {"in", "not_in"}:
+        values = test.value if isinstance(test.value, tuple) else (test.value,)
+        listed = ", ".join(_compared(value, bound) for value in values)
+        word = "in" if test.op == "in" else "not in"
+        return f"coalesce({_side(test.column, values[0])} {word} ({listed}), false)"
+    return f"coalesce({_side(test.column, test.value)} {test.op} {_compared(test.value, bound)}, false)"
+
+
+def _side(column: str, value: object) -> str:
+    name = quote(column)
+    if isinstance(value, bool):
+        return f"try_cast({name} as boolean)"
+    return f"try_cast({name} as double)" if isinstance(value, int | float) else f"{name}::varchar"
+
+
+def _compared(value: object, bound: Bound) -> str:
+    placeholder = bound.value(value if isinstance(value, bool | str) else float(value))  # type: ignore[arg-type]
+    return f"{placeholder}::{'boolean' if isinstance(value, bool) else 'varchar' if isinstance(value, str) else 'double'}"
+
+
+def everything(tests: tuple[Condition, ...], bound: Bound) -> str:
+    """Return SQL that holds where all conditions hold."""
+    return " and ".join(condition(test, bound) for test in tests) or "true"
+
+
+def cutoff(table: CutoffTable, action: str, bound: Bound) -> str:
+    """Return SQL for the cutoff of `action` in force for an event: the most specific matching segment row wins."""
+    rows = sorted((row for row in table.segments if action in dict(row.cutoffs)), key=lambda row: -len(row.where))
+    cases = [
+        f"when {' and '.join(f'{quote(dim)} = {bound.value(value)}' for dim, value in row.where)} "
+        f"then {bound.value(float(dict(row.cutoffs)[action]))}::double"
+        for row in rows
+    ]
+    default = dict(table.default).get(action)
+    last = f"{bound.value(float(default))}::double" if default is not None else "null::double"
+    return f"case {' '.join(cases)} else {last} end" if cases else last
+
+
+def reached(scale: Scale, score: str, at: str) -> str:
+    """Return SQL for "the score is at or beyond the cutoff", in the score's own unit and direction."""
+    return f"coalesce({score} {'>=' if scale.riskier == 'higher' else '<='} {at}, false)"
+
+
+def decided(release: Release, version: str, bound: Bound) -> str:
+    """Return SQL for the action that a version's bundle prescribes; null where the version did not score the event."""
+    bundle = release.bundle(version)
+    score, table = f"{version}_score", release.tables[bundle.thresholds]
+    rules = [
+        f"when {everything(rule.when, bound)} then {bound.value(rule.action)}"
+        for rule in release.policies[bundle.policy].rules
+    ]
+    bands = [
+        f"when {reached(release.scale, score, cutoff(table, action, bound))} then '{action}'"
+        for action in reversed(CUTOFF_ACTIONS)
+    ]
+    return f"case when {score} is null then null {' '.join(rules + bands)} else 'approve' end"
+
+
+def band(release: Release, version: str, bound: Bound) -> str:
+    """Return SQL for the registered cutoffs that a score reaches, as a bit mask in the order of `release.cutoff_ids`."""
+    bits = []
+    for position, name in enumerate(release.cutoff_ids):
+        table, action = name.rsplit(".", 1)
+        at = cutoff(release.tables[table], action, bound)
+        bits.append(f"({reached(release.scale, f'{version}_score', at)})::int * {1 << position}")
+    return " + ".join(bits) or "0"
+
+
+def dimension_columns(release: Release) -> tuple[str, ...]:
+    """Return the names that stand for the release's dimensions in slim events: d0, d1, ... in declared order."""
+    return tuple(f"d{position}" for position in range(len(release.segments.all)))
+
+
+def events(release: Release, source: str) -> tuple[str, dict[str, object]]:
+    """Return the SQL that turns the table `source` of good rows into slim events, and its bound values."""
+    bound, unit = Bound(), steps.unit_of(release.labels.steps)
+    maturity = f"to_microseconds({round(release.labels.maturity_days * 86_400_000_000)}::bigint)"
+    columns = [
+        'row, event_id, event_time, stage, arm, ramp_step, replay_set, coalesce(entity_id, event_id) as entity_id',
+        "entity_id is not null as clustered",
+        *(f"{quote(dim)} as {name}" for dim, name in zip(release.segments.all, dimension_columns(release), strict=True)),
+        f"(('0x' || substr(md5(coalesce(entity_id, event_id)), 1, 2))::int % {SHARDS})::utinyint as shard",
+        f"{steps.sql(unit, 'event_time')} as entry, {steps.sql(unit, f'event_time + {maturity}')} as mature",
+        f"event_time + {maturity} as mature_time",
+        "coalesce(round(amount * 100), 0)::bigint as amount",
+        "baseline_score is not null and candidate_score is not null as both_scored",
+        "action_taken",
+        *(column for version in VERSIONS for column in _version_columns(release, version, bound)),
+        *(f"{quote(watch.column)}::varchar as w{i}" for i, watch in enumerate(release.watches)),
+        *(f"({_scenario(release, i, bound)}) as s{i}" for i in range(len(release.scenarios))),
+    ]
+    return f"select {', '.join(columns)} from {quote(source)}", bound.params
+
+
+def _version_columns(release: Release, version: str, bound: Bound) -> list[str]:
+    score, expected = f"{version}_score", decided(release, version, bound)
+    return [
+        f"{risk(release.scale, score)} as {version}_risk",
+        f"({fine_bin(release.scale, score)})::smallint as {version}_bin",
+        f"({band(release, version, bound)})::utinyint as {version}_band",
+        f"coalesce({version}_action, {expected}, '') as {version}_action",
+        f"case when {version}_action is null or {score} is null then null "
+        f"else {version}_action = {expected} end as {version}_parity",
+    ]
+
+
+def _scenario(release: Release, position: int, bound: Bound) -> str:
+    scenario = release.scenarios[position]
+    listed = f"event_id in (select unnest({bound.value(list(scenario.event_ids))}))" if scenario.event_ids else "true"
+    return f"{listed} and {everything(scenario.where, bound)}"

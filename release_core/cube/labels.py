@@ -1,0 +1,72 @@
+"""Events and outcomes in, stretches of time out: since when and until when an event carried which label."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from release_core.cube import steps
+from release_core.cube.encode import Bound
+
+if TYPE_CHECKING:
+    from release_core.release import LabelRules, OutcomeMatch
+
+
+def label(rules: LabelRules, bound: Bound) -> str:
+    """Return SQL for the label that an outcome row gives: 1, 0, or null where no rule speaks of it."""
+    return (
+        f"case when {_matches(rules.positive, bound)} then 1 "
+        f"when {_matches(rules.negative, bound)} then 0 else null end"
+    )
+
+
+def _matches(rules: tuple[OutcomeMatch, ...], bound: Bound) -> str:
+    tests = [
+        f"(outcome = {bound.value(rule.outcome)}"
+        + (f" and value = {bound.value(rule.value)})" if rule.value is not None else ")")
+        for rule in rules
+    ]
+    return " or ".join(tests) or "false"
+
+
+def stretches(rules: LabelRules, events: str, outcomes: str) -> tuple[str, dict[str, object]]:
+    """Return the SQL of the stretches (row, label, since, until, settled, age) of a part's events, and its bound values.
+
+    Label -1 is the event itself, from its entry for ever. Labels 0 and 1 follow DESIGN.md section 4: the latest
+    matching outcome decides, at equal times positive wins, and silence speaks only where nothing else did before.
+    `settled` is the step at which the event's own maturity is reached, `age` the event's age in whole days when
+    the label became known (-1 for the event itself).
+    """
+    bound, since = Bound(), steps.sql(steps.unit_of(rules.steps), "moment")
+    silence = (
+        """
+        select e.row, e.mature_time as moment, 0 as label
+        from events as e anti join told on told.row = e.row and told.moment <= e.mature_time
+        """
+        if rules.silence == "negative"
+        else "select 0::bigint as row, null::timestamp as moment, 0 as label where false"
+    )
+    return (
+        f"""
+with events as (select * from {events}),
+told as (
+    select * from (
+        select e.row, o.observed_at as moment, {label(rules, bound)} as label
+        from events as e join {outcomes} as o on o.event_id = e.event_id
+        where o.observed_at >= e.event_time
+    ) where label is not null
+),
+changes as (select row, moment, label from told union all ({silence})),
+ordered as (
+    select row, moment, label, {since} as since,
+        coalesce(lead({since}) over (partition by row order by moment, label), {steps.FOREVER}) as until
+    from changes
+)
+select row, -1 as label, entry as since, {steps.FOREVER} as until, mature as settled, -1 as age from events
+union all
+select o.row, o.label, o.since, o.until, e.mature as settled,
+    floor((epoch(o.moment) - epoch(e.event_time)) / 86400)::int as age
+from ordered as o join events as e on e.row = o.row
+where o.since < o.until
+""",
+        bound.params,
+    )

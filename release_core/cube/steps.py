@@ -1,0 +1,108 @@
+"""Instants in, step numbers out: the as-of clock of a release, in SQL and in Python.
+
+A step number counts whole hours, days, weeks or months since a fixed origin. An instant belongs to
+the step in which it falls; a step ends one microsecond before the next begins. Fixed origins let
+the cells of any two files add, whatever the release's first and last instant are.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from release_core.errors import NotFound, Problem
+
+MOST_STEPS = 64
+FOREVER = 2_000_000_000
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+TICK = timedelta(microseconds=1)
+# 1970-01-01 was a Thursday; weeks begin on Monday.
+WEEK_SHIFT = 3
+
+
+def unit_of(steps: str | tuple[float, ...]) -> str:
+    """Return the unit in which cells count time: a list of hours is counted in hours."""
+    return steps if isinstance(steps, str) else "hour"
+
+
+def sql(unit: str, column: str) -> str:
+    """Return the SQL expression of the step number of a TIMESTAMP expression."""
+    day = f"floor(epoch({column}) / 86400)::int"
+    return {
+        "hour": f"floor(epoch({column}) / 3600)::int",
+        "day": day,
+        "week": f"floor(({day} + {WEEK_SHIFT}) / 7)::int",
+        "month": f"(year({column}) * 12 + month({column}) - 1)::int",
+    }[unit]
+
+
+def end(unit: str, step: int) -> datetime:
+    """Return the last instant of a step, UTC.
+
+    >>> end("month", 2005 * 12 + 6).isoformat()
+    '2005-07-31T23:59:59.999999+00:00'
+    """
+    if unit == "month":
+        year, month = divmod(step + 1, 12)
+        return datetime(year, month + 1, 1, tzinfo=UTC) - TICK
+    if unit == "week":
+        return EPOCH + timedelta(days=(step + 1) * 7 - WEEK_SHIFT) - TICK
+    return EPOCH + (step + 1) * timedelta(**{f"{unit}s": 1}) - TICK
+
+
+def chosen(steps: str | tuple[float, ...], first: int, last: int) -> tuple[int, ...]:
+    """Return the as-of steps between the first and the last step of the logs: at most 64, always with the last.
+
+    A list of hours counts from the start of the first hour; other units are thinned evenly.
+
+    >>> chosen("day", 0, 129)[-3:], len(chosen("day", 0, 129))
+    ((123, 126, 129), 44)
+    >>> chosen((6, 12, 24), 100, 120)
+    (105, 111, 120)
+    """
+    if not isinstance(steps, str):
+        listed = [first + round(hours) - 1 for hours in steps]
+        return (*(step for step in listed if step < last), last)
+    every = -(-(last - first + 1) // MOST_STEPS)
+    return tuple(reversed(range(last, first - 1, -every)))
+
+
+def parse(text: str) -> datetime:
+    """Return the instant that an as-of text means: ISO 8601, UTC without a zone, a bare date is the end of that day.
+
+    >>> parse("2005-07-31").isoformat()
+    '2005-07-31T23:59:59.999999+00:00'
+
+    Raises:
+        NotFound: the text is no ISO 8601 time.
+    """
+    try:
+        instant = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise NotFound(
+            Problem("as-of time", repr(text), "an ISO 8601 time such as 2026-03-31 or 2026-03-31T12:00Z", "Correct it.")
+        ) from None
+    instant = instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    return instant + timedelta(days=1) - TICK if _bare_date(text) else instant
+
+
+def _bare_date(text: str) -> bool:
+    return ":" not in text and "T" not in text
+
+
+def snap(unit: str, steps: tuple[int, ...], instant: datetime) -> int:
+    """Return the last of `steps` that has ended by `instant`.
+
+    Raises:
+        NotFound: no step has ended by then.
+    """
+    ended = [step for step in steps if end(unit, step) <= instant]
+    if not ended:
+        raise NotFound(
+            Problem(
+                "as-of time",
+                f"{instant:%Y-%m-%d %H:%M} UTC",
+                f"{end(unit, steps[0]):%Y-%m-%d %H:%M} UTC or later, when the first step of this release ends",
+                "Choose a later time.",
+            )
+        )
+    return ended[-1]

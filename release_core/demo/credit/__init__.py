@@ -1,0 +1,1 @@
+"""Takes the UCI credit card file and gives the four credit releases."""

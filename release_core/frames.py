@@ -1,0 +1,207 @@
+"""The shapes that pass between modules: cells of a slice, rows of metrics, rows of verdicts.
+
+Axes are named in the order in which they stand: segment, shard, version (baseline, candidate),
+then bin, action or cutoff, and population (all events, labelled positive, labelled negative).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from release_core.release import SHARDS, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    Array = np.ndarray[Any, Any]
+    Segment = Mapping[str, str]
+
+EVERYONE, POSITIVE, NEGATIVE = range(3)
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The bins of a score axis: `ids` [bin] in rising risk; `per_unit` bins per unit of log-odds (None: score values).
+
+    `lower` [bin] is each bin's lower edge, in the score's risk order on [0, 1].
+    """
+
+    ids: Array
+    per_unit: int | None
+    lower: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Counts and sums of one slice; every array may carry leading axes (segment, or segment and shard).
+
+    Integers throughout: scores, logits and losses are sums of values times 1e9, amounts are in minor units.
+    """
+
+    grid: Grid
+    # [..., version, bin]
+    n: Array
+    score: Array
+    logit: Array
+    amount: Array
+    positive: Array
+    negative: Array
+    positive_amount: Array
+    labelled_score: Array
+    labelled_logit: Array
+    # [..., version]
+    positive_score: Array
+    squared: Array
+    loss: Array
+    # [..., version, action, population]
+    actions: Array
+    action_amounts: Array
+    # [..., action of baseline, action of candidate, population]
+    joint: Array
+    joint_amounts: Array
+    # [..., version, cutoff]
+    above: Array
+
+    def __sub__(self, other: Tally) -> Tally:
+        """Return the cells that are left when `other`'s are taken out."""
+        return self._zip(other, np.subtract)
+
+    def __add__(self, other: Tally) -> Tally:
+        """Return both tallies' cells together."""
+        return self._zip(other, np.add)
+
+    def take(self, index: Any) -> Tally:
+        """Return the tally at `index` of the leading axes."""
+        return self._map(lambda array: array[index])
+
+    def sum(self, axis: int) -> Tally:
+        """Return the tally summed over one leading axis (counted from the front)."""
+        return self._map(lambda array: array.sum(axis=axis))
+
+    def expand(self, axis: int) -> Tally:
+        """Return the tally with a new leading axis of length one."""
+        return self._map(lambda array: np.expand_dims(array, axis))
+
+    def _map(self, function: Any) -> Tally:
+        return Tally(self.grid, *(function(getattr(self, name)) for name in COUNTED))
+
+    def _zip(self, other: Tally, function: Any) -> Tally:
+        return Tally(self.grid, *(function(getattr(self, name), getattr(other, name)) for name in COUNTED))
+
+
+COUNTED = tuple(field.name for field in fields(Tally) if field.name != "grid")
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A slice of the cube: one row of `whole` per segment, and the same cells by entity shard.
+
+    `whole` is on the finest grid at hand, `shards` [segment, shard, ...] on a coarser one;
+    `cutoffs` and `actions` name the axes of the tallies; `money` turns minor units into the currency's own.
+    """
+
+    segments: tuple[Segment, ...]
+    whole: Tally
+    shards: Tally
+    actions: tuple[str, ...]
+    cutoffs: tuple[str, ...]
+    paired: bool
+    clustered: bool
+
+    def pooled(self, groups: Sequence[tuple[Segment, Sequence[int]]]) -> Cells:
+        """Return one segment per group: the sum of the segments at the given positions."""
+        singles = [index[0] for _, index in groups if len(index) == 1]
+        many = [list(index) for _, index in groups if len(index) != 1]
+        place = np.argsort(np.argsort([len(index) != 1 for _, index in groups], kind="stable"), kind="stable")
+        return Cells(
+            tuple(name for name, _ in groups),
+            _gathered(self.whole, singles, many).take(place),
+            _gathered(self.shards, singles, many).take(place),
+            self.actions,
+            self.cutoffs,
+            self.paired,
+            self.clustered,
+        )
+
+    @cached_property
+    def left_out(self) -> Tally:
+        """Return the tally [segment, shard, ...] in which each shard in turn is left out."""
+        return self.shards.sum(1).expand(1) - self.shards
+
+
+def _gathered(tally: Tally, singles: list[int], many: list[list[int]]) -> Tally:
+    """Return the segments `singles`, followed by the sums of the groups `many`."""
+    sums = [tally.take(index).sum(0).expand(0) for index in many]
+    parts = [tally.take(singles), *sums]
+    return Tally(tally.grid, *(np.concatenate([getattr(part, name) for part in parts]) for name in COUNTED))
+
+
+@dataclass(frozen=True, slots=True)
+class MetricRow:
+    """One number: a metric of one version (or the difference) in one segment, with its 95 % interval.
+
+    `n` is the metric's denominator, `positives` the labelled positives among the evaluated events;
+    `value`, `low`, `high` are None where undefined and `reason` then says why.
+    """
+
+    metric: str
+    version: str
+    segment: Segment
+    value: float | None
+    low: float | None
+    high: float | None
+    method: str
+    n: int
+    positives: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GateRow:
+    """One verdict: a gate in one segment, with the numbers and the sentence that it rests on.
+
+    `low`, `high` are the one-sided bounds of candidate - baseline that the verdict used, `low_adjusted`
+    and `high_adjusted` the same after Holm's adjustment; `counts` is False where it is shown only.
+    """
+
+    gate: str
+    title: str
+    metric: str
+    comparison: str
+    level: str
+    scope: str
+    segment: Segment
+    verdict: Verdict
+    sentence: str
+    counts: bool = True
+    baseline: float | None = None
+    candidate: float | None = None
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    low_adjusted: float | None = None
+    high_adjusted: float | None = None
+    confidence: float | None = None
+    method: str = ""
+    n: int = 0
+    positives: int = 0
+    margin: float | None = None
+    needed: int | None = None
+
+
+def segment_text(segment: Segment) -> str:
+    """Return a segment in words: its values joined, or "all events".
+
+    >>> segment_text({"market": "BR", "surface": "app"})
+    'market BR, surface app'
+    >>> segment_text({})
+    'all events'
+    """
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in segment.items()) or "all events"
+
+
+__all__ = ["COUNTED", "EVERYONE", "NEGATIVE", "POSITIVE", "SHARDS", "Cells", "GateRow", "Grid", "MetricRow", "Tally"]

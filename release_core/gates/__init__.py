@@ -1,0 +1,8 @@
+"""Estimates and facts in, verdicts out: one row per gate and segment with a sentence, and the worst of many."""
+
+from release_core.gates.families import Family, families
+from release_core.gates.invariants import Facts, check, scenario
+from release_core.gates.judge import judge
+from release_core.gates.worst import counted, worst
+
+__all__ = ["Facts", "Family", "check", "counted", "families", "judge", "scenario", "worst"]

@@ -1,0 +1,205 @@
+"""One gate and the cells of its family in, a verdict per segment out (DESIGN.md section 7).
+
+Inside, everything is on the harm scale: larger is worse. U is an unadjusted one-sided upper bound, because
+passing is an intersection; L is a lower bound adjusted by Holm over the family, because failing is a union.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from release_core.frames import GateRow
+from release_core.gates import words
+from release_core.metrics import estimate
+from release_core.release import Comparison, Verdict
+from release_core.stats import intervals, multiplicity
+from release_core.stats.arrays import ratio
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from release_core.frames import Array
+    from release_core.gates.families import Family
+    from release_core.metrics import Estimate, Metric
+    from release_core.release import GateSpec
+
+LEAST_POSITIVES = 5
+ENOUGH_POSITIVES = 30
+BASELINE, CANDIDATE, DIFFERENCE = range(3)
+TWO_SIDED = {Comparison.EQUIVALENCE, Comparison.DRIFT, Comparison.CALIBRATION}
+# Where a perfect candidate stands, and the scale on which the margin is meant.
+TARGETS: dict[str, Callable[[Array], Array]] = {"oe_ratio": np.log, "calibration_slope": lambda value: value - 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Harm:
+    """Arrays [segment] on the harm scale: estimate, one-sided bounds, and the adjusted bounds towards harm and away."""
+
+    value: Array
+    low: Array
+    high: Array
+    low_adjusted: Array
+    high_adjusted: Array
+    margin: Array
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What a row shows: the harm, the sign and column behind it, the metric's own values, two-sided 95 % bounds."""
+
+    harm: Harm
+    sign: int
+    side: int
+    raw: Array
+    interval: tuple[Array, Array]
+
+
+def judge(spec: GateSpec, metric: Metric, family: Family, min_events: int) -> list[GateRow]:
+    """Return the rows of a gate for one family, in the order of its segments; absent mandatory segments are NODATA."""
+    one = estimate(family.cells, metric, TARGETS.get(metric.name) if spec.comparison is Comparison.CALIBRATION else None)
+    side = _side(spec, one)
+    harm, sign = _harm(spec, one, family, side)
+    verdicts = [_verdict(spec, one, harm, n, min_events) for n in range(len(family.cells.segments))]
+    shown = _Shown(harm, sign, side, metric.value(family.cells.whole), one.bounds(0.95))
+    rows = [_row(spec, one, family, shown, n, verdicts[n]) for n in range(len(verdicts))]
+    return rows + [words.absent(spec, metric, segment) for segment in family.absent]
+
+
+def _side(spec: GateSpec, one: Estimate) -> int:
+    """Return which column a gate reads: the comparison itself, the candidate, or the difference."""
+    if one.metric.compared:
+        return 0
+    return CANDIDATE if spec.comparison in {Comparison.BUDGET, Comparison.CALIBRATION} else DIFFERENCE
+
+
+def _harm(spec: GateSpec, one: Estimate, family: Family, side: int) -> tuple[Harm, int]:
+    """Return the harm arrays and the sign that turns the metric's scale into the harm scale."""
+    lower_is_worse = one.metric.better == "higher" or (spec.comparison is Comparison.BUDGET and spec.at_least is not None)
+    sign = -1 if lower_is_worse and spec.comparison not in TWO_SIDED else 1
+    value, margin = sign * one.value[:, side], _margin(spec, one, sign)
+    low, high = _signed(one, 1 - spec.alpha, side, sign)
+    levels = _levels(spec, one, family, (value, low, high, margin))
+    adjusted = _signed(one, 1 - levels, side, sign)
+    return Harm(value, low, high, *adjusted, margin), sign
+
+
+def _signed(one: Estimate, confidence: float | Array, side: int, sign: int) -> tuple[Array, Array]:
+    low, high = (bound[:, side] for bound in one.bounds(confidence, sides=1))
+    return (low, high) if sign > 0 else (-high, -low)
+
+
+def _margin(spec: GateSpec, one: Estimate, sign: int) -> Array:
+    """Return what is allowed, [segment], on the harm scale."""
+    if spec.comparison is Comparison.BUDGET:
+        limit = spec.at_least if spec.at_least is not None else spec.at_most
+        return np.full(len(one.value), sign * float(limit or 0.0))
+    margin = np.full(len(one.value), float(spec.margin or 0.0))
+    return margin * np.abs(one.value[:, BASELINE]) if spec.unit == "rel" else margin
+
+
+def _levels(spec: GateSpec, one: Estimate, family: Family, harm: tuple[Array, Array, Array, Array]) -> Array:
+    """Return the level [segment] of each adjusted bound: Holm over the segments that count and can be judged."""
+    value, low, high, margin = harm
+    reach = intervals.critical(1 - spec.alpha, 1, np.where(one.df > 0, one.df, np.inf))
+    beyond = np.abs(value) - margin if spec.comparison in TWO_SIDED else value - margin
+    se = np.where(beyond + margin >= 0, value - low, high - value)
+    se = ratio(np.where(se == 0, np.finfo(float).tiny, se), reach)
+    p = 1 - _student(beyond / se, one.df)
+    p = np.where(np.array(family.counts) & np.isfinite(value), p, np.nan)
+    levels = multiplicity.holm_levels(p, spec.alpha)
+    return np.where(np.isfinite(levels), levels, spec.alpha)
+
+
+def _student(t: Array, df: Array) -> Array:
+    from scipy.special import ndtr, stdtr
+
+    safe = np.clip(np.nan_to_num(t, nan=0.0), -1e9, 1e9)
+    return np.where(df > 0, stdtr(np.where(df > 0, df, 1.0), safe), ndtr(safe))
+
+
+def _verdict(spec: GateSpec, one: Estimate, harm: Harm, n: int, min_events: int) -> Verdict:
+    needed = spec.min_events if spec.min_events is not None else min_events
+    positives = float(one.positives[n].min()) if one.metric.labels else np.inf
+    if one.evidence[n] < needed or positives < LEAST_POSITIVES or not np.isfinite(harm.value[n]):
+        return Verdict.NODATA
+    found = _lattice(spec, harm, n)
+    if positives < ENOUGH_POSITIVES and found is not Verdict.FAIL:
+        return Verdict.INCONCLUSIVE
+    return found
+
+
+def _lattice(spec: GateSpec, harm: Harm, n: int) -> Verdict:
+    """Return the verdict of one segment with enough evidence."""
+    low, high, margin = harm.low[n], harm.high[n], harm.margin[n]
+    worse, better = harm.low_adjusted[n], harm.high_adjusted[n]
+    if not (np.isfinite(low) and np.isfinite(high)):
+        return Verdict.INCONCLUSIVE
+    match spec.comparison:
+        case Comparison.SUPERIORITY:
+            return Verdict.PASS if high < 0 else Verdict.FAIL if worse > 0 else Verdict.INCONCLUSIVE
+        case Comparison.NO_HARM:
+            return Verdict.FAIL if worse > 0 else Verdict.PASS
+        case Comparison.BUDGET:
+            return Verdict.PASS if high <= margin else Verdict.FAIL if worse > margin else Verdict.INCONCLUSIVE
+        case Comparison.EQUIVALENCE | Comparison.DRIFT | Comparison.CALIBRATION:
+            outside = worse > margin or better < -margin
+            return Verdict.FAIL if outside else Verdict.PASS if -margin < low and high < margin else Verdict.INCONCLUSIVE
+    if worse > margin:
+        return Verdict.FAIL
+    if high < margin:
+        return Verdict.MARGINAL if worse > 0 else Verdict.PASS
+    return Verdict.INCONCLUSIVE
+
+
+def _row(spec: GateSpec, one: Estimate, family: Family, shown: _Shown, n: int, verdict: Verdict) -> GateRow:  # noqa: PLR0913
+    harm, side, raw = shown.harm, shown.side, shown.raw[n]
+    low, high = _unsigned(harm.low[n], harm.high[n], shown.sign)
+    low_adjusted, high_adjusted = _unsigned(harm.low_adjusted[n], harm.high_adjusted[n], shown.sign)
+    compared = one.metric.compared
+    row = GateRow(
+        gate=spec.id,
+        title=spec.title or one.metric.title,
+        metric=one.metric.name,
+        comparison=str(spec.comparison),
+        level=str(spec.level),
+        scope=spec.scope,
+        segment=family.cells.segments[n],
+        verdict=verdict,
+        sentence="",
+        counts=family.counts[n],
+        baseline=None if compared else _known(raw[BASELINE]),
+        candidate=None if compared else _known(raw[CANDIDATE]),
+        difference=_known(raw if compared else raw[CANDIDATE] - raw[BASELINE]),
+        low=_known(low),
+        high=_known(high),
+        low_adjusted=_known(low_adjusted),
+        high_adjusted=_known(high_adjusted),
+        confidence=1 - spec.alpha,
+        method=one.method(n, side),
+        n=round(float(one.evidence[n])),
+        positives=round(float(one.positives[n].min())),
+        margin=_known(abs(harm.margin[n])),
+        needed=_needed(spec, one, harm, n) if verdict is Verdict.INCONCLUSIVE else None,
+    )
+    return words.told(row, spec, one.metric, (shown.interval[0][n, side], shown.interval[1][n, side]))
+
+
+def _unsigned(low: float, high: float, sign: int) -> tuple[float, float]:
+    """Return bounds of the harm scale on the metric's own scale."""
+    return (low, high) if sign > 0 else (-high, -low)
+
+
+def _needed(spec: GateSpec, one: Estimate, harm: Harm, n: int) -> int | None:
+    """Return the events still needed to prove the margin (METHODS e2); None where more events would not help."""
+    reach = float(intervals.critical(1 - spec.alpha, 1, one.df[n] if one.df[n] > 0 else np.inf))
+    se = (harm.high[n] - harm.value[n]) / reach
+    value = abs(harm.value[n]) if spec.comparison in TWO_SIDED else harm.value[n]
+    more = intervals.events_needed(one.evidence[n], value, se, harm.margin[n])
+    return round(float(more)) if np.isfinite(more) and more > 0 else None
+
+
+def _known(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

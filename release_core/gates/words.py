@@ -1,0 +1,139 @@
+"""Numbers of a verdict in, one sentence that a manager can read out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from release_core.frames import GateRow, segment_text
+from release_core.release import Comparison, Verdict
+
+if TYPE_CHECKING:
+    from release_core.frames import Segment
+    from release_core.metrics import Metric
+    from release_core.release import GateSpec
+
+MINUS = "\N{MINUS SIGN}"
+REPLAY_SET = "replay_set"
+
+
+def number(value: float | None, unit: str, *, signed: bool = False) -> str:
+    """Return a number in the unit that readers expect: shares as percent, scores with four digits.
+
+    >>> number(0.1234, "share"), number(-0.0123, "score", signed=True), number(None, "share")
+    ('12.3 %', '−0.0123', 'not known')
+    """
+    if value is None or not np.isfinite(value):
+        return "not known"
+    text = f"{100 * value:.1f} %" if unit == "share" else f"{value:,.0f}" if unit == "count" else f"{value:.4f}"
+    text = text if unit in {"share", "count"} else _short(value)
+    return ("+" + text if signed and value > 0 else text).replace("-", MINUS)
+
+
+def _short(value: float) -> str:
+    return f"{value:.4f}" if abs(value) < 10 else f"{value:,.1f}"  # noqa: PLR2004 - digits, not a rule
+
+
+def points(value: float, unit: str) -> str:
+    """Return the size of a change: percentage points for shares, the metric's own unit otherwise."""
+    return f"{100 * abs(value):.1f}" if unit == "share" else _short(abs(value))
+
+
+def place(segment: Segment) -> str:
+    """Return a segment in words, its replay set last.
+
+    >>> place({"replay_set": "Jun-Jul", "age_band": "25 and under"})
+    'age band 25 and under (Jun-Jul)'
+    """
+    dims = {dim: value for dim, value in segment.items() if dim != REPLAY_SET}
+    name = segment_text(dims)
+    return f"{name} ({segment[REPLAY_SET]})" if REPLAY_SET in segment else name
+
+
+def told(row: GateRow, spec: GateSpec, metric: Metric, interval: tuple[float, float]) -> GateRow:
+    """Return the row with its sentence; `interval` is the two-sided 95 % interval of what the gate reads."""
+    if row.verdict is Verdict.NODATA:
+        return replace(row, sentence=f"{metric.title} in {place(row.segment)}: {_lack(row, metric)}.")
+    body = _body(row, spec, metric, interval)
+    return replace(row, sentence=f"{body}; {_evidence(row, metric)}.{_open_end(row)}")
+
+
+def _lack(row: GateRow, metric: Metric) -> str:
+    labelled = f"{row.n:,} labelled events, {row.positives:,} of them bad" if metric.labels else f"{row.n:,} events"
+    return f"no verdict on {labelled}" if row.n else "no evidence: no labelled event" if metric.labels else "no event"
+
+
+def _body(row: GateRow, spec: GateSpec, metric: Metric, interval: tuple[float, float]) -> str:
+    where, unit = place(row.segment), metric.unit
+    if spec.comparison is Comparison.CALIBRATION:
+        return f"{metric.title} in {where} is {number(row.candidate, unit)}{_calibrated(spec, metric, interval)}"
+    if spec.comparison is Comparison.BUDGET:
+        value = row.difference if metric.compared else row.candidate
+        limit = f"at least {number(spec.at_least, unit)}" if spec.at_least is not None else f"at most {number(spec.at_most, unit)}"
+        return f"{metric.title} in {where} is {number(value, unit)} ({_span(interval, unit)}); {limit} required"
+    change = row.difference or 0.0
+    moved = "did not change" if change == 0 else f"{'rose' if change > 0 else 'fell'} by {points(change, unit)}"
+    size = " points" if unit == "share" and change else ""
+    return f"{metric.title} in {where} {moved}{size} ({_between(change, interval, unit)}); {_allowed(row, spec, metric)}"
+
+
+def _calibrated(spec: GateSpec, metric: Metric, interval: tuple[float, float]) -> str:
+    low, high = (np.exp(bound) if metric.name == "oe_ratio" else bound + 1 for bound in interval)
+    margin = float(spec.margin or 0.0)
+    least, most = (np.exp(-margin), np.exp(margin)) if metric.name == "oe_ratio" else (1 - margin, 1 + margin)
+    return f" ({low:.2f} to {high:.2f}); {least:.2f} to {most:.2f} required"
+
+
+def _span(interval: tuple[float, float], unit: str) -> str:
+    low, high = interval
+    return f"{number(low, unit)} to {number(high, unit)}" if np.isfinite(low) and np.isfinite(high) else "no interval"
+
+
+def _between(change: float, interval: tuple[float, float], unit: str) -> str:
+    """Return the 95 % interval in the direction of the change, so that it reads beside an unsigned size."""
+    low, high = interval
+    if not (np.isfinite(low) and np.isfinite(high)):
+        return "no interval"
+    ends = (low, high) if change >= 0 else (-high, -low)
+    return " to ".join((MINUS if end < 0 else "") + points(end, unit) for end in ends)
+
+
+def _allowed(row: GateRow, spec: GateSpec, metric: Metric) -> str:
+    margin = points(row.margin or 0.0, metric.unit)
+    match spec.comparison:
+        case Comparison.SUPERIORITY:
+            return "an improvement is required"
+        case Comparison.NO_HARM:
+            return "no harm allowed"
+        case Comparison.EQUIVALENCE | Comparison.DRIFT:
+            return f"at most {margin} either way allowed"
+    return f"at most {margin} allowed"
+
+
+def _evidence(row: GateRow, metric: Metric) -> str:
+    return f"{row.positives:,} labelled bad" if metric.labels else f"{row.n:,} events"
+
+
+def _open_end(row: GateRow) -> str:
+    if row.verdict is not Verdict.INCONCLUSIVE:
+        return ""
+    return f" About {row.needed:,} more events would decide it." if row.needed else " Not enough evidence either way."
+
+
+def absent(spec: GateSpec, metric: Metric, segment: Segment) -> GateRow:
+    """Return the row of a mandatory segment without a single event."""
+    return GateRow(
+        gate=spec.id,
+        title=spec.title or metric.title,
+        metric=metric.name,
+        comparison=str(spec.comparison),
+        level=str(spec.level),
+        scope=spec.scope,
+        segment=segment,
+        verdict=Verdict.NODATA,
+        sentence=f"{metric.title} in {place(segment)}: no event of this mandatory segment is in the logs.",
+        confidence=1 - spec.alpha,
+        margin=spec.margin,
+    )

@@ -1,0 +1,137 @@
+"""Takes ledger records and says what they amount to: which decision stands, and how often the events were judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from release_core.ledger.decisions import NO_GO
+from release_core.ledger.signature import SignOff, distinct_people
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from release_core.ledger.book import Ledger
+    from release_core.ledger.chain import Record
+    from release_core.release import Release
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What stands at a stage: the latest decision (go, conditional_go, no_go, rollback, None), and if it is in force.
+
+    `go` is True when the stage may be left; `signers` are those whose go is in force; `reason` is a sentence.
+    """
+
+    decision: str | None
+    go: bool
+    signers: tuple[str, ...]
+    record: Record | None
+    reason: str
+
+
+def go_signed(
+    records: Sequence[Record],
+    release: str,
+    stage: str,
+    manifest_hash: str,
+    *,
+    distinct: int = 1,
+    now: datetime | None = None,
+) -> bool:
+    """Return whether the latest decision of the stage is a go in force, signed by `distinct` people."""
+    return standing(records, release, stage, manifest_hash, distinct=distinct, now=now).go
+
+
+def standing(
+    records: Sequence[Record],
+    release: str,
+    stage: str,
+    manifest_hash: str,
+    *,
+    distinct: int = 1,
+    now: datetime | None = None,
+) -> Standing:
+    """Return what stands at the stage at `now` (None: the present) under the manifest with this hash.
+
+    Signatures count from the last no-go or rollback on, while they have not expired and were given
+    for this very manifest. Raises ChainBroken for a record whose payload cannot be read.
+    """
+    now = now or datetime.now(UTC)
+    last = next((record for record in reversed(records) if _decides(record, release, stage)), None)
+    if last is None:
+        return Standing(None, go=False, signers=(), record=None, reason="Nobody has decided yet.")
+    decision, ended = _ended(last, manifest_hash, now)
+    if ended:
+        return Standing(decision, go=False, signers=(), record=last, reason=ended)
+    valid = signatures_since_stop(records, release, stage, now)
+    signers = distinct_people(tuple(s.signer for _, s in valid if s.manifest_hash == manifest_hash))
+    names = ", ".join(signers)
+    if len(signers) < distinct:
+        reason = f"Signed by {names}; {distinct - len(signers)} more signature(s) needed."
+        return Standing(decision, go=False, signers=signers, record=last, reason=reason)
+    return Standing(decision, go=True, signers=signers, record=last, reason=f"Signed by {names}.")
+
+
+def signatures_since_stop(
+    records: Sequence[Record], release: str, stage: str, now: datetime
+) -> list[tuple[Record, SignOff]]:
+    """Return the unexpired signatures of the stage from its last change of mind on.
+
+    A go counts from the last no-go or rollback on, a no-go from the last go or rollback on.
+    """
+    found: list[tuple[Record, SignOff]] = []
+    for record in reversed([record for record in records if _decides(record, release, stage)]):
+        if record.type == "rollback":
+            break
+        signature = SignOff.read(record)
+        if found and (signature.decision == NO_GO) != (found[0][1].decision == NO_GO):
+            break
+        if not _expired(signature, now):
+            found.append((record, signature))
+    return found[::-1]
+
+
+def evaluated(ledger: Ledger, release: Release, replay_set: str, fingerprint: str) -> int:
+    """Note that this manifest was judged on these events, once, and return the attempt count on them.
+
+    `fingerprint` is that of the replay set's events. Judging again under the same manifest is no new attempt.
+    """
+    payload = {"replay_set": replay_set, "fingerprint": fingerprint, "manifest_hash": release.manifest_hash}
+
+    def earlier(records: Sequence[Record]) -> Record | None:
+        return next((r for r in records if r.type == "evaluation" and r.content == payload), None)
+
+    if earlier(ledger.records(release.id, "evaluation")) is None:
+        ledger.append("evaluation", release.id, "replay", payload, unless=earlier)
+    return attempts(ledger.records(release.id, "evaluation"), release.id, fingerprint)
+
+
+def attempts(records: Sequence[Record], release: str, data_fingerprint: str) -> int:
+    """Return how many manifests of the release were judged on the events with this fingerprint; 0 if none."""
+    judged = [r.content for r in records if r.type == "evaluation" and r.release == release]
+    return len({str(seen.get("manifest_hash")) for seen in judged if seen.get("fingerprint") == data_fingerprint})
+
+
+def _decides(record: Record, release: str, stage: str) -> bool:
+    return record.release == release and record.stage == stage and record.type in {"sign_off", "rollback"}
+
+
+def _ended(record: Record, manifest_hash: str, now: datetime) -> tuple[str, str]:
+    """Return the decision of a record and why it is no go in force; an empty reason if it is one."""
+    if record.type == "rollback":
+        return "rollback", "Rolled back."
+    signature = SignOff.read(record)
+    reason = ""
+    if signature.decision == NO_GO:
+        reason = f"No-go by {signature.signer}."
+    elif signature.manifest_hash != manifest_hash:
+        reason = "The manifest was edited after the signature, which is void."
+    elif _expired(signature, now):
+        reason = f"The signature expired at {signature.expires}."
+    return signature.decision, reason
+
+
+def _expired(signature: SignOff, now: datetime) -> bool:
+    return signature.expires is not None and datetime.fromisoformat(signature.expires) <= now

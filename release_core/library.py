@@ -1,0 +1,138 @@
+"""Folders in, open releases out: finds releases, brings their cubes up to date, and keeps the ones in use loaded."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from release_core import cube as cubes
+from release_core import manifest
+from release_core.errors import ManifestError, NotFound, Problem, ReleaseReviewError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from release_core.cube.cube import Cube
+    from release_core.release import Release
+
+ROOT = Path(__file__).parent.parent / "data"
+RELEASES_VARIABLE = "RELEASE_REVIEW_RELEASES"
+CACHE_VARIABLE = "RELEASE_REVIEW_CACHE"
+OPEN_VARIABLE = "RELEASE_REVIEW_OPEN"
+MANIFEST = "release.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A release with its loaded cube; `key`, by which two are equal, names this manifest on these logs."""
+
+    release: Release = field(compare=False)
+    cube: Cube = field(compare=False)
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A release in the list: its id, kind and title, or why it cannot be read."""
+
+    id: str
+    kind: str
+    title: str
+    folder: Path
+    problem: str = ""
+
+
+_lock = threading.Lock()
+_kept: dict[str, Opened] = {}
+MOST_KEPT = 8
+
+
+def releases() -> Path:
+    """Return the folder that holds the release folders."""
+    return Path(os.environ.get(RELEASES_VARIABLE) or ROOT / "releases")
+
+
+def folders() -> dict[str, Path]:
+    """Return every release folder by its name: those under `releases()`, and the one the dashboard was started with."""
+    found = {path.parent.name: path.parent for path in sorted(releases().glob(f"*/{MANIFEST}"))}
+    named = os.environ.get(OPEN_VARIABLE)
+    if named:
+        folder = Path(named).resolve()
+        found = {folder.name: folder} | {name: path for name, path in found.items() if name != folder.name}
+    return found
+
+
+def folder(name: str) -> Path:
+    """Return the folder of a release: an id, or a folder that holds a release.toml.
+
+    Raises:
+        NotFound: neither exists.
+    """
+    known = folders()
+    if name in known:
+        return known[name]
+    if (Path(name) / MANIFEST).exists():
+        return Path(name).resolve()
+    listed = ", ".join(known) or f"none; {releases()} holds no release"
+    raise NotFound(
+        Problem(
+            "release",
+            repr(name),
+            f"one of the releases ({listed}) or a folder that holds a {MANIFEST}",
+            "Correct the name, or make a manifest with `python -m release_core init LOGS --into FOLDER`.",
+        )
+    )
+
+
+def cards() -> list[Card]:
+    """Return every release in the list; one whose manifest cannot be read says so in `problem`."""
+    return [_card(name, path) for name, path in folders().items()]
+
+
+def _card(name: str, path: Path) -> Card:
+    try:
+        release = manifest.load(path)
+    except ManifestError as error:
+        return Card(name, "", name, path, str(error))
+    return Card(name, str(release.kind), release.title, path)
+
+
+def cache_of(path: Path) -> Path:
+    """Return the cache folder of a release folder."""
+    base = Path(os.environ.get(CACHE_VARIABLE) or ROOT / "cache")
+    return base / f"{path.name}-{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:10]}"
+
+
+def open_release(name: str, progress: Callable[[float, str], None] | None = None) -> Opened:
+    """Return a release with its cube, brought up to date with the logs; unchanged ones come from memory.
+
+    Raises:
+        NotFound: there is no such release.
+        ManifestError: its manifest cannot be used.
+        SourceError: its logs cannot be used.
+    """
+    path = folder(name)
+    release = manifest.load(path)
+    with _lock:
+        published = cubes.build(release, cache_of(path), progress)
+        key = f"{published.name}-{release.manifest_hash[:16]}"
+        if key not in _kept:
+            while len(_kept) >= MOST_KEPT:
+                del _kept[next(iter(_kept))]
+            _kept[key] = Opened(release, cubes.Cube(release, published), key)
+        return _kept[key]
+
+
+def kept(key: str) -> Opened:
+    """Return an open release by its key.
+
+    Raises:
+        ReleaseReviewError: it is no longer loaded.
+    """
+    if key not in _kept:
+        raise ReleaseReviewError(Problem("release", f"key {key}", "an open release", "Reload the page."))
+    return _kept[key]

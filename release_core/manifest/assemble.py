@@ -1,0 +1,129 @@
+"""A release folder in, a Release out: reads the manifest and the house gates, and checks them against each other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from release_core.errors import ManifestError
+from release_core.manifest import data, process
+from release_core.manifest.fields import Fields
+from release_core.manifest.forms import NAME, SHARE, SLUG, Form, member_of, nearest, one_of, repeated
+from release_core.manifest.gates import check_blocking, check_scopes, gates
+from release_core.manifest.policies import policies, scenarios
+from release_core.manifest.tables import tables
+from release_core.manifest.text import HOUSE_GATES, fingerprint, read
+from release_core.release import Kind, Release
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from release_core.errors import Problem
+    from release_core.release import Bundle, GateSpec, Policy, Scenario
+
+MANIFEST = "release.toml"
+SCHEMA = 1
+_SCHEMA: Form[int] = Form(str(SCHEMA), lambda value: SCHEMA if value == SCHEMA and type(value) is int else None, SCHEMA)
+_MATERIALITY = one_of(("low", "medium", "high"))
+
+
+def load(folder: Path, house: Path | None = None) -> Release:
+    """Return the release that `folder`/release.toml declares, under the gates of `house` (default: the repository's).
+
+    A release in which more than the kind's component differs loads too: the gate one_kind judges it.
+
+    Raises:
+        ManifestError: with every problem found in the two files.
+    """
+    problems: list[Problem] = []
+    gate_file = house or HOUSE_GATES
+    manifest, rules = read(folder / MANIFEST, problems), read(gate_file, problems)
+    if problems:
+        raise ManifestError(*problems)
+    root, house_root = Fields(manifest, MANIFEST, problems, ""), Fields(rules, gate_file.name, problems, "")
+    release = _release(root, house_root, folder)
+    root.close()
+    house_root.close()
+    if problems:
+        raise ManifestError(*problems)
+    return replace(release, manifest_hash=fingerprint(manifest, rules))
+
+
+def _release(root: Fields, house: Fields, folder: Path) -> Release:
+    _check_schema(root, house)
+    head = root.table("release", required=True)
+    kind = head.need("kind", member_of(Kind))
+    sides = tuple(head.table(side, required=True) for side in ("from", "to"))
+    baseline, candidate = (process.bundle(side) for side in sides)
+    segments = data.segments(root.table("segments"))
+    scale = data.scale(root.table("score"))
+    rules, cutoff_tables = policies(root), tables(root, scale, segments.all)
+    suite = scenarios(root, {action for policy in rules.values() for action in policy.actions})
+    watches, plans = data.watches(root), process.stages(root)
+    specs, stops = gates(house, root, "gate"), gates(house, root, "stop")
+    columns = {*segments.all, *(watch.column for watch in watches), *_conditioned(rules, suite)}
+    decisions, outcomes, runtime = data.sources(root, columns)
+    for side, bundle in zip(sides, (baseline, candidate), strict=True):
+        _check_known(side, bundle, cutoff_tables, rules)
+    _check_ids(root, suite, specs, stops)
+    check_scopes(root, specs + stops, (*segments.all, data.REPLAY_SET))
+    check_blocking(root, specs, (plan.name for plan in plans), kind)
+    return Release(
+        id=head.need("id", SLUG),
+        kind=kind,
+        title=head.need("title", NAME),
+        baseline=baseline,
+        candidate=candidate,
+        rollback=process.rollback(root.table("rollback", required=True), baseline, candidate),
+        labels=data.labels(root.table("labels", required=True)),
+        decisions=decisions,
+        outcomes=outcomes,
+        runtime=runtime,
+        tables=cutoff_tables,
+        policies=rules,
+        gates=specs,
+        folder=folder,
+        manifest_hash="",
+        owner=head.get("owner", NAME, ""),
+        materiality=head.get("materiality", _MATERIALITY, "medium"),
+        scale=scale,
+        costs=data.costs(root),
+        segments=segments,
+        watches=watches,
+        scenarios=suite,
+        stages=plans,
+        stops=stops,
+        signoff=process.signoff(root.table("signoff")),
+        freezes=process.freezes(root),
+        max_quarantined_share=root.table("quarantine").get("max_share", SHARE, 0.01),
+        about=data.about(root.table("about")),
+    )
+
+
+def _check_schema(root: Fields, house: Fields) -> None:
+    root.need("schema", _SCHEMA)
+    house.get("schema", _SCHEMA, SCHEMA)
+
+
+def _conditioned(rules: Mapping[str, Policy], suite: Iterable[Scenario]) -> set[str]:
+    """Return the columns that policy rules and scenarios look at."""
+    found = [rule.when for policy in rules.values() for rule in policy.rules] + [case.where for case in suite]
+    return {condition.column for conditions in found for condition in conditions}
+
+
+def _check_known(side: Fields, bundle: Bundle, known_tables: Iterable[str], known_policies: Iterable[str]) -> None:
+    for key, name, known in (
+        ("thresholds", bundle.thresholds, known_tables),
+        ("policy", bundle.policy, known_policies),
+    ):
+        if name and name not in known:
+            remedy = nearest(name, known) or f"Add a table [{key}.{name}]."
+            side.wrong(key, name, f"an id declared below [{key}]", remedy)
+
+
+def _check_ids(root: Fields, suite: Iterable[Scenario], specs: Iterable[GateSpec], stops: Iterable[GateSpec]) -> None:
+    for name in repeated(case.id for case in suite if case.id):
+        root.problem(f"[[scenario]] {name} twice", "each id once", "Rename or remove one.")
+    for name in repeated(spec.id for spec in (*specs, *stops) if spec.id):
+        root.problem(f"{name} both as [[gate]] and as [[stop]]", "each id once", "Rename one.")

@@ -1,0 +1,255 @@
+"""Cells in, estimates out: a metric of both versions and their difference, in every segment, with bounds at any level."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from release_core.frames import EVERYONE, MetricRow
+from release_core.metrics import values as v
+from release_core.release import VERSIONS
+from release_core.stats import decisions, intervals, ranking
+from release_core.stats.arrays import ratio
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from release_core.frames import Array, Cells, Tally
+    from release_core.metrics.table import Metric
+
+    Bounds = tuple[Array, Array]
+    # (confidence [segment, 1], sides) -> low and high [segment, side]
+    Closed = Callable[[Array, int], Bounds]
+
+SIDES = (*VERSIONS, "difference")
+SAME_EVENTS = {"labelled_share", "base_rate"}
+JACKKNIFE = "shard jackknife, t"
+INDEPENDENT = " (assumes independent events)"
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """One metric: arrays [segment, side], sides being baseline, candidate, difference (only the last for comparisons).
+
+    `n` is the denominator and `positives` the labelled positives, of the candidate for the difference; `evidence`
+    [segment] counts the events that speak of it. `closed` gives bounds where the jackknife cannot.
+    """
+
+    metric: Metric
+    value: Array
+    se: Array
+    df: Array
+    n: Array
+    positives: Array
+    evidence: Array
+    closed: Closed | None
+    closed_name: str
+    clustered: bool
+
+    def bounds(self, confidence: float | Array, sides: int = 2) -> Bounds:
+        """Return low and high [segment, side] at `confidence` (one, or one per segment).
+
+        With `sides` = 1 each of the two holds with that confidence on its own.
+        """
+        level = np.broadcast_to(np.asarray(confidence, dtype=float), self.df.shape)[:, None]
+        low, high = intervals.interval(self.value, self.se, self.df[:, None], level, sides)
+        if self.closed:
+            closed_low, closed_high = self.closed(level, sides)
+            low, high = (np.where(self.jackknifed, a, b) for a, b in ((low, closed_low), (high, closed_high)))
+        least, most = self.metric.limits
+        ends = [(least, most)] * self.value.shape[1] if self.metric.compared else [(least, most)] * 2 + [(least - most, most - least)]
+        floor, ceiling = np.array(ends).T
+        return np.maximum(low, floor), np.minimum(high, ceiling)
+
+    @property
+    def jackknifed(self) -> Array:
+        """Return [segment, side] where the interval rests on the jackknife: enough shards, and they differ."""
+        found: Array = np.isfinite(self.se) & ((self.se > 0) | (self.closed is None))
+        return found
+
+    def method(self, segment: int, side: int) -> str:
+        """Return the name of the interval's method."""
+        if self.jackknifed[segment, side]:
+            return JACKKNIFE if self.clustered else JACKKNIFE + INDEPENDENT
+        return self.closed_name if self.closed else "none"
+
+
+def estimate(cells: Cells, metric: Metric, transform: Callable[[Array], Array] | None = None) -> Estimate:
+    """Return a metric's estimate in every segment of `cells`.
+
+    `transform` is applied to both versions' values before their difference is taken (a logarithm, say).
+    """
+    full = _sides(metric, cells.whole, transform)
+    left = _sides(metric, cells.left_out, transform)
+    used = evaluated(metric, cells.shards) > 0
+    spreads = [intervals.jackknife(full[:, side], left[:, :, side], used) for side in range(full.shape[1])]
+    n, positives = _counts(metric, cells.whole)
+    closed, name = _closed(cells, metric, full.shape[1]) if transform is None else (None, "")
+    return Estimate(
+        metric,
+        full,
+        np.stack([spread.se for spread in spreads], axis=1),
+        np.nanmax(np.stack([_or_zero(spread.df) for spread in spreads], axis=1), axis=1),
+        n,
+        positives,
+        evaluated(metric, cells.whole),
+        closed,
+        name,
+        cells.clustered,
+    )
+
+
+def _or_zero(df: Array) -> Array:
+    return np.where(np.isnan(df), 0.0, df)
+
+
+def _sides(metric: Metric, tally: Tally, transform: Callable[[Array], Array] | None) -> Array:
+    """Return [..., side]: the versions and their difference, or the comparison alone."""
+    value = metric.value(tally)
+    if metric.compared:
+        return value[..., None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shown = transform(value) if transform else value
+        shown = np.where(np.isfinite(shown), shown, np.nan)
+        return np.concatenate([shown, shown[..., 1:] - shown[..., :1]], axis=-1)
+
+
+def evaluated(metric: Metric, tally: Tally) -> Array:
+    """Return [...]: the events that are evidence for a metric, labelled ones where it needs labels; the fewer of both sides."""
+    if metric.rate:
+        found = v.decided(tally, 1) + v.decided(tally, 2) if metric.labels else v.decided(tally, EVERYONE)
+    else:
+        found = v.labelled(tally) if metric.labels else v.events(tally)
+    least: Array = found.min(-1)
+    return least
+
+
+def _counts(metric: Metric, tally: Tally) -> tuple[Array, Array]:
+    """Return the denominators and the labelled positives, [segment, side]."""
+    base = metric.base(tally)
+    positives = v.decided(tally, 1) if metric.rate else v.positives(tally)
+    if metric.compared:
+        return base[:, None], positives[:, 1:]
+    return (np.concatenate([side, side[:, 1:]], axis=1) for side in (base, positives))  # type: ignore[return-value]
+
+
+def _closed(cells: Cells, metric: Metric, sides: int) -> tuple[Closed | None, str]:
+    """Return the closed-form bounds of shares and of the AUC, widened by the design effect seen where shards suffice."""
+    tally = cells.whole
+    if metric.compared:
+        return (_one_share(metric, cells), "Wilson") if metric.name == "disagreement_rate" else (None, "")
+    if metric.name == "auc":
+        return _auc(tally), "DeLong, versions taken as independent"
+    if metric.unit == "share" and metric.name != "amount_recall":
+        paired = bool(metric.rate) and cells.paired
+        name = "Wilson; difference Bonett-Price" if paired else "Wilson; difference Newcombe"
+        return _shares(metric, cells, paired=paired), name
+    return None, ""
+
+
+def _one_share(metric: Metric, cells: Cells) -> Closed:
+    value, n = metric.value(cells.whole), metric.base(cells.whole)
+
+    def bounds(level: Array, sides: int) -> Bounds:
+        low, high = decisions.wilson(value * n, n, level[:, 0], sides)
+        return low[:, None], high[:, None]
+
+    return bounds
+
+
+def _shares(metric: Metric, cells: Cells, *, paired: bool) -> Closed:
+    tally = cells.whole
+    effect = _design_effect(metric, cells)
+    value, n = metric.value(tally), metric.base(tally) / effect
+    k = np.where(n > 0, value * n, 0.0)
+
+    def bounds(level: Array, sides: int) -> Bounds:
+        each = decisions.wilson(k, n, level, sides)
+        if paired:
+            lost, gained, both = (part / effect for part in _discordant(metric, tally))
+            between = decisions.bonett_price(lost, gained, both, level[:, 0], sides)
+        elif cells.paired and metric.name in SAME_EVENTS:
+            # Both versions count the same events with the same labels: the difference is 0, not an estimate.
+            between = decisions.Difference(*(np.where(n[:, 0] > 0, 0.0, np.nan),) * 3)
+        else:
+            between = decisions.newcombe((k[:, 0], n[:, 0]), (k[:, 1], n[:, 1]), level[:, 0], sides)
+        return np.column_stack([each.low, between.low]), np.column_stack([each.high, between.high])
+
+    return bounds
+
+
+def _discordant(metric: Metric, tally: Tally) -> tuple[Array, Array, Array]:
+    """Return the events on which only the baseline, or only the candidate, took the metric's actions, and all of them."""
+    actions, population = metric.rate or ((), EVERYONE)
+    joint = tally.joint[..., population]
+    chosen = np.isin(np.arange(joint.shape[-1]), actions)
+    lost, gained = joint[..., chosen, :][..., ~chosen], joint[..., ~chosen, :][..., chosen]
+    return lost.sum((-2, -1)), gained.sum((-2, -1)), joint.sum((-2, -1))
+
+
+def _design_effect(metric: Metric, cells: Cells) -> float:
+    """Return how much wider than for independent events a share's jackknife is in the largest segment; at least 1."""
+    largest = [int(metric.base(cells.whole)[:, 1].argmax())]
+    whole, shards = cells.whole.take(largest), cells.shards.take(largest)
+    value, left = metric.value(whole)[:, 1], metric.value(shards.sum(1).expand(1) - shards)[:, :, 1]
+    spread = intervals.jackknife(value, left, evaluated(metric, shards) > 0)
+    independent = np.sqrt(ratio(value * (1 - value), metric.base(whole)[:, 1]))
+    effect = intervals.design_effect(spread.se, independent)[0]
+    return float(max(1.0, effect)) if np.isfinite(effect) else 1.0
+
+
+def _auc(tally: Tally) -> Closed:
+    value = v.auc(tally)
+    variance = ranking.delong_variance(tally.positive, tally.negative)
+    se = np.sqrt(np.column_stack([variance, variance.sum(1)]))
+    shown = np.column_stack([value, value[:, 1] - value[:, 0]])
+
+    def bounds(level: Array, sides: int) -> Bounds:
+        return intervals.interval(shown, se, np.inf, level, sides)
+
+    return bounds
+
+
+def rows(cells: Cells, metrics: Sequence[Metric], confidence: float = 0.95) -> list[MetricRow]:
+    """Return one row per metric, version (and difference) and segment, with two-sided intervals."""
+    found = []
+    for metric in metrics:
+        one = estimate(cells, metric)
+        low, high = one.bounds(confidence)
+        names = SIDES[2:] if metric.compared else SIDES
+        for place, segment in enumerate(cells.segments):
+            for side, name in enumerate(names):
+                found.append(_row(one, (low, high), (place, side), segment, name))
+    return found
+
+
+def _row(one: Estimate, bounds: Bounds, place: tuple[int, int], segment: dict[str, str], name: str) -> MetricRow:  # type: ignore[type-arg]
+    value, low, high = (_known(array[place]) for array in (one.value, *bounds))
+    return MetricRow(
+        one.metric.name,
+        name,
+        segment,
+        value,
+        low,
+        high,
+        one.method(*place) if low is not None else "none",
+        int(round(one.n[place])),
+        int(round(one.positives[place])),
+        _reason(one, place, value, low),
+    )
+
+
+def _known(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _reason(one: Estimate, place: tuple[int, int], value: float | None, low: float | None) -> str:
+    if value is None:
+        if one.n[place] == 0:
+            return "no labelled event in the denominator" if one.metric.labels else "no event in the denominator"
+        return "undefined: both classes, and enough of each, are needed"
+    if low is None:
+        return f"no interval: fewer than {intervals.MIN_SHARDS} of 32 shards hold evaluated events"
+    return ""

@@ -1,0 +1,226 @@
+"""The table of metrics: one row each, with its unit, direction, definition, source and function.
+
+Adding a metric is one row here (and one function in values.py if it is new in kind).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from release_core.errors import NotFound, Problem
+from release_core.frames import EVERYONE, NEGATIVE, POSITIVE
+from release_core.metrics import values as v
+from release_core.release import ACTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from release_core.metrics.values import Value
+
+ABOVE = "share_above"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric.
+
+    `base` is its denominator; `labels`: it needs them; `probability`: it needs scores that are probabilities;
+    `compared`: it exists only between the versions; `rate` names (actions, population) of a share of actions;
+    `limits` are the least and greatest value that it can have.
+    """
+
+    name: str
+    title: str
+    family: str
+    unit: str
+    better: str
+    definition: str
+    source: str
+    value: Value
+    base: Value
+    labels: bool = False
+    probability: bool = False
+    compared: bool = False
+    rate: tuple[tuple[int, ...], int] | None = None
+    limits: tuple[float, float] = (0.0, 1.0)
+
+
+NO_LIMIT = (float("-inf"), float("inf"))
+UP = (0.0, float("inf"))
+SUMS = "exact from sums (METHODS a8)"
+BINS = "from 1/64 log-odds bins (METHODS 0.9)"
+
+
+def _actions(names: Sequence[str]) -> tuple[int, ...]:
+    return tuple(number for number, name in enumerate(names) if name != "approve")
+
+
+ALERT, BLOCK = _actions(ACTIONS), (ACTIONS.index("block"),)
+
+
+def _rate(name: str, title: str, better: str, actions: tuple[int, ...], population: int, words: str) -> Metric:
+    labels = population != EVERYONE
+    return Metric(
+        name,
+        title,
+        "quality" if labels else "decisions",
+        "share",
+        better,
+        words,
+        "counts (METHODS b5, h1)",
+        v.rate(actions, population),
+        lambda tally: v.decided(tally, population),
+        labels=labels,
+        rate=(actions, population),
+    )
+
+
+def _ranking(name: str, title: str, value: Value, better: str, words: str, source: str) -> Metric:
+    return Metric(name, title, "quality", "score", better, words, source, value, v.labelled, labels=True)
+
+
+def _calibration(name: str, title: str, value: Value, words: str, source: str) -> Metric:
+    return Metric(
+        name, title, "calibration", "number", "target", words, source, value, v.labelled, labels=True, probability=True,
+        limits=NO_LIMIT,
+    )
+
+
+def _loss(name: str, title: str, value: Value, words: str, source: str) -> Metric:
+    return Metric(
+        name, title, "calibration", "loss", "lower", words, source, value, v.labelled, labels=True, probability=True, limits=UP
+    )
+
+
+def _compared(name: str, title: str, value: Value, words: str, source: str, limits: tuple[float, float]) -> Metric:
+    base = v.both_decided if name == "disagreement_rate" else lambda tally: v.events(tally)[..., 0]
+    unit = "share" if name == "disagreement_rate" else "number"
+    return Metric(name, title, "drift", unit, "lower", words, source, value, base, compared=True, limits=limits)
+
+
+def _precision(name: str, title: str, actions: tuple[int, ...], words: str) -> Metric:
+    return Metric(
+        name, title, "quality", "share", "higher", words, "counts (METHODS b5)", v.precision(actions), v.acted(actions),
+        labels=True,
+    )
+
+
+def _amount_recall(actions: tuple[int, ...]) -> Metric:
+    return Metric(
+        "amount_recall",
+        "Share of bad amount caught",
+        "business",
+        "share",
+        "higher",
+        "Amount of positives with an alert / amount of positives.",
+        "METHODS b9",
+        v.amount_recall(actions),
+        v.positives,
+        labels=True,
+    )
+
+
+ROWS = (
+    Metric("events", "Events", "quality", "count", "", "Events scored by both versions.", "count", v.events, v.events, limits=UP),
+    Metric(
+        "labelled_share", "Labelled share", "quality", "share", "", "Events with a label / events.", "counts",
+        v.labelled_share, v.events,
+    ),
+    Metric(
+        "base_rate", "Base rate", "quality", "share", "", "Positives / labelled events.", "counts", v.base_rate, v.labelled,
+        labels=True,
+    ),
+    Metric(
+        "mean_score", "Mean score", "calibration", "score", "", "Mean score of all events, labelled or not.", SUMS,
+        v.mean_score, v.events,
+    ),
+    _ranking("auc", "AUC", v.auc, "higher", "Chance that a positive scores above a negative, ties counting half.",
+             f"Mann-Whitney {BINS}, b1"),
+    _ranking("average_precision", "Average precision", v.average_precision, "higher",
+             "Precision averaged over the positives in the order of their scores.", f"step rule {BINS}, b2"),
+    _ranking("ks_separation", "KS separation", v.ks_separation, "higher",
+             "Largest gap between recall and false-positive rate over all cutoffs.", f"{BINS}, b4"),
+    _loss("brier", "Brier score", v.brier, "Mean of (score - label) squared over labelled events.", SUMS),
+    _loss("log_loss", "Log loss", v.log_loss, "Mean of -ln(probability given to what happened), in nats.", SUMS),
+    _calibration("oe_ratio", "Observed / expected", v.oe_ratio, "Positives / sum of scores of labelled events; 1 is right.",
+                 "METHODS a3"),
+    _calibration("calibration_intercept", "Calibration intercept", v.calibration_intercept,
+                 "Log-odds by which all scores must move so that expected equals observed, slope fixed at 1; 0 is right.",
+                 "logistic regression with offset (METHODS a3)"),
+    _calibration("cox_intercept", "Cox intercept", v.cox_intercept,
+                 "Intercept of the logistic regression of the label on the score's log-odds; 0 is right.", "Cox 1958 (a4)"),
+    _calibration("calibration_slope", "Calibration slope", v.calibration_slope,
+                 "Slope of the same regression; below 1 the scores are too extreme, above 1 too timid.", "Cox 1958 (a4)"),
+    _loss("mcb_log_loss", "Miscalibration, log loss", v.mcb_log_loss,
+          "How much log loss isotonic recalibration would remove, in nats.", "CORP (Dimitriadis et al. 2021, a1)"),
+    _loss("mcb_brier", "Miscalibration, Brier", v.mcb_brier,
+          "How much Brier score isotonic recalibration would remove.", "CORP (Dimitriadis et al. 2021, a1)"),
+    _precision("precision", "Precision", ALERT, "Positive alerts / labelled alerts; an alert is any action but approve."),
+    _rate("recall", "Recall", "higher", ALERT, POSITIVE, "Positive alerts / positives."),
+    _rate("fpr", "False-positive rate", "lower", ALERT, NEGATIVE, "Negative alerts / negatives."),
+    _precision("precision_block", "Precision of blocks", BLOCK, "Positive blocks / labelled blocks."),
+    _rate("recall_block", "Recall of blocks", "higher", BLOCK, POSITIVE, "Positive blocks / positives."),
+    _rate("fpr_block", "False-positive rate of blocks", "lower", BLOCK, NEGATIVE, "Negative blocks / negatives."),
+    _rate("alert_rate", "Alert rate", "", ALERT, EVERYONE, "Events with any action but approve / events."),
+    _rate("approve_rate", "Approval rate", "higher", (0,), EVERYONE, "Approved events / events."),
+    _rate("review_rate", "Review rate", "lower", (1,), EVERYONE, "Reviewed events / events."),
+    _rate("block_rate", "Block rate", "lower", BLOCK, EVERYONE, "Blocked events / events."),
+    _rate("escalation_rate", "Escalation rate", "lower", (3,), EVERYONE, "Escalated events / events."),
+    _amount_recall(ALERT),
+    _compared("disagreement_rate", "Disagreement", v.disagreement_rate, "Events on which the two actions differ / events.",
+              "counts", (0.0, 1.0)),
+    _compared("psi", "PSI", v.psi, "Population stability index, candidate against baseline, ten baseline quantile groups, "
+              "counts + 0.5.", "METHODS c1", UP),
+    _compared("ks_drift", "KS drift", v.ks_drift, "Largest gap between the two score distributions.", "METHODS c2", (0.0, 1.0)),
+)  # fmt: skip
+METRICS = {metric.name: metric for metric in ROWS}
+
+
+def table(actions: Sequence[str] = ACTIONS, cutoffs: Sequence[str] = ()) -> dict[str, Metric]:
+    """Return the metrics by name, with one `share_above:<cutoff id>` per registered cutoff.
+
+    Actions that a policy adds count as alerts.
+    """
+    above = {f"{ABOVE}:{name}": _share_above(name, number) for number, name in enumerate(cutoffs)}
+    return {metric.name: metric for metric in _with_actions(tuple(actions))} | above
+
+
+def _with_actions(actions: tuple[str, ...]) -> tuple[Metric, ...]:
+    if actions == ACTIONS:
+        return ROWS
+    alert = _actions(actions)
+    changed = {
+        "precision": _precision("precision", "Precision", alert, METRICS["precision"].definition),
+        "amount_recall": _amount_recall(alert),
+    }
+    for name in ("recall", "fpr", "alert_rate"):
+        old = METRICS[name]
+        population = old.rate[1] if old.rate else EVERYONE
+        changed[name] = _rate(name, old.title, old.better, alert, population, old.definition)
+    return tuple(changed.get(metric.name, metric) for metric in ROWS)
+
+
+def _share_above(name: str, number: int) -> Metric:
+    return Metric(
+        f"{ABOVE}:{name}",
+        f"Share above {name}",
+        "drift",
+        "share",
+        "",
+        f"Events whose score reaches the cutoff {name} / events.",
+        "counts by band, exact (METHODS c3)",
+        v.share_above(number),
+        v.events,
+    )
+
+
+def find(metrics: dict[str, Metric], name: str) -> Metric:
+    """Return the metric of that name.
+
+    Raises:
+        NotFound: there is none.
+    """
+    if name not in metrics:
+        raise NotFound(Problem("metric", repr(name), f"one of {', '.join(metrics)}", "Correct the name."))
+    return metrics[name]

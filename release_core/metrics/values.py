@@ -1,0 +1,178 @@
+"""A tally in, one number per slice and version out: every metric as a pure function of cells.
+
+Each function takes a Tally with any leading axes and returns [..., version]; the comparisons at the
+end return [...]. NaN where undefined.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from release_core.frames import EVERYONE, NEGATIVE, POSITIVE
+from release_core.stats import calibration, corp, drift, logistic, ranking
+from release_core.stats.arrays import ratio
+from release_core.stats.average_precision import average_precision as averaged
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from release_core.frames import Array, Tally
+
+    Value = Callable[[Tally], Array]
+
+APPROVE = 0
+
+
+def events(tally: Tally) -> Array:
+    """Return the number of events scored by both versions."""
+    return tally.n.sum(-1)
+
+
+def positives(tally: Tally) -> Array:
+    """Return the number of events labelled positive."""
+    return tally.positive.sum(-1)
+
+
+def negatives(tally: Tally) -> Array:
+    """Return the number of events labelled negative."""
+    return tally.negative.sum(-1)
+
+
+def labelled(tally: Tally) -> Array:
+    """Return the number of events with a label."""
+    return positives(tally) + negatives(tally)
+
+
+def labelled_share(tally: Tally) -> Array:
+    """Return labelled events / events."""
+    return ratio(labelled(tally), events(tally))
+
+
+def base_rate(tally: Tally) -> Array:
+    """Return positives / labelled events."""
+    return ratio(positives(tally), labelled(tally))
+
+
+def mean_score(tally: Tally) -> Array:
+    """Return the mean score of all events, labelled or not."""
+    return ratio(tally.score.sum(-1), events(tally))
+
+
+def auc(tally: Tally) -> Array:
+    """Return the area under the ROC curve, half credit inside a bin."""
+    return ranking.auc(tally.positive, tally.negative)
+
+
+def average_precision(tally: Tally) -> Array:
+    """Return the average precision, random order inside a bin."""
+    return averaged(tally.positive, tally.negative)
+
+
+def ks_separation(tally: Tally) -> Array:
+    """Return the largest gap between recall and false-positive rate over all bin edges."""
+    return ranking.ks_separation(tally.positive, tally.negative)
+
+
+def brier(tally: Tally) -> Array:
+    """Return the mean squared error of the score, exact from sums."""
+    return calibration.brier(labelled(tally), positives(tally), tally.squared, tally.positive_score)
+
+
+def log_loss(tally: Tally) -> Array:
+    """Return the mean log loss in nats, exact from sums (scores clipped to [1e-7, 1 - 1e-7])."""
+    return calibration.log_loss(labelled(tally), tally.loss)
+
+
+def oe_ratio(tally: Tally) -> Array:
+    """Return observed positives / sum of the scores of labelled events."""
+    return ratio(positives(tally), tally.labelled_score.sum(-1))
+
+
+def _mean_logit(tally: Tally) -> Array:
+    return ratio(tally.labelled_logit, tally.positive + tally.negative)
+
+
+def calibration_intercept(tally: Tally) -> Array:
+    """Return by how many log-odds all scores must move so that expected equals observed (slope fixed at 1)."""
+    return logistic.calibration_intercept(tally.positive, tally.positive + tally.negative, _mean_logit(tally)).value
+
+
+def cox_intercept(tally: Tally) -> Array:
+    """Return the intercept of Cox's calibration line, in log-odds."""
+    return logistic.cox(tally.positive, tally.positive + tally.negative, _mean_logit(tally)).intercept
+
+
+def calibration_slope(tally: Tally) -> Array:
+    """Return the slope of Cox's calibration line: below 1 the scores are too extreme."""
+    return logistic.cox(tally.positive, tally.positive + tally.negative, _mean_logit(tally)).slope
+
+
+def mcb_brier(tally: Tally) -> Array:
+    """Return the miscalibration part of the Brier score (CORP)."""
+    return corp.corp_brier(tally.positive, tally.positive + tally.negative, brier(tally)).mcb
+
+
+def mcb_log_loss(tally: Tally) -> Array:
+    """Return the miscalibration part of the log loss (CORP), in nats."""
+    return corp.corp_log_loss(tally.positive, tally.positive + tally.negative, log_loss(tally)).mcb
+
+
+def taken(tally: Tally, actions: tuple[int, ...], population: int) -> Array:
+    """Return how many events of a population (see frames.py) got one of these actions."""
+    return tally.actions[..., list(actions), population].sum(-1)
+
+
+def decided(tally: Tally, population: int) -> Array:
+    """Return how many events of a population got any action."""
+    return tally.actions[..., population].sum(-1)
+
+
+def rate(actions: tuple[int, ...], population: int) -> Value:
+    """Return the metric "share of a population that got one of these actions"."""
+    return lambda tally: ratio(taken(tally, actions, population), decided(tally, population))
+
+
+def precision(actions: tuple[int, ...]) -> Value:
+    """Return the metric "positives among the labelled events that got one of these actions"."""
+    return lambda tally: ratio(taken(tally, actions, POSITIVE), acted(actions)(tally))
+
+
+def acted(actions: tuple[int, ...]) -> Value:
+    """Return the number of labelled events that got one of these actions."""
+    return lambda tally: taken(tally, actions, POSITIVE) + taken(tally, actions, NEGATIVE)
+
+
+def amount_recall(actions: tuple[int, ...]) -> Value:
+    """Return the metric "share of the amount of positives that got one of these actions"."""
+    return lambda tally: ratio(
+        tally.action_amounts[..., list(actions), POSITIVE].sum(-1), tally.action_amounts[..., POSITIVE].sum(-1)
+    )
+
+
+def share_above(cutoff: int) -> Value:
+    """Return the metric "share of events at or beyond the registered cutoff number `cutoff`"."""
+    return lambda tally: ratio(tally.above[..., cutoff], events(tally))
+
+
+def both_decided(tally: Tally) -> Array:
+    """Return the number of events on which both versions decided, [...]."""
+    return tally.joint[..., EVERYONE].sum((-2, -1))
+
+
+def disagreement_rate(tally: Tally) -> Array:
+    """Return the share of events on which the two versions' actions differ, [...]."""
+    same = np.trace(tally.joint[..., EVERYONE], axis1=-2, axis2=-1)
+    return ratio(both_decided(tally) - same, both_decided(tally))
+
+
+def psi(tally: Tally) -> Array:
+    """Return the population stability index of the candidate's scores against the baseline's, [...]."""
+    baseline, candidate = tally.n[..., 0, :], tally.n[..., 1, :]
+    return drift.psi(baseline, candidate, drift.quantile_groups(baseline)).total
+
+
+def ks_drift(tally: Tally) -> Array:
+    """Return the largest gap between the two versions' score distributions, [...]."""
+    return drift.ks_drift(tally.n[..., 0, :], tally.n[..., 1, :])

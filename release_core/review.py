@@ -1,0 +1,170 @@
+"""The one meeting point of reading, computing and judging: an open release in, a frozen review out. No arithmetic here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from release_core import changes, gates, metrics
+from release_core.cube import REPLAY_SET
+from release_core.cube.cells import scenario_dimension
+from release_core.errors import NotFound, Problem
+from release_core.release import Comparison, Stage, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from release_core.cube.cube import Group
+    from release_core.frames import Cells, GateRow, MetricRow
+    from release_core.library import Opened
+    from release_core.metrics import Metric
+    from release_core.release import GateSpec, Release, Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What the gates of one stage say as of one step; `as_of` is that step's last instant."""
+
+    release: Release
+    stage: Stage
+    step: int
+    as_of: datetime
+    verdict: Verdict
+    rows: tuple[GateRow, ...]
+    changed: tuple[tuple[str, str], ...]
+    fingerprint: str
+    facts: dict[str, Any]
+
+    @property
+    def mixed(self) -> bool:
+        """Return whether more than the release's own kind of component changed."""
+        return any(component != self.release.kind.component for component, _ in self.changed)
+
+
+def stage_of(opened: Opened, name: str | None) -> Stage:
+    """Return the stage of that name (None: the last with decisions).
+
+    Raises:
+        NotFound: the stage is unknown or has no decisions.
+    """
+    present = opened.cube.stages()
+    if name is None and present:
+        return present[-1]
+    if name not in present:
+        listed = ", ".join(present) or "none"
+        raise NotFound(Problem("stage", repr(name), f"a stage with decisions in the logs ({listed})", "Choose one of them."))
+    return Stage(str(name))
+
+
+def review(opened: Opened, stage: Stage, step: int) -> Review:
+    """Return every verdict of a stage as of a step; the same question is answered from memory."""
+    return _review(opened, stage, step)
+
+
+@lru_cache(maxsize=128)
+def _review(opened: Opened, stage: Stage, step: int) -> Review:
+    release, cube = opened.release, opened.cube
+    cells = cube.slice(stage, step, judged_groups(release))
+    known = metrics.table(cells.actions, cells.cutoffs)
+    changed = tuple(changes.changed(release, cube))
+    facts = _facts(opened, stage, step, changed)
+    rows: list[GateRow] = []
+    families: dict[object, list[gates.Family]] = {}
+    for spec in release.gates:
+        if stage in spec.stages and release.kind in spec.kinds:
+            invariant = spec.comparison is Comparison.INVARIANT
+            rows += gates.check(spec, facts) if invariant else _judge(release, spec, (cells, known), families)
+    return Review(
+        release, stage, step, cube.end(step), gates.worst(rows), tuple(rows), changed, cube.fingerprint, cube.facts
+    )
+
+
+def judged_groups(release: Release) -> tuple[Group, ...]:
+    """Return the groups of cells that gates judge: all events, each replay set, and each judged dimension in it."""
+    return (((), ()), ((REPLAY_SET,), ()), *(((REPLAY_SET, dim), ()) for dim in release.segments.dims))
+
+
+def _judge(
+    release: Release, spec: GateSpec, data: tuple[Cells, dict[str, Metric]], families: dict[object, list[gates.Family]]
+) -> list[GateRow]:
+    """Return the rows of a gate; gates of equal scope and evidence share their `families`."""
+    cells, known = data
+    metric = metrics.find(known, spec.metric)
+    evidence = metrics.evaluated(metric, cells.whole)
+    same = (spec.scope, spec.min_events, evidence.tobytes())
+    if same not in families:
+        families[same] = gates.families(spec, cells, release.segments, evidence)
+    return [row for family in families[same] for row in gates.judge(spec, metric, family, release.segments.min_events)]
+
+
+def _facts(opened: Opened, stage: Stage, step: int, changed: Sequence[tuple[str, str]]) -> gates.Facts:
+    release, cube = opened.release, opened.cube
+    counts = cube.checks(stage, step)
+    reports = [report for log in cube.facts["logs"].values() for report in log]
+    reasons: dict[str, int] = {}
+    for report in reports:
+        for rule, n in report["reasons"].items():
+            reasons[rule] = reasons.get(rule, 0) + n
+    return gates.Facts(
+        release,
+        changed,
+        {v: (counts[f"{v}_same"] + counts[f"{v}_differs"], counts[f"{v}_differs"]) for v in ("baseline", "candidate")},
+        cube.codes(stage, step),
+        (sum(report["read"] for report in reports), sum(report["quarantined"] for report in reports)),
+        reasons,
+        _sizes(opened, stage, step, [((dim, value),) for dim, value in release.segments.mandatory]),
+        cube.facts["reversals"],
+        [_scenario(opened, stage, step, scenario) for scenario in release.scenarios],
+        {"affected": _affected(opened, stage, step)},
+    )
+
+
+def _sizes(opened: Opened, stage: Stage, step: int, wheres: Sequence[tuple[tuple[str, str], ...]]) -> dict[tuple[str, str], int]:
+    """Return how many scored events each one-dimension filter finds."""
+    if not wheres:
+        return {}
+    cells = opened.cube.slice(stage, step, tuple(((), where) for where in wheres))
+    found = dict.fromkeys((where[0] for where in wheres), 0)
+    for segment, n in zip(cells.segments, cells.whole.n[:, 0].sum(-1), strict=True):
+        found[next(iter(segment.items()))] = int(n)
+    return found
+
+
+def _affected(opened: Opened, stage: Stage, step: int) -> list[tuple[Mapping[str, str], int]]:
+    release = opened.release
+    before, after = release.tables[release.baseline.thresholds], release.tables[release.candidate.thresholds]
+    wheres = [row.where for row in after.segments if row not in before.segments and len(row.where) == 1]
+    return [({pair[0]: pair[1]}, n) for pair, n in _sizes(opened, stage, step, wheres).items()]
+
+
+def _scenario(opened: Opened, stage: Stage, step: int, scenario: Scenario) -> tuple[str, Verdict, str, int]:
+    """Return (id, verdict, sentence, events) of a case of the regression suite."""
+    dim = scenario_dimension(scenario.id)
+    cells = opened.cube.slice(stage, step, (((), ((dim, "yes"),)),))
+    if not cells.segments:
+        return scenario.id, Verdict.NODATA, "no event of this scenario is in the logs.", 0
+    return gates.scenario(scenario, cells, metrics.table(cells.actions, cells.cutoffs))
+
+
+def measured(
+    opened: Opened,
+    stage: Stage,
+    step: int,
+    *,
+    by: Sequence[str] = (),
+    where: Mapping[str, str] | None = None,
+    names: Sequence[str] = (),
+    mature: bool = True,
+) -> list[MetricRow]:
+    """Return metric rows of the segments of `by` within the filter `where`; all metrics if `names` is empty.
+
+    Raises:
+        NotFound: a dimension or metric does not exist.
+        Unanswerable: more than two dimensions.
+    """
+    cells = opened.cube.slice(stage, step, ((tuple(by), tuple((where or {}).items())),), mature=mature)
+    known = metrics.table(cells.actions, cells.cutoffs)
+    chosen = [metrics.find(known, name) for name in names] if names else list(known.values())
+    return metrics.rows(cells, chosen)

@@ -1,0 +1,72 @@
+"""Sums of scores, losses and labels in; observed against expected, Brier score and log loss out.
+
+All are exact: nothing here depends on how the scores are binned.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import gammainccinv, gammaincinv, xlogy
+
+from release_core.stats.arrays import Array, floats, only, ratio
+
+
+class Estimate(NamedTuple):
+    """A value and its interval."""
+
+    value: Array
+    low: Array
+    high: Array
+
+
+def oe_ratio(positives: ArrayLike, sum_score: ArrayLike, confidence: ArrayLike = 0.95, sides: int = 2) -> Estimate:
+    """Return observed / expected positives with the exact Poisson interval (Garwood 1936; METHODS a3).
+
+    Expected is the sum of the scores of the labelled events; NaN where it is 0. The interval takes the expected
+    number as given and the events as independent; with no positives its lower bound is 0.
+
+    >>> [round(part.item(), 3) for part in oe_ratio(10, 8.0)]
+    [1.25, 0.599, 2.299]
+    """
+    observed = floats(positives)
+    tail = (1 - floats(confidence)) / sides
+    low = np.where(observed > 0, gammaincinv(np.maximum(observed, 1), tail), 0.0)
+    high = gammainccinv(observed + 1, tail)
+    return Estimate(*(ratio(part, only(sum_score, floats(sum_score) > 0)) for part in (observed, low, high)))
+
+
+def brier(n: ArrayLike, positives: ArrayLike, sum_score_squared: ArrayLike, sum_positive_score: ArrayLike) -> Array:
+    """Return the mean squared error of the scores of n labelled events, from sum s^2 and the sum of s over positives.
+
+    >>> brier(2, 1, 0.8**2 + 0.4**2, 0.8).round(3).item()
+    0.1
+    """
+    return ratio(floats(sum_score_squared) - 2 * floats(sum_positive_score) + floats(positives), n)
+
+
+def brier_skill(score: ArrayLike, n: ArrayLike, positives: ArrayLike) -> Array:
+    """Return 1 - Brier / Brier of the base rate: 1 is perfect, 0 says no more than the base rate; NaN for one class.
+
+    >>> brier_skill(0.1, 2, 1).round(3).item()
+    0.6
+    """
+    rate = ratio(positives, n)
+    return 1 - ratio(score, rate * (1 - rate))
+
+
+def log_loss(n: ArrayLike, sum_loss: ArrayLike) -> Array:
+    """Return the mean of -ln(probability given to what happened), in nats, from its sum over n labelled events."""
+    return ratio(sum_loss, n)
+
+
+def base_rate_log_loss(n: ArrayLike, positives: ArrayLike) -> Array:
+    """Return the log loss of a constant score at the base rate, the uncertainty of the labels; 0 for one class.
+
+    >>> base_rate_log_loss(4, 2).round(4).item()
+    0.6931
+    """
+    rate = ratio(positives, n)
+    return floats(-(xlogy(rate, rate) + xlogy(1 - rate, 1 - rate)))

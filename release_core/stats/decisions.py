@@ -1,0 +1,146 @@
+"""Confusion counts and paired or unpaired counts in; rates, their differences and intervals out.
+
+Differences are candidate - baseline. Intervals assume independent events. With `sides` = 1 each bound holds with
+`confidence` on its own.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import bdtr, betaincinv
+
+from release_core.stats.arrays import Array, floats, only, ratio
+from release_core.stats.intervals import Interval, critical
+
+
+class Difference(NamedTuple):
+    """Candidate - baseline and its interval."""
+
+    value: Array
+    low: Array
+    high: Array
+
+
+def precision(tp: ArrayLike, fp: ArrayLike) -> Array:
+    """Return the share of alerts that are positive: TP / (TP + FP); NaN without alerts.
+
+    >>> precision([3, 0], [1, 0])
+    array([0.75,  nan])
+    """
+    return ratio(tp, floats(tp) + floats(fp))
+
+
+def recall(tp: ArrayLike, fn: ArrayLike) -> Array:
+    """Return the share of positives that are alerted: TP / (TP + FN); NaN without positives."""
+    return ratio(tp, floats(tp) + floats(fn))
+
+
+def fpr(fp: ArrayLike, tn: ArrayLike) -> Array:
+    """Return the share of negatives that are alerted: FP / (FP + TN); NaN without negatives."""
+    return ratio(fp, floats(fp) + floats(tn))
+
+
+def share(k: ArrayLike, n: ArrayLike) -> Array:
+    """Return k / n; NaN where n is 0."""
+    return ratio(k, n)
+
+
+def wilson(k: ArrayLike, n: ArrayLike, confidence: ArrayLike = 0.95, sides: int = 2) -> Interval:
+    """Return the score interval of a rate k / n (Wilson 1927); NaN where n is 0. k need not be whole.
+
+    >>> [bound.round(4).item() for bound in wilson(0, 10)]
+    [0.0, 0.2775]
+    """
+    z = critical(confidence, sides)
+    events, rate = floats(n), ratio(k, n)
+    centre = rate + ratio(z**2, 2 * events)
+    reach = z * np.sqrt(ratio(rate * (1 - rate), events) + ratio(z**2, 4 * events**2))
+    widening = 1 + ratio(z**2, events)
+    low = np.where(rate == 0, 0.0, (centre - reach) / widening)
+    high = np.where(rate == 1, 1.0, (centre + reach) / widening)
+    return Interval(low, high)
+
+
+def clopper_pearson(k: ArrayLike, n: ArrayLike, confidence: ArrayLike = 0.95, sides: int = 2) -> Interval:
+    """Return the exact interval of a rate k / n, never too narrow (Clopper and Pearson 1934); NaN where n is 0.
+
+    >>> [bound.round(4).item() for bound in clopper_pearson(0, 10)]
+    [0.0, 0.3085]
+    """
+    hits, events = floats(k), floats(n)
+    misses = events - hits
+    tail = (1 - floats(confidence)) / sides
+    low = np.where(hits > 0, betaincinv(np.maximum(hits, 1), misses + 1, tail), 0.0)
+    high = np.where(misses > 0, betaincinv(hits + 1, np.maximum(misses, 1), 1 - tail), 1.0)
+    return Interval(only(low, events > 0), only(high, events > 0))
+
+
+def jeffreys(k: ArrayLike, n: ArrayLike, confidence: ArrayLike = 0.95, sides: int = 2) -> Interval:
+    """Return the posterior interval of a rate under Jeffreys' prior Beta(1/2, 1/2); NaN where n is 0.
+
+    The lower bound is 0 where k is 0, the upper bound 1 where k is n (Brown, Cai and DasGupta 2001).
+
+    >>> [bound.round(4).item() for bound in jeffreys(5, 10)]
+    [0.2235, 0.7765]
+    """
+    hits, events = floats(k), floats(n)
+    misses = events - hits
+    tail = (1 - floats(confidence)) / sides
+    low = np.where(hits > 0, betaincinv(hits + 0.5, misses + 0.5, tail), 0.0)
+    high = np.where(misses > 0, betaincinv(hits + 0.5, misses + 0.5, 1 - tail), 1.0)
+    return Interval(only(low, events > 0), only(high, events > 0))
+
+
+def newcombe(
+    baseline: tuple[ArrayLike, ArrayLike],
+    candidate: tuple[ArrayLike, ArrayLike],
+    confidence: ArrayLike = 0.95,
+    sides: int = 2,
+) -> Difference:
+    """Return the difference of two independent rates, each given as (k, n), with Newcombe's hybrid score interval.
+
+    Newcombe 1998, method 10 (RELEASE B.3); NaN where an n is 0.
+
+    >>> [part.round(4).item() for part in newcombe((48, 80), (56, 70))]
+    [0.2, 0.0524, 0.3339]
+    """
+    old, new = ratio(*baseline), ratio(*candidate)
+    old_low, old_high = wilson(*baseline, confidence, sides)
+    new_low, new_high = wilson(*candidate, confidence, sides)
+    value = new - old
+    low = value - np.sqrt((new - new_low) ** 2 + (old_high - old) ** 2)
+    high = value + np.sqrt((new_high - new) ** 2 + (old - old_low) ** 2)
+    return Difference(value, low, high)
+
+
+def bonett_price(
+    only_baseline: ArrayLike, only_candidate: ArrayLike, n: ArrayLike, confidence: ArrayLike = 0.95, sides: int = 2
+) -> Difference:
+    """Return the difference of two rates on the same n events, from the events that only one version counts.
+
+    Adjusted Wald interval of Bonett and Price 2012 (RELEASE B.2); NaN where n is 0.
+
+    >>> [part.round(4).item() for part in bonett_price(2, 6, 100)]
+    [0.04, -0.0211, 0.0995]
+    """
+    lost, gained, events = floats(only_baseline), floats(only_candidate), floats(n)
+    p1, p2 = (lost + 1) / (events + 2), (gained + 1) / (events + 2)
+    reach = critical(confidence, sides) * np.sqrt((p1 + p2 - (p2 - p1) ** 2) / (events + 2))
+    value = ratio(gained - lost, events)
+    low, high = np.maximum(p2 - p1 - reach, -1.0), np.minimum(p2 - p1 + reach, 1.0)
+    return Difference(value, only(low, events > 0), only(high, events > 0))
+
+
+def mcnemar(only_baseline: ArrayLike, only_candidate: ArrayLike) -> Array:
+    """Return the exact two-sided p-value that both versions count equally often; 1 where they never differ.
+
+    min(1, 2 BinomCDF(min(b, c); b + c, 1/2)).
+
+    >>> mcnemar([1, 0], [6, 0]).round(4)
+    array([0.125, 1.   ])
+    """
+    b, c = np.broadcast_arrays(floats(only_baseline), floats(only_candidate))
+    return floats(np.minimum(1.0, 2 * bdtr(np.minimum(b, c), (b + c).astype(np.int64), 0.5)))

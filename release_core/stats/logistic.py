@@ -1,0 +1,172 @@
+"""Positives, events and mean log-odds per bin in; logistic calibration lines out: logit P(y = 1) = a + b logit(s)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import chdtrc, logit
+
+from release_core.stats.arrays import Array, Flags, Indices, floats, only, ratio
+
+MIN_OF_CLASS = 10
+_STEPS = 60
+# Newton's error is of the order of the last step squared, so a step this small is the last.
+_LAST_STEP = 1e-6
+_FARTHEST = 60.0
+
+
+class Shift(NamedTuple):
+    """An intercept in log-odds and its standard error for independent events."""
+
+    value: Array
+    se: Array
+
+
+class Line(NamedTuple):
+    """Cox's intercept and slope, their standard errors for independent events, and the joint p-value of (0, 1)."""
+
+    intercept: Array
+    slope: Array
+    se_intercept: Array
+    se_slope: Array
+    p_value: Array
+
+
+class _Bins(NamedTuple):
+    """Problems as rows [rows, B]: positives, events and log-odds per bin, without the bins that are empty in all."""
+
+    pos: Array
+    n: Array
+    x: Array
+
+    def rows(self, which: Flags | Indices) -> _Bins:
+        return _Bins(self.pos[which], self.n[which], self.x[which])
+
+
+def calibration_intercept(pos: ArrayLike, n: ArrayLike, log_odds: ArrayLike) -> Shift:
+    """Return by how many log-odds all scores must move so that expected = observed: a, with the slope fixed at 1.
+
+    Above 0 the scores are too low. `log_odds` [..., B] is the mean logit of the scores of each bin (anything where
+    the bin is empty). NaN where a class is empty (METHODS a3).
+
+    >>> calibration_intercept([1, 1], [3, 3], [0.0, 0.0]).value.round(4).item()
+    -0.6931
+    """
+    bins, shape = _flat(pos, n, log_odds)
+    observed = bins.pos.sum(axis=-1)
+    known = (observed > 0) & (observed < bins.n.sum(axis=-1))
+    value, se = np.full((2, observed.size), np.nan)
+    value[known], se[known] = _solve_shift(bins.rows(known))
+    return Shift(value.reshape(shape), se.reshape(shape))
+
+
+def cox(pos: ArrayLike, n: ArrayLike, log_odds: ArrayLike) -> Line:
+    """Return Cox's calibration line by maximum likelihood from bins [..., B] (Cox 1958; METHODS a4).
+
+    Slope below 1: scores too extreme; above 1: too timid. The p-value is of the likelihood-ratio test of (0, 1) with
+    2 degrees of freedom. NaN with fewer than 10 events of a class, and where a score separates the classes so that
+    no finite line exists.
+    """
+    bins, shape = _flat(pos, n, log_odds)
+    observed, total = bins.pos.sum(axis=-1), bins.n.sum(axis=-1)
+    known = (np.minimum(observed, total - observed) >= MIN_OF_CLASS) & ~_separated(bins)
+    parts = np.full((5, observed.size), np.nan)
+    parts[:, known] = _solve_line(bins.rows(known))
+    return Line(*(part.reshape(shape) for part in parts))
+
+
+def _flat(pos: ArrayLike, n: ArrayLike, log_odds: ArrayLike) -> tuple[_Bins, tuple[int, ...]]:
+    arrays = np.broadcast_arrays(floats(pos), floats(n), floats(log_odds))
+    shape = arrays[0].shape[:-1]
+    positives, events, x = (array.reshape(-1, array.shape[-1]) for array in arrays)
+    filled = events.any(axis=0)
+    positives, events, x = positives[:, filled], events[:, filled], x[:, filled]
+    return _Bins(positives, events, np.where(events > 0, x, 0.0)), shape
+
+
+def _solve_shift(bins: _Bins) -> tuple[Array, Array]:
+    """Find the root of expected - observed by Newton steps inside a shrinking bracket."""
+    observed = bins.pos.sum(axis=-1)
+    a, se = np.zeros(observed.size), np.full(observed.size, np.nan)
+    low, high = np.full(observed.size, -_FARTHEST), np.full(observed.size, _FARTHEST)
+    active = np.arange(observed.size)
+    for _ in range(_STEPS):
+        if not active.size:
+            break
+        here, part = a[active], bins.rows(active)
+        p, _ = _sigmoid(part.x + here[:, None])
+        excess = np.einsum("rb,rb->r", part.n, p) - observed[active]
+        information = np.einsum("rb,rb->r", part.n, p * (1 - p))
+        low[active] = np.where(excess <= 0, here, low[active])
+        high[active] = np.where(excess >= 0, here, high[active])
+        newton = here - ratio(excess, information)
+        inside = (newton >= low[active]) & (newton <= high[active])
+        a[active] = np.where(inside, newton, (low[active] + high[active]) / 2)
+        se[active] = np.sqrt(ratio(1.0, information))
+        active = active[np.abs(a[active] - here) > _LAST_STEP]
+    return a, se
+
+
+def _separated(bins: _Bins) -> Flags:
+    """Return where one cutoff splits positives from negatives (ties at the cutoff allowed): no finite maximum."""
+    pos_low, pos_high = _ends(bins.x, bins.pos > 0)
+    neg_low, neg_high = _ends(bins.x, bins.n > bins.pos)
+    return (neg_high <= pos_low) | (pos_high <= neg_low)
+
+
+def _ends(x: Array, where: Flags) -> tuple[Array, Array]:
+    return x.min(axis=-1, where=where, initial=np.inf), x.max(axis=-1, where=where, initial=-np.inf)
+
+
+def _solve_line(bins: _Bins) -> Array:
+    """Return [5, rows], the parts of a `Line`: Newton steps from the flat line, halved where they would do harm."""
+    rate = bins.pos.sum(axis=-1) / bins.n.sum(axis=-1)
+    line, step = np.stack([logit(rate), np.zeros(rate.size)]), np.zeros((2, rate.size))
+    best, variance = np.full(rate.size, -np.inf), np.full((2, rate.size), np.nan)
+    active = np.arange(rate.size)
+    for _ in range(_STEPS):
+        if not active.size:
+            break
+        trial = line[:, active] + step[:, active]
+        fit, newton, there = _newton(bins.rows(active), trial)
+        worse = fit < best[active] - 1e-9 * np.abs(best[active])
+        line[:, active] = np.where(worse, line[:, active], trial)
+        best[active] = np.where(worse, best[active], fit)
+        variance[:, active] = np.where(worse, variance[:, active], there)
+        step[:, active] = np.where(worse, step[:, active] / 2, newton)
+        active = active[~(np.abs(step[:, active]).max(axis=0) < _LAST_STEP)]
+    line += step
+    line[:, active] = np.nan
+    gain = best - _log_likelihood(bins, bins.x)
+    p_value = only(chdtrc(2, 2 * np.maximum(gain, 0.0)), ~np.isnan(line[0]))
+    return np.stack([*line, *only(np.sqrt(variance), ~np.isnan(line)), p_value])
+
+
+def _newton(bins: _Bins, line: Array) -> tuple[Array, Array, Array]:
+    """Return the log-likelihood at `line`, the next step, and the variances of intercept and slope."""
+    eta = line[0, :, None] + line[1, :, None] * bins.x
+    p, softplus = _sigmoid(eta)
+    residual, weight = bins.pos - bins.n * p, bins.n * p * (1 - p)
+    g0, g1 = residual.sum(axis=-1), np.einsum("rb,rb->r", residual, bins.x)
+    # Moments about the weighted mean: with scores far from even odds the raw determinant would lose digits.
+    h0 = weight.sum(axis=-1)
+    centre = ratio(np.einsum("rb,rb->r", weight, bins.x), h0)
+    h2 = np.einsum("rb,rb->r", weight, (bins.x - centre[:, None]) ** 2)
+    slope_step = ratio(g1 - centre * g0, h2)
+    step = np.stack([ratio(g0, h0) - centre * slope_step, slope_step])
+    variance = np.stack([ratio(1.0, h0) + ratio(centre**2, h2), ratio(1.0, h2)])
+    fit = np.einsum("rb,rb->r", bins.pos, eta) - np.einsum("rb,rb->r", bins.n, softplus)
+    return fit, step, variance
+
+
+def _sigmoid(eta: Array) -> tuple[Array, Array]:
+    """Return 1 / (1 + exp(-eta)) and ln(1 + exp(eta)) from one exponential."""
+    small = np.exp(-np.abs(eta))
+    return np.where(eta > 0, 1.0, small) / (1 + small), np.maximum(eta, 0.0) + np.log(1 + small)
+
+
+def _log_likelihood(bins: _Bins, eta: Array) -> Array:
+    terms = bins.pos * eta - bins.n * _sigmoid(eta)[1]
+    return floats(terms.sum(axis=-1))

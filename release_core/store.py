@@ -1,0 +1,279 @@
+"""SQL text and bound values in, plain arrays or rows out: the only module that knows DuckDB."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import threading
+import weakref
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import duckdb
+import numpy as np
+
+from release_core.errors import LimitReached, Problem, SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from types import TracebackType
+
+    Params = Mapping[str, object] | None
+    Trace = Callable[[str], None]
+
+SQL_FOLDER = Path(__file__).parent / "sql"
+MEMORY_VARIABLE = "RELEASE_REVIEW_MEMORY"
+MEMORY_CAP = 4_000_000_000
+MEMORY_SHARE = 0.6
+# Python cannot take these without loss or without a further package; the SQL must say what it wants.
+REFUSED = {
+    "TIMESTAMP WITH TIME ZONE": "add AT TIME ZONE 'UTC'",
+    "HUGEINT": "cast it to BIGINT or DOUBLE",
+    "UHUGEINT": "cast it to BIGINT or DOUBLE",
+}
+
+
+def quote(identifier: str) -> str:
+    """Return `identifier` as a quoted SQL identifier, so that any column name is safe in SQL text.
+
+    >>> print(quote('a "b" c'))
+    "a ""b"" c"
+    """
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+@cache
+def statement(name: str) -> str:
+    """Return the text of `sql/<name>.sql`."""
+    return (SQL_FOLDER / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def default_memory() -> str:
+    """Return DuckDB's memory limit: RELEASE_REVIEW_MEMORY, or 60 % of the machine's memory up to 4 GB."""
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else MEMORY_CAP
+    return os.environ.get(MEMORY_VARIABLE) or f"{int(MEMORY_SHARE * min(machine, MEMORY_CAP)) // 1_000_000}MB"
+
+
+class Cursor:
+    """One private line to the store: its temporary tables are its own, and only one thread may use it at a time."""
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, trace: Trace | None = None, time_limit: float | None = None
+    ) -> None:
+        """Take a connection that nobody else uses; `time_limit` is in seconds per statement."""
+        self._connection = connection
+        self._trace = trace
+        self._time_limit = time_limit
+
+    def __enter__(self) -> Self:
+        """Return the cursor itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close the cursor and drop its temporary tables."""
+        self.close()
+
+    def close(self) -> None:
+        """Drop the cursor's temporary tables and give its line back."""
+        self._connection.close()
+
+    def execute(self, sql: str, params: Params = None) -> None:
+        """Run one statement for its effect.
+
+        Raises:
+            SourceError: DuckDB refused it; the message says why.
+            LimitReached: it ran out of its memory or its time.
+        """
+        with self._guard(sql):
+            self._send(sql, params)
+
+    def query(self, sql: str, params: Params = None) -> dict[str, np.ndarray[Any, Any]]:
+        """Return the answer as one array per column; NULL is NaN, NaT or None, and integers with NULLs are float64.
+
+        Raises:
+            SourceError: DuckDB refused it (LimitReached: it ran out of its memory or its time).
+            TypeError: a column is of a type that Python cannot take exactly (the message says what to cast).
+        """
+        with self._guard(sql):
+            self._send(sql, params)
+            self._refuse_lossy_types()
+            columns: dict[str, Any] = self._connection.fetchnumpy()
+        return {name: _filled(column) for name, column in columns.items()}
+
+    def rows(self, sql: str, params: Params = None) -> list[dict[str, Any]]:
+        """Return the answer as one dictionary per row; raises as `query` does, but takes integers of any size."""
+        with self._guard(sql):
+            self._send(sql, params)
+            names = self._refuse_lossy_types(allowed=("HUGEINT", "UHUGEINT"))
+            return [dict(zip(names, row, strict=True)) for row in self._connection.fetchall()]
+
+    def run(self, name: str, /, **params: object) -> dict[str, np.ndarray[Any, Any]]:
+        """Return `query` of `sql/<name>.sql` with the named parameters bound; a missing or surplus one is an error."""
+        return self.query(statement(name), params)
+
+    def _send(self, sql: str, params: Params) -> None:
+        if self._trace:
+            self._trace(sql)
+        self._connection.execute(sql, dict(params or {}))
+
+    def _refuse_lossy_types(self, allowed: tuple[str, ...] = ()) -> list[str]:
+        described = self._connection.description or []
+        for name, kind, *_ in described:
+            if str(kind) in REFUSED and str(kind) not in allowed:
+                message = f"column {name!r} is {kind}: {REFUSED[str(kind)]}"
+                raise TypeError(message)
+        return [column[0] for column in described]
+
+    @contextmanager
+    def _guard(self, sql: str) -> Iterator[None]:
+        """Turn DuckDB's errors into words, and interrupt what runs beyond the time limit."""
+        timer = threading.Timer(self._time_limit, self._connection.interrupt) if self._time_limit else None
+        try:
+            if timer:
+                timer.start()
+            yield
+        except duckdb.InterruptException as error:
+            raise LimitReached(self._too_slow()) from error
+        except duckdb.OutOfMemoryException as error:
+            raise LimitReached(_too_large(error)) from error
+        except duckdb.Error as error:
+            raise SourceError(_refused(sql, error)) from error
+        finally:
+            if timer:
+                timer.cancel()
+
+    def _too_slow(self) -> Problem:
+        limit = f"{self._time_limit:g} seconds" if self._time_limit else "its stop signal"
+        return Problem(
+            "query",
+            f"it ran longer than {limit} and was stopped",
+            "an answer within the limit",
+            "Choose fewer dimensions or a shorter period, or raise the limit.",
+        )
+
+
+class Store:
+    """An in-memory DuckDB with a memory limit, spilling to disk, in UTC; each call uses a cursor of its own."""
+
+    def __init__(
+        self,
+        *,
+        memory: str | None = None,
+        threads: int | None = None,
+        time_limit: float | None = None,
+        trace: Trace | None = None,
+    ) -> None:
+        """Open the store.
+
+        Args:
+            memory: DuckDB's memory limit such as "2GB"; default `default_memory()`.
+            threads: worker threads; default all cores.
+            time_limit: seconds that one statement may take; default no limit.
+            trace: called with the text of every statement before it runs.
+        """
+        self.trace = trace
+        self.time_limit = time_limit
+        spill = tempfile.mkdtemp(prefix="release-review-")
+        self._remove_spill = weakref.finalize(self, shutil.rmtree, spill, ignore_errors=True)
+        self._connection = _open(memory or default_memory(), threads, spill)
+
+    def __enter__(self) -> Self:
+        """Return the store itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close the store."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the database and remove what it spilled to disk."""
+        self._connection.close()
+        self._remove_spill()
+
+    def cursor(self, time_limit: float | None = None) -> Cursor:
+        """Return a new cursor: one per use, never shared by threads; `time_limit` replaces the store's."""
+        return Cursor(self._connection.cursor(), self.trace, time_limit or self.time_limit)
+
+    def execute(self, sql: str, params: Params = None) -> None:
+        """Run one statement for its effect, as `Cursor.execute`; temporary tables do not outlive the call."""
+        with self.cursor() as cursor:
+            cursor.execute(sql, params)
+
+    def query(self, sql: str, params: Params = None) -> dict[str, np.ndarray[Any, Any]]:
+        """Return one array per column, as `Cursor.query`."""
+        with self.cursor() as cursor:
+            return cursor.query(sql, params)
+
+    def rows(self, sql: str, params: Params = None) -> list[dict[str, Any]]:
+        """Return one dictionary per row, as `Cursor.rows`."""
+        with self.cursor() as cursor:
+            return cursor.rows(sql, params)
+
+    def run(self, name: str, /, **params: object) -> dict[str, np.ndarray[Any, Any]]:
+        """Return the answer of `sql/<name>.sql`, as `Cursor.run`."""
+        with self.cursor() as cursor:
+            return cursor.run(name, **params)
+
+
+def _open(memory: str, threads: int | None, spill: str) -> duckdb.DuckDBPyConnection:
+    """Return a connection that never downloads an extension and whose cursors all think in UTC."""
+    config: dict[str, Any] = {
+        "memory_limit": memory,
+        "temp_directory": spill,
+        "autoinstall_known_extensions": "false",
+        "allow_community_extensions": "false",
+    }
+    try:
+        connection = duckdb.connect(":memory:", config=config | ({"threads": threads} if threads else {}))
+    except duckdb.Error as error:
+        raise SourceError(
+            Problem(MEMORY_VARIABLE, memory, "a size such as 2GB", f"Correct it or unset it. ({_first_line(error)})")
+        ) from error
+    # "set TimeZone" alone holds for one cursor only.
+    connection.execute("set global TimeZone = 'UTC'")
+    return connection
+
+
+def _filled(column: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return `column` without a mask: NULL becomes NaN, NaT or None, never a number."""
+    # What the mask hides is arbitrary, so every hidden place is written.
+    values: np.ndarray[Any, Any] = np.ma.getdata(column)
+    missing = np.ma.getmaskarray(column)
+    if not missing.any():
+        return values
+    empty: Any = {"f": np.nan, "i": np.nan, "u": np.nan, "M": np.datetime64("NaT"), "m": np.timedelta64("NaT")}
+    widened = values.astype(np.float64) if values.dtype.kind in "iu" else values
+    if widened.dtype.kind not in empty:
+        widened = widened.astype(object)
+    widened[missing] = empty.get(widened.dtype.kind)
+    return widened
+
+
+def _too_large(error: duckdb.Error) -> Problem:
+    return Problem(
+        "query",
+        _first_line(error),
+        "memory and temporary disk space that suffice",
+        f"Set {MEMORY_VARIABLE} to a larger size such as 8GB, or free disk space.",
+    )
+
+
+def _refused(sql: str, error: duckdb.Error) -> Problem:
+    first = next((line for line in sql.splitlines() if line.strip()), "").strip()
+    return Problem(
+        f"query `{first[:80]}`",
+        _first_line(error),
+        "data that DuckDB can read",
+        "Check the file or table that the message names.",
+    )
+
+
+def _first_line(error: duckdb.Error) -> str:
+    return str(error).split("\n", 1)[0]

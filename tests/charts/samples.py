@@ -1,0 +1,233 @@
+"""One sample of every chart, by name, with numbers made up by hand: what the tests check and the gallery shows."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+from release_core import charts
+from release_core.charts import Caption
+
+CAPTION = Caption(
+    "lr-1", "gbm-1", "n = 6,000 · as of 2005-09-30 · baseline lr-1 vs candidate gbm-1", "", "select 1 as one"
+)
+CUTOFFS = [
+    {"label": "review t12", "score": 0.32, "version": "baseline"},
+    {"label": "review t13", "score": 0.38, "version": "candidate"},
+    {"label": "block t12", "score": 0.62, "version": "baseline"},
+    {"label": "block t13", "score": 0.66, "version": "candidate"},
+]
+
+
+def expit(x):
+    return 1 / (1 + math.exp(-x))
+
+
+def bell(x, middle, width):
+    return math.exp(-0.5 * ((x - middle) / width) ** 2)
+
+
+def bins():
+    places = [-6 + i / 4 for i in range(40)]
+    old = [bell(x, -1.6, 0.9) for x in places]
+    new = [0.75 * bell(x, -2.1, 0.7) + 0.25 * bell(x, 0.5, 1.0) for x in places]
+    return [
+        {"low": expit(x), "high": expit(x + 0.25), "baseline": a / sum(old), "candidate": b / sum(new)}
+        for x, a, b in zip(places, old, new, strict=True)
+    ]
+
+
+def segments():
+    table = [
+        ("age 25 and under", -0.056, 0.022, "FAIL", 2301),
+        ("limit under 50k / age 26-35", -0.012, 0.030, "INCONCLUSIVE", 1133),
+        ("age 26-35", 0.010, 0.012, "PASS", 4279),
+        ("limit 50-200k", -0.008, 0.007, "MARGINAL", 8217),
+        ("education <other> & unknown", -0.030, 0.060, "OBSERVE", 61),
+        ("undocumented code P11 with a very long name", None, None, "NODATA", 4),
+        ("limit under 50k", -0.041, 0.018, "FAIL", 3539),
+        ("overall", 0.004, 0.006, "PASS", 6000),
+    ]
+    return [
+        {
+            "segment": name,
+            "difference": change,
+            "low": None if change is None else change - width,
+            "high": None if change is None else change + width,
+            "verdict": verdict,
+            "n": n,
+        }
+        for name, change, width, verdict, n in table
+    ]
+
+
+def curves():
+    edges = [-5, -4, -3.2, -2.5, -1.8, -1, -0.2, 0.6, 1.3, 2]
+    return {
+        version: [
+            {"low": expit(a), "high": expit(b), "rate": expit(slope * (a + b) / 2 + shift), "n": 600, "positives": 90}
+            for a, b in itertools.pairwise(edges)
+        ]
+        for version, slope, shift in (("baseline", 0.8, -0.5), ("candidate", 1.0, 0.1))
+    }
+
+
+def band():
+    places = [-5 + i / 2 for i in range(15)]
+    return [
+        {"score": expit(x), "low": expit(x - 0.3 - x * x / 20), "high": expit(x + 0.3 + x * x / 20)} for x in places
+    ]
+
+
+def trade_points():
+    return [
+        {
+            "cutoff": expit(x),
+            "baseline_recall": 0.95 * expit(-1.5 * (x + 0.6)),
+            "candidate_recall": expit(-1.5 * (x + 0.5)),
+            "baseline_precision": expit(0.7 * x + 0.1) if x < 1.5 else None,
+            "candidate_precision": expit(0.8 * x + 0.2) if x < 2 else None,
+        }
+        for x in (-5 + i / 8 for i in range(60))
+    ]
+
+
+def cost_points():
+    rows = []
+    for place in range(60):
+        old, new = 900 + 1.8 * (place - 30) ** 2, 860 + 1.7 * (place - 33) ** 2
+        row = {"cutoff": expit(-5 + place / 8), "baseline": old, "candidate": new}
+        ends = {
+            "baseline_low": old - 30,
+            "baseline_high": old + 30,
+            "candidate_low": new - 30,
+            "candidate_high": new + 30,
+        }
+        rows.append(row | ends)
+    return rows
+
+
+def ages():
+    known = [(5 * i, 1 - math.exp(-i / 4)) for i in range(25)]
+    return [
+        {
+            "age_days": age,
+            "known": share,
+            "low": max(0, share - 0.03),
+            "high": min(1, share + 0.03),
+            "n": 6000 - 20 * age,
+        }
+        for age, share in known
+    ]
+
+
+def steps():
+    shares = [(0.2, 0.0), (0.4, 0.12), (0.6, 0.31), (0.8, 0.55), (0.93, 0.78), (1.0, 1.0)]
+    return [
+        {"step": f"2005-0{month}-28", "known": known, "mature": mature, "n": 1000 * month}
+        for month, (known, mature) in enumerate(shares, start=4)
+    ]
+
+
+def months():
+    rows = []
+    for month in range(4, 10):
+        old, new = 0.2 + 0.01 * math.sin(month), None if month == 6 else 0.21 + 0.004 * month
+        row = {"step": f"2005-0{month}-28", "baseline": old, "candidate": new}
+        for version, value in (("baseline", old), ("candidate", new)):
+            row[f"{version}_low"] = None if value is None else value - 0.02
+            row[f"{version}_high"] = None if value is None else value + 0.02
+        rows.append(row)
+    return rows
+
+
+def cells():
+    table = {
+        "25 and under": (-0.036, -0.047, -0.013, None),
+        "26-35": (0.031, -0.034, -0.041, -0.013),
+        "46+": (-0.021, 0.007, -0.044, None),
+    }
+    verdicts = {-0.036: "FAIL", -0.047: "FAIL", -0.041: "FAIL", -0.044: "FAIL", 0.007: "INCONCLUSIVE", None: "NODATA"}
+    return [
+        {
+            "row": age,
+            "column": limit,
+            "difference": change,
+            "low": None if change is None else change - 0.02,
+            "high": None if change is None else change + 0.02,
+            "verdict": verdicts.get(change, "PASS"),
+            "n": 240,
+        }
+        for age, line in table.items()
+        for limit, change in zip(("under 50k", "50-200k", "200k+", "(missing)"), line, strict=True)
+    ]
+
+
+def shares():
+    table = [("review t12", 0.25, 0.01, 0.31, 0.01), ("block t12", 0.081, 0.007, 0.102, 0.008)]
+    return [
+        {
+            "cutoff": cutoff,
+            "baseline": old,
+            "baseline_low": old - a,
+            "baseline_high": old + a,
+            "candidate": new,
+            "candidate_low": new - b,
+            "candidate_high": new + b,
+        }
+        for cutoff, old, a, new, b in table
+    ]
+
+
+def flows():
+    table = [
+        ("approve", "approve", 4100, 0.12),
+        ("approve", "review", 310, 0.31),
+        ("approve", "block", 22, 0.5),
+        ("review", "approve", 270, None),
+        ("review", "review", 700, 0.35),
+        ("review", "block", 118, 0.55),
+        ("block", "review", 90, 0.44),
+        ("block", "block", 390, 0.7),
+    ]
+    return [{"baseline": a, "candidate": b, "n": n, "share": n / 6000, "bad": bad} for a, b, n, bad in table]
+
+
+ACTIONS = ["approve", "review", "block"]
+
+
+def full(drag=None):
+    """Return every chart, filled."""
+    return {
+        "forest": charts.forest(segments(), CAPTION, metric="Recall", margin=0.02),
+        "distribution": charts.distribution(bins(), CUTOFFS, CAPTION),
+        "distribution_log": charts.distribution(bins(), CUTOFFS, CAPTION, log=True),
+        "reliability": charts.reliability(curves(), band(), bins(), CAPTION),
+        "trade": charts.trade(trade_points(), CUTOFFS, CAPTION, drag=drag or 0.5),
+        "cost": charts.cost(cost_points(), CUTOFFS, CAPTION, currency="NT$ per 1,000 events"),
+        "by_age": charts.by_age(ages(), CAPTION, maturity_days=60),
+        "by_step": charts.by_step(steps(), CAPTION, as_of="2005-08-28"),
+        "timeline": charts.timeline(
+            months(), CAPTION, metric="Alert rate", marks=[{"step": "2005-07-01", "label": "codes change"}], limit=0.26
+        ),
+        "heatmap": charts.heatmap(cells(), CAPTION, dims=("age", "limit"), metric="Recall"),
+        "share_above": charts.share_above(shares(), CAPTION),
+        "transition": charts.transition(flows(), ACTIONS, CAPTION),
+    }
+
+
+def empty():
+    """Return every chart with nothing to draw."""
+    return {
+        "forest": charts.forest([], CAPTION, metric="Recall", margin=0.02),
+        "distribution": charts.distribution([], [], CAPTION),
+        "reliability": charts.reliability({}, [], [], CAPTION),
+        "trade": charts.trade([], [], CAPTION),
+        "cost": charts.cost([{"cutoff": 0.5, "baseline": None, "candidate": None}], [], CAPTION),
+        "by_age": charts.by_age([], CAPTION),
+        "by_step": charts.by_step([], CAPTION),
+        "timeline": charts.timeline([], CAPTION, metric="Alert rate"),
+        "heatmap": charts.heatmap([], CAPTION, dims=("age", "limit"), metric="Recall"),
+        "share_above": charts.share_above([], CAPTION),
+        "transition": charts.transition([], ACTIONS, CAPTION),
+    }

@@ -1,0 +1,121 @@
+"""What stands: the latest decision, under this manifest, in time, by enough people; and the attempt count."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from release_core.errors import LedgerError
+from release_core.ledger import (
+    Drill,
+    RollbackRequest,
+    attempts,
+    evaluated,
+    go_signed,
+    latest_drill,
+    record_drill,
+    roll_back,
+    sign,
+    standing,
+)
+from release_core.release import Stage, StagePlan
+from tests.ledger.cases import a_release, ask, seen
+
+HASH = "a" * 64
+
+
+def signed(ledger, release=None, decision="go", signer="A. Lee", **changes):
+    shown = seen(**changes)
+    return sign(ledger, release or a_release(), shown, ask(shown, decision, signer=signer))
+
+
+def state(ledger, distinct=1, stage="replay", manifest=HASH):
+    return standing(ledger.records(), "credit-model", stage, manifest, distinct=distinct, now=ledger.clock())
+
+
+def test_standing_without_a_decision(ledger):
+    assert (state(ledger).decision, state(ledger).go) == (None, False)
+
+
+def test_go_signed_in_force_for_its_stage_and_release_only(ledger):
+    record = signed(ledger)
+    assert state(ledger).record == record
+    assert go_signed(ledger.records(), "credit-model", "replay", HASH)
+    assert go_signed(ledger.records(), "credit-model", Stage.REPLAY, HASH)
+    assert not go_signed(ledger.records(), "credit-model", "shadow", HASH)
+    assert not go_signed(ledger.records(), "credit-threshold", "replay", HASH)
+
+
+def test_go_signed_edited_manifest_voids_it(ledger):
+    signed(ledger)
+    assert not go_signed(ledger.records(), "credit-model", "replay", "b" * 64)
+    assert "edited" in state(ledger, manifest="b" * 64).reason
+
+
+def test_go_signed_until_it_expires(ledger, clock):
+    signed(ledger, a_release(stages=(StagePlan(Stage.REPLAY, evidence_ttl_hours=24),)))
+    clock.forward(hours=24, microseconds=-1)
+    assert state(ledger).go
+    clock.forward(microseconds=1)
+    assert not state(ledger).go
+    assert "expired" in state(ledger).reason
+
+
+def test_go_signed_latest_decision_counts(ledger):
+    signed(ledger)
+    signed(ledger, decision="no_go", signer="B. Ray")
+    assert (state(ledger).decision, state(ledger).go) == ("no_go", False)
+    signed(ledger)
+    assert state(ledger).go
+    roll_back(ledger, a_release(), RollbackRequest("replay", "harm", "B. Ray"))
+    assert (state(ledger).decision, state(ledger).go) == ("rollback", False)
+
+
+def test_go_signed_needs_distinct_people_since_the_last_no_go(ledger):
+    signed(ledger)
+    assert (state(ledger, distinct=2).go, state(ledger, distinct=2).signers) == (False, ("A. Lee",))
+    signed(ledger, signer="a.  lee", as_of="2026-06-01T00:00:00")
+    assert not state(ledger, distinct=2).go
+    signed(ledger, signer="B. Ray")
+    assert state(ledger, distinct=2).go
+    signed(ledger, decision="no_go", signer="C. Day")
+    signed(ledger, signer="B. Ray")
+    assert not state(ledger, distinct=2).go
+
+
+def test_go_signed_under_an_older_manifest_does_not_count_as_a_signature(ledger):
+    signed(ledger, a_release(manifest_hash="b" * 64), manifest_hash="b" * 64)
+    signed(ledger, signer="B. Ray")
+    assert state(ledger, distinct=2).signers == ("B. Ray",)
+
+
+def test_evaluated_counts_a_manifest_once_for_each_set_of_events(ledger, release):
+    edited = replace(release, manifest_hash="b" * 64)
+    assert evaluated(ledger, release, "history", "d1") == 1
+    assert evaluated(ledger, release, "history", "d1") == 1
+    assert evaluated(ledger, edited, "history", "d1") == 2
+    assert evaluated(ledger, edited, "history", "d2") == 1
+    assert evaluated(ledger, replace(release, id="other"), "history", "d1") == 1
+    assert len(ledger.records()) == 4
+    assert attempts(ledger.records(), "credit-model", "d1") == 2
+    assert attempts(ledger.records(), "credit-model", "d3") == 0
+
+
+def test_latest_drill_is_the_one_that_began_last(ledger):
+    assert latest_drill(ledger.records(), "credit-model") is None
+    for at in ("2026-05-02T10:00:00+02:00", "2026-05-01T10:00:00", "2026-05-02T07:59:00Z"):
+        record_drill(ledger, "credit-model", Drill(at, 7, "A. Lee", "alias moved back"), "canary")
+    record_drill(ledger, "other", Drill("2026-05-09T10:00:00", 7, "A. Lee"))
+    assert latest_drill(ledger.records(), "credit-model") == Drill(
+        "2026-05-02T08:00:00+00:00", 7.0, "A. Lee", "alias moved back"
+    )
+
+
+def test_record_drill_names_every_problem(ledger):
+    with pytest.raises(LedgerError) as error:
+        record_drill(ledger, "credit-model", Drill("yesterday", float("nan"), "", "x" * 4001))
+    assert {problem.where for problem in error.value.problems} == {"who", "note", "minutes", "at"}
+    with pytest.raises(LedgerError, match="after it was done"):
+        record_drill(ledger, "credit-model", Drill("2026-06-01T12:00:01", 1, "A. Lee"))
+    assert ledger.records() == []
