@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from release_core.cube.cube import REPLAY_SET
+from release_core.cube import REPLAY_SET
 from release_core.release import CUTOFF_ACTIONS, Kind, Stage
 from release_core.stats import drift, grid
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+import time
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from release_core import cube as cubes
-from release_core import manifest
+from release_core import demo, manifest
 from release_core.errors import ManifestError, NotFound, Problem, ReleaseReviewError
 
 if TYPE_CHECKING:
@@ -46,9 +48,12 @@ class Card:
     problem: str = ""
 
 
+MOST_KEPT = 8
+# Within this many seconds a release is not looked at again: a page asks for it many times.
+FRESH = 1.0
 _lock = threading.Lock()
 _kept: dict[str, Opened] = {}
-MOST_KEPT = 8
+_seen: dict[str, tuple[float, Opened]] = {}
 
 
 def releases() -> Path:
@@ -57,8 +62,10 @@ def releases() -> Path:
 
 
 def folders() -> dict[str, Path]:
-    """Return every release folder by its name: those under `releases()`, and the one the dashboard was started with."""
-    found = {path.parent.name: path.parent for path in sorted(releases().glob(f"*/{MANIFEST}"))}
+    """Return every release folder by its name: the one the dashboard was started with, the demo's in their order, others."""
+    order = {name: place for place, name in enumerate(demo.IDS)}
+    paths = sorted(releases().glob(f"*/{MANIFEST}"), key=lambda path: (order.get(path.parent.name, len(order)), path))
+    found = {path.parent.name: path.parent for path in paths}
     named = os.environ.get(OPEN_VARIABLE)
     if named:
         folder = Path(named).resolve()
@@ -95,10 +102,29 @@ def cards() -> list[Card]:
 
 def _card(name: str, path: Path) -> Card:
     try:
-        release = manifest.load(path)
+        release = _manifest(path)
     except ManifestError as error:
         return Card(name, "", name, path, str(error))
     return Card(name, str(release.kind), release.title, path)
+
+
+def _manifest(path: Path) -> Release:
+    """Return the manifest of a folder, parsed again only when it or the house gates have changed."""
+    stamps = tuple(_stamp(file) for file in (path / MANIFEST, manifest.HOUSE_GATES))
+    return _parsed(path, stamps)
+
+
+def _stamp(file: Path) -> tuple[int, int]:
+    try:
+        found = file.stat()
+    except OSError:
+        return (0, 0)
+    return (found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(maxsize=256)
+def _parsed(path: Path, stamps: tuple[tuple[int, int], ...]) -> Release:  # noqa: ARG001 - the key of the cache
+    return manifest.load(path)
 
 
 def cache_of(path: Path) -> Path:
@@ -116,23 +142,16 @@ def open_release(name: str, progress: Callable[[float, str], None] | None = None
         SourceError: its logs cannot be used.
     """
     path = folder(name)
-    release = manifest.load(path)
+    seen = _seen.get(str(path))
+    if seen and time.monotonic() - seen[0] < FRESH:
+        return seen[1]
     with _lock:
+        release = _manifest(path)
         published = cubes.build(release, cache_of(path), progress)
         key = f"{published.name}-{release.manifest_hash[:16]}"
         if key not in _kept:
             while len(_kept) >= MOST_KEPT:
                 del _kept[next(iter(_kept))]
             _kept[key] = Opened(release, cubes.Cube(release, published), key)
+        _seen[str(path)] = (time.monotonic(), _kept[key])
         return _kept[key]
-
-
-def kept(key: str) -> Opened:
-    """Return an open release by its key.
-
-    Raises:
-        ReleaseReviewError: it is no longer loaded.
-    """
-    if key not in _kept:
-        raise ReleaseReviewError(Problem("release", f"key {key}", "an open release", "Reload the page."))
-    return _kept[key]

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.frame import show, state
-from release_core import review
+from pages.frame import read, show, state
 
 FOLDER = Path(__file__).parent.parent
 # Section -> rows of (file, title, icon); the first page of all is the one at "/".
@@ -41,10 +40,11 @@ def _pages() -> dict[str, list[st.Page]]:
 st.set_page_config("Release Review", page_icon=str(Path(__file__).with_name("icon.png")), layout="wide")
 show.stylesheet()
 page = st.navigation(_pages(), expanded=True)
-with st.sidebar:
-    choice = state.choose(review)
-state.link_banner()
-if choice is None:
-    show.empty("There is no release yet. Build the demo with: python -m release_core demo")
-else:
-    page.run()
+with read.told():
+    with st.sidebar:
+        choice = state.choose(read)
+    state.link_banner()
+    if choice is None:
+        show.empty("There is no release yet. Build the demo with: python -m release_core demo")
+    else:
+        page.run()

@@ -60,14 +60,6 @@ async function draw(element, plotly) {
   await plotly.react(element, spec.data, spec.layout, config);
 }
 
-// Plotly lets all lines be dragged or none; those that mark what is in force return to their place.
-function putBack(element, plotly, place) {
-  const { x0, x1, y0, y1 } = JSON.parse(element.__state.spec).layout.shapes[place];
-  if (element.layout.shapes[place].x0 === x0) return;
-  const names = Object.entries({ x0, x1, y0, y1 }).map(([name, value]) => [`shapes[${place}].${name}`, value]);
-  setTimeout(() => plotly.relayout(element, Object.fromEntries(names)));
-}
-
 function listen(element, plotly) {
   const state = element.__state;
   element.on("plotly_click", (event) => {
@@ -78,8 +70,8 @@ function listen(element, plotly) {
     const meta = element.layout.meta;
     const moved = Object.keys(change).find((key) => /^shapes\[\d+\]\.x0$/.test(key));
     if (!meta || !moved) return;
-    const place = Number(/\d+/.exec(moved)[0]);
-    if (place !== meta.drag) { putBack(element, plotly, place); return; }
+    // Plotly lets all lines be dragged or none; those that mark what is in force return to their place.
+    if (moved !== `shapes[${meta.drag}].x0`) { draw(element, plotly); return; }
     const x = change[moved];
     state.send("drag", meta.scale === "log_odds" ? 1 / (1 + Math.exp(-x)) : x);
   });

@@ -62,4 +62,4 @@ async def warm(_: st.App) -> AsyncIterator[None]:
 
 def _import_heavy() -> None:
     importlib.import_module("pandas")
-    importlib.import_module("release_core.review")
+    importlib.import_module("release_core.library")

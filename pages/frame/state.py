@@ -12,7 +12,7 @@ import streamlit as st
 from pages.frame import show
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 PREFIX = "in_"
 FEW = 6
@@ -20,7 +20,7 @@ _CHOICE, _CHECKED, _PROBLEMS = "_choice", "_link_checked", "_link_problems"
 
 
 class Card(Protocol):
-    """A release as the catalog lists it; `error` says why it cannot be opened, or is empty."""
+    """A release as the catalog lists it; `problem` says why it cannot be opened, or is empty."""
 
     @property
     def id(self) -> str: ...  # noqa: D102
@@ -29,7 +29,7 @@ class Card(Protocol):
     @property
     def kind(self) -> str: ...  # noqa: D102
     @property
-    def error(self) -> str | None: ...  # noqa: D102
+    def problem(self) -> str: ...  # noqa: D102
 
 
 class Catalog(Protocol):
@@ -44,7 +44,7 @@ class Catalog(Protocol):
     def steps(self, release: str) -> Sequence[tuple[str, str]]:
         """Return the as-of steps in rising order: ISO 8601, and how a reader says it."""
 
-    def dims(self, release: str) -> dict[str, Sequence[str]]:
+    def dims(self, release: str) -> Mapping[str, Sequence[str]]:
         """Return the segment dimensions and their values."""
 
 
@@ -76,9 +76,9 @@ def choose(source: Catalog) -> Choice | None:
     card = cards[release]
     st.caption(f"{card.kind} · {card.title}" if card.kind else card.title)
     choice = Choice(release)
-    if not card.error:
+    if not card.problem:
         choice = _view(source, release, offered)
-    _check_link(asked, offered, known=not card.error)
+    _check_link(asked, offered, known=not card.problem)
     _foot(choice, offered)
     st.session_state[_CHOICE] = choice
     return choice

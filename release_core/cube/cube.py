@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from release_core.cube import cells as tables
-from release_core.cube import dense, steps
+from release_core.cube import dense, query, steps
 from release_core.cube.files import listed
+from release_core.cube.query import PERIOD, REPLAY_SET, SLICED
 from release_core.errors import NotFound, Problem, Unanswerable
 from release_core.frames import Cells
 from release_core.release import Stage
@@ -22,23 +23,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from release_core.cube.dense import Columns
+    from release_core.cube.query import Group
     from release_core.frames import Array
     from release_core.release import Release
 
-    # The dimensions to split by, and the (dimension, value) pairs to filter by.
-    Group = tuple[tuple[str, ...], tuple[tuple[str, str], ...]]
-
-REPLAY_SET = "replay_set"
 MOST_DIMENSIONS = 2
-# A stretch counts at an as-of step if it has begun, is not over, and (for judged labels) its event is mature.
 CODED = ("v1", "v2", REPLAY_SET)
-KNOWN = "since <= $step and until > $step"
-MATURE = f"{KNOWN} and (label = -1 or settled <= $step)"
-SLICED = {
-    "score": ("version", "bin", "label"),
-    "shard": ("version", "bin", "band", "shard", "label"),
-    "pair": ("both_scored", "arm", "baseline_action", "candidate_action", "shard", "label"),
-}
 
 
 class Cube:
@@ -124,6 +114,13 @@ class Cube:
         found = self.store.rows(sql, {"stage": stage, "step": step})
         return [(r["name"], r["code"], self.label(r["entry"]), r["share"], r["before"], r["total"]) for r in found]
 
+    def days(self, stage: Stage, step: int) -> float:
+        """Return over how many days the events of a stage entered, as of a step; 0 without events."""
+        sql = "select coalesce(min(entry), 0) as first, coalesce(max(entry), -1) as last from checks where stage = $stage and entry <= $step"
+        found = self.store.query(sql, {"stage": stage, "step": step})
+        first, last = int(found["first"][0]), int(found["last"][0])
+        return (self.end(last) - self.end(first - 1)).total_seconds() / 86400 if last >= first else 0.0
+
     def label(self, step: int) -> str:
         """Return the name of a step's period: a month, a day, or a time."""
         form = {"month": "%Y-%m", "hour": "%Y-%m-%d %H:%M"}.get(self.unit, "%Y-%m-%d")
@@ -138,7 +135,7 @@ class Cube:
         """
         known = (*self.release.segments.all, *(tables.scenario_dimension(s.id) for s in self.release.scenarios))
         for dim in dims:
-            if dim not in known and dim != REPLAY_SET:
+            if dim not in (*known, REPLAY_SET, PERIOD):
                 required = f"one of {', '.join((*known, REPLAY_SET))}"
                 raise NotFound(Problem("dimension", repr(dim), required, "Choose a declared dimension."))
         chosen = tuple(dim for dim in known if dim in dims)
@@ -161,7 +158,7 @@ class Cube:
         segments: list[dict[str, str]] = []
         found: dict[str, list[Columns]] = {table: [] for table in SLICED}
         for by, where in groups:
-            columns = {t: self._summed(t, stage, step, (by, where), mature) for t in SLICED if fine or t != "score"}
+            columns = {t: self._summed(t, (stage, step, mature), (by, where)) for t in SLICED if fine or t != "score"}
             names = self._number(by, columns, len(segments))
             segments += [dict(where) | name for name in names]
             for table, one in columns.items():
@@ -179,28 +176,31 @@ class Cube:
             bool(self.facts["clustered"]),
         )
 
-    def _summed(self, table: str, stage: Stage, step: int, group: Group, mature: bool) -> Columns:
-        by, where = group
-        dims = self.dimensions((*by, *dict(where)))
-        column = dict(zip(dims, ("v1", "v2"), strict=False)) | {REPLAY_SET: REPLAY_SET}
-        tests = ['"by" = $by', "stage = $stage", MATURE if mature else KNOWN]
-        params: dict[str, object] = {"by": ",".join(dims), "stage": str(stage), "step": step}
-        for number, (dim, value) in enumerate(where):
-            tests.append(f"{column[dim]} = $w{number}")
-            params[f"w{number}"] = value
-        keys = ", ".join([*(f"enum_code({column[dim]})::bigint as k{number}" for number, dim in enumerate(by)), *SLICED[table]])
-        sums = ", ".join(f"sum({name})::bigint as {name}" for name in tables.SUMS[table].split(", "))
-        places = ", ".join(str(n + 1) for n in range(len(by) + len(SLICED[table])))
-        return self.store.query(f"select {keys}, {sums} from {table} where {' and '.join(tests)} group by {places}", params)
+    def sql(self, table: str, stage: Stage, step: int, group: Group) -> str:
+        """Return the SQL behind a slice, with its values, for readers."""
+        return query.shown(*query.statement(table, (stage, step, True), group, self.dimensions((*group[0], *dict(group[1])))))
+
+    def _summed(self, table: str, view: tuple[Stage, int, bool], group: Group) -> Columns:
+        return self.store.query(*query.statement(table, view, group, self.dimensions((*group[0], *dict(group[1])))))
 
     def _number(self, by: tuple[str, ...], columns: dict[str, Columns], first: int) -> list[dict[str, str]]:
         """Add the column `segment` to each table, counting from `first`, and return the segments in that order."""
-        size = len(self._names)
-        keys = {t: sum((one[f"k{n}"] * size ** (len(by) - 1 - n) for n in range(len(by))), np.zeros(len(one["n"]), np.int64)) for t, one in columns.items()}
+        size = max(len(self._names), steps.LARGEST if PERIOD in by else 0)
+        weights = [size ** (len(by) - 1 - n) for n in range(len(by))]
+        keys = {
+            table: sum((one[f"k{n}"] * weight for n, weight in enumerate(weights)), np.zeros(len(one["n"]), np.int64))
+            for table, one in columns.items()
+        }
         ordered = np.unique(np.concatenate(list(keys.values())))
         for table, one in columns.items():
             one["segment"] = first + np.searchsorted(ordered, keys[table])
-        return [{dim: str(self._names[key // size ** (len(by) - 1 - n) % size]) for n, dim in enumerate(by)} for key in ordered.tolist()]
+        return [
+            {dim: self._value(dim, key // weight % size) for dim, weight in zip(by, weights, strict=True)}
+            for key in ordered.tolist()
+        ]
+
+    def _value(self, dim: str, code: int) -> str:
+        return self.label(code) if dim == PERIOD else str(self._names[code])
 
 
 def _joined(many: list[Columns]) -> Columns:

@@ -13,6 +13,8 @@ from release_core.errors import NotFound, Problem
 
 MOST_STEPS = 64
 FOREVER = 2_000_000_000
+# No step number of an hour, day, week or month before the year 2198 reaches this; its cube fits 64 bits.
+LARGEST = 2_000_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TICK = timedelta(microseconds=1)
 # 1970-01-01 was a Thursday; weeks begin on Monday.

@@ -75,14 +75,14 @@ def test_drag_reports_the_score_and_the_line_stays_there(window):
 
 def test_line_that_may_not_be_dragged_goes_back(window):
     page = window().open("/?only=trade")
-    line = chart(page, "trade").locator(".shapelayer path").nth(1)
+    line = chart(page, "trade").locator('.shapelayer path[data-index="1"]')
     x, y = middle(line)
     page.mouse.move(x, y + 60)
     page.mouse.down()
     page.mouse.move(x - 60, y + 60, steps=6)
     page.mouse.up()
     page.wait_for_timeout(600)
-    assert middle(chart(page, "trade").locator(".shapelayer path").nth(1))[0] == pytest.approx(x, abs=2)
+    assert middle(chart(page, "trade").locator('.shapelayer path[data-index="1"]'))[0] == pytest.approx(x, abs=2)
     assert "0.500" in page.locator(".rr-chips").inner_text()
 
 

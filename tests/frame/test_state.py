@@ -19,9 +19,7 @@ def sidebar():
 
     from pages.frame import state  # noqa: PLC0415
 
-    cards = [
-        SimpleNamespace(id=i, title=i, kind="model", error=e) for i, e in (("a", None), ("b", None), ("c", "torn"))
-    ]
+    cards = [SimpleNamespace(id=i, title=i, kind="model", problem=e) for i, e in (("a", ""), ("b", ""), ("c", "torn"))]
     source = SimpleNamespace(
         catalog=lambda: cards,
         stages=lambda release: ["replay", "shadow"] if release == "a" else ["replay"],

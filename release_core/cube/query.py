@@ -1,0 +1,60 @@
+"""A question in, SQL over the published cells out: which cells of which table a slice adds up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from release_core.cube import cells as tables
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from release_core.release import Stage
+
+    # The dimensions to split by, and the (dimension, value) pairs to filter by.
+    Group = tuple[tuple[str, ...], tuple[tuple[str, str], ...]]
+
+REPLAY_SET = "replay_set"
+# Split by this and a slice counts the events (not the labels) of each step at which they entered.
+PERIOD = "period"
+# A stretch counts at an as-of step if it has begun, is not over, and (for judged labels) its event is mature.
+KNOWN = "since <= $step and until > $step"
+MATURE = f"{KNOWN} and (label = -1 or settled <= $step)"
+SLICED = {
+    "score": ("version", "bin", "label"),
+    "shard": ("version", "bin", "band", "shard", "label"),
+    "pair": ("both_scored", "arm", "baseline_action", "candidate_action", "shard", "label"),
+}
+
+
+def statement(
+    table: str, view: tuple[Stage, int, bool], group: Group, dims: Sequence[str]
+) -> tuple[str, dict[str, object]]:
+    """Return the SQL that adds up the cells of a group, and its bound values.
+
+    Args:
+        table: score, shard or pair.
+        view: the stage, the as-of step, and whether labels count only once mature.
+        group: the dimensions to split by (columns k0, k1, ... of the answer are their codes) and the filter.
+        dims: the declared dimensions of the group, in the order of the cells.
+    """
+    (stage, step, mature), (by, where) = view, group
+    column = dict(zip(dims, ("v1", "v2"), strict=False)) | {REPLAY_SET: REPLAY_SET}
+    params: dict[str, object] = {"by": ",".join(dims), "stage": str(stage), "step": step}
+    tests = ['"by" = $by', "stage = $stage", MATURE if mature else KNOWN]
+    for number, (dim, value) in enumerate(where):
+        tests.append(f"{column[dim]} = $w{number}")
+        params[f"w{number}"] = value
+    if PERIOD in by:
+        tests.append("label = -1")
+    split = [f"{'since' if dim == PERIOD else f'enum_code({column[dim]})'}::bigint as k{n}" for n, dim in enumerate(by)]
+    sums = ", ".join(f"sum({name})::bigint as {name}" for name in tables.SUMS[table].split(", "))
+    places = ", ".join(str(n + 1) for n in range(len(by) + len(SLICED[table])))
+    keys = ", ".join([*split, *SLICED[table]])
+    return f"select {keys}, {sums}\nfrom {table}\nwhere {' and '.join(tests)}\ngroup by {places}", params
+
+
+def shown(sql: str, params: dict[str, object]) -> str:
+    """Return a statement with its bound values listed above it, for readers."""
+    values = "\n".join(f"-- ${name} = {value!r}" for name, value in params.items())
+    return f"{values}\n{sql}"

@@ -1,0 +1,125 @@
+"""The Segments page: one metric over segments, worst first, with the verdict that its gate would give; and a drill-down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from release_core import gates, metrics
+from release_core.charts.forest import forest
+from release_core.charts.heatmap import heatmap
+from release_core.cube import REPLAY_SET
+from release_core.frames import segment_text
+from release_core.release import Comparison, GateSpec, Level, Stage
+from release_core.views.calibration import reliability_of
+from release_core.views.overview import gate_row
+from release_core.views.score_drift import distribution_of
+from release_core.views.view import paired_rows, segment_key
+
+if TYPE_CHECKING:
+    from release_core.charts.chart import Chart
+    from release_core.metrics import Metric
+    from release_core.views.view import View
+
+    Row = dict[str, Any]
+
+DRILLED = ("recall", "precision", "fpr", "alert_rate", "amount_recall", "auc", "oe_ratio", "disagreement_rate")
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentsPage:
+    """What the page shows: the forest, its rows worst first, and a heat map where two dimensions are chosen."""
+
+    forest: Chart
+    rows: list[Row]
+    heatmap: Chart | None
+    gate: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drill:
+    """One segment: its numbers, its score distribution and its calibration."""
+
+    title: str
+    numbers: list[Row]
+    distribution: Chart
+    reliability: Chart
+
+
+def comparable(view: View) -> list[tuple[str, str]]:
+    """Return the metrics that can be compared over segments: (name, title), gated ones first."""
+    gated = {spec.metric for spec in view.release.gates if view.stage in spec.stages}
+    offered = [metric for metric in view.known().values() if not metric.compared and metric.name != "events"]
+    return [(m.name, m.title) for m in sorted(offered, key=lambda metric: metric.name not in gated)]
+
+
+def splits(view: View) -> list[str]:
+    """Return the dimensions to split by: declared ones, and the replay set where there are several."""
+    several = len(view.opened.cube.values(REPLAY_SET)) > 1
+    return [*view.release.segments.all, *([REPLAY_SET] if several else [])]
+
+
+def segments(view: View, metric: str = "recall", by: tuple[str, ...] = ()) -> SegmentsPage:
+    """Return the page for a metric split by one or two dimensions (default: the first declared one).
+
+    Raises:
+        NotFound, Unanswerable: see `Cube.dimensions`.
+    """
+    split = by or tuple(splits(view)[:1])
+    known = metrics.find(view.known(), metric)
+    spec = _gate(view, known)
+    cells = view.cells(*split)
+    if not cells.segments:
+        return SegmentsPage(forest([], view.caption(0), metric=known.title, margin=None), [], None, _said(spec, known))
+    judged = gates.judge(spec, known, gates.Family(cells, (True,) * len(cells.segments)), view.release.segments.min_events)
+    rows = [_row(row, split) for row in judged]
+    caption = view.caption(sum(row["n"] for row in rows), table="shard" if len(split) > 1 else "pair", by=split)
+    margin = spec.margin if spec.unit == "abs" else None
+    chart = forest(rows, caption, metric=known.title, unit=known.unit, better=known.better or "neither", margin=margin)
+    grid = None
+    if len(split) > 1:
+        grid = heatmap(
+            [row | {"row": row["where"][split[0]], "column": row["where"][split[1]]} for row in rows],
+            caption,
+            dims=(split[0].replace("_", " "), split[1].replace("_", " ")),
+            metric=known.title,
+            unit=known.unit,
+            better=known.better or "neither",
+        )
+    order = {id(row): place for place, row in enumerate(sorted(rows, key=lambda row: _harm(row, known.better), reverse=True))}
+    return SegmentsPage(chart, sorted(rows, key=lambda row: order[id(row)]), grid, _said(spec, known))
+
+
+def drill(view: View, where: tuple[tuple[str, str], ...]) -> Drill:
+    """Return one segment of the current filter in detail."""
+    inner = replace(view, where=tuple((dict(view.where) | dict(where)).items()))
+    known = inner.known()
+    numbers = [row | {"title": known[row["metric"]].title, "unit": known[row["metric"]].unit} for row in paired_rows(inner.rows(DRILLED))]
+    return Drill(segment_text(dict(inner.where)), numbers, distribution_of(inner), reliability_of(inner))
+
+
+def _gate(view: View, metric: Metric) -> GateSpec:
+    """Return the release's own gate on the metric, or one that only says where harm is beyond doubt."""
+    for spec in view.release.gates:
+        if spec.metric == metric.name and spec.comparison is not Comparison.INVARIANT and view.stage in spec.stages:
+            if spec.comparison in {Comparison.NON_INFERIORITY, Comparison.EQUIVALENCE, Comparison.DRIFT}:
+                return replace(spec, scope="each_segment")
+    comparison = Comparison.NO_HARM if metric.better in {"higher", "lower"} else Comparison.EQUIVALENCE
+    margin = None if comparison is Comparison.NO_HARM else 0.05
+    return GateSpec("shown", metric.name, comparison, tuple(Stage), margin=margin, level=Level.OBSERVE)
+
+
+def _said(spec: GateSpec, metric: Metric) -> str:
+    if spec.id == "shown":
+        return f"No gate judges {metric.title.lower()}; marks show only where a change is beyond doubt (one-sided {100 * (1 - spec.alpha):.0f} %, Holm-adjusted)."
+    return f"Marks are the verdicts of gate {spec.id}: {spec.title}."
+
+
+def _row(row: Any, split: tuple[str, ...]) -> Row:  # noqa: ANN401 - a GateRow
+    one = gate_row(row)
+    return one | {"segment": " / ".join(str(row.segment.get(dim, "")) for dim in split), "key": segment_key(row.segment)}
+
+
+def _harm(row: Row, better: str) -> float:
+    change = row["difference"]
+    return float("-inf") if change is None else -change if better == "higher" else change if better == "lower" else abs(change)
