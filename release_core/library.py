@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-import time
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -49,11 +48,8 @@ class Card:
 
 
 MOST_KEPT = 8
-# Within this many seconds a release is not looked at again: a page asks for it many times.
-FRESH = 1.0
 _lock = threading.Lock()
 _kept: dict[str, Opened] = {}
-_seen: dict[str, tuple[float, Opened]] = {}
 
 
 def releases() -> Path:
@@ -142,9 +138,6 @@ def open_release(name: str, progress: Callable[[float, str], None] | None = None
         SourceError: its logs cannot be used.
     """
     path = folder(name)
-    seen = _seen.get(str(path))
-    if seen and time.monotonic() - seen[0] < FRESH:
-        return seen[1]
     with _lock:
         release = _manifest(path)
         published = cubes.build(release, cache_of(path), progress)
@@ -153,5 +146,4 @@ def open_release(name: str, progress: Callable[[float, str], None] | None = None
             while len(_kept) >= MOST_KEPT:
                 del _kept[next(iter(_kept))]
             _kept[key] = Opened(release, cubes.Cube(release, published), key)
-        _seen[str(path)] = (time.monotonic(), _kept[key])
         return _kept[key]

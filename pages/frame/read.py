@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pages.frame import show
-from release_core import library
+from release_core import library, review
+from release_core.cube import REPLAY_SET
 from release_core.errors import ReleaseReviewError
+from release_core.views.view import View
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pages.frame.state import Choice
     from release_core.cube.cube import Cube
+
+
+# Seconds for which a release is taken as it was last seen.
+FRESH = 1.0
+_seen: dict[str, tuple[float, library.Opened]] = {}
 
 
 @contextmanager
@@ -48,9 +57,29 @@ def step(release: str, named: str | None) -> int:
 
 def dims(release: str) -> dict[str, list[str]]:
     """Return the segment dimensions of `release` and their values."""
-    opened = library.open_release(release)
-    return {dim: list(opened.cube.values(dim)) for dim in opened.release.segments.all}
+    cube = _cube(release)
+    several = [REPLAY_SET] if len(cube.values(REPLAY_SET)) > 1 else []
+    return {dim: list(cube.values(dim)) for dim in [*several, *cube.release.segments.all]}
+
+
+def opened(release: str) -> library.Opened:
+    """Return the open release; its files are looked at again after a second, since one rerun asks many times.
+
+    Raises:
+        ReleaseReviewError: it cannot be opened; the message says why.
+    """
+    seen = _seen.get(release)
+    if seen is None or time.monotonic() - seen[0] > FRESH:
+        seen = _seen[release] = (time.monotonic(), library.open_release(release))
+    return seen[1]
+
+
+def view(choice: Choice) -> View:
+    """Return what the sidebar's choice means: the open release, its stage, as-of step and segment filter."""
+    one = opened(choice.release)
+    stage = review.stage_of(one, choice.stage)
+    return View(one, stage, step(choice.release, choice.as_of), choice.where)
 
 
 def _cube(release: str) -> Cube:
-    return library.open_release(release).cube
+    return opened(release).cube
