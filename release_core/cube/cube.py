@@ -18,7 +18,7 @@ from release_core.release import Stage
 from release_core.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -114,6 +114,46 @@ class Cube:
         found = self.store.rows(sql, {"stage": stage, "step": step})
         return [(r["name"], r["code"], self.label(r["entry"]), r["share"], r["before"], r["total"]) for r in found]
 
+    def maturity(self, stage: Stage, step: int, where: tuple[tuple[str, str], ...]) -> dict[str, int]:
+        """Return how many events (n) of a filter there are as of a step, and how many labels are known and mature."""
+        found = {}
+        for name, mature, sign in (("n", True, "label = -1"), ("known", False, "label >= 0"), ("mature", True, "label >= 0")):
+            sql, params = query.statement("pair", (stage, step, mature), ((), where), self.dimensions(tuple(dict(where))))
+            found[name] = int(self.store.query(f"select coalesce(sum(n), 0)::bigint as n from ({sql}) where {sign}", params)["n"][0])
+        return found
+
+    def ages(self, stage: Stage, step: int, where: tuple[tuple[str, str], ...]) -> tuple[Array, Array]:
+        """Return per age in days: labels known by then, and events of that age, as of a step.
+
+        The age of an event is taken from the last instant of the step in which it entered, so that every event
+        counted at an age has reached it.
+
+        Raises:
+            Unanswerable: the filter has more than one dimension beside the replay set.
+        """
+        dims = self.dimensions(tuple(dict(where)))
+        if len(dims) > 1:
+            raise Unanswerable(Problem("label ages", f"a filter by {', '.join(dims)}", "at most one dimension", "Remove one."))
+        tests = ["stage = $stage", '"by" = $by', *(f"v1 = $v{n}" for n, _ in enumerate(dims))]
+        params: dict[str, object] = {"stage": stage, "by": ",".join(dims)} | {f"v{n}": dict(where)[dim] for n, dim in enumerate(dims)}
+        if REPLAY_SET in dict(where):
+            tests.append("replay_set = $set")
+            params["set"] = dict(where)[REPLAY_SET]
+        rows = self.store.query(
+            f"select label, entry, age, since, until, sum(n)::bigint as n from age where {' and '.join(tests)} group by all", params
+        )
+        return _by_age(rows, step, lambda entry: (self.end(step) - self.end(entry)).days)
+
+    def quarantined(self, limit: int) -> list[dict[str, Any]]:
+        """Return a sample of quarantined rows: file, row, column, value, rule."""
+        found: list[dict[str, Any]] = []
+        for report in (report for log in self.facts["logs"].values() for report in log):
+            if report["bad"] and report["quarantined"] and len(found) < limit:
+                file = listed([self.folder.parent / report["bad"]])
+                sql = f"select row, \"column\", value, rule from read_parquet({file}) order by row limit {limit - len(found)}"
+                found += [{"file": report["file"]} | row for row in self.store.rows(sql)]
+        return found
+
     def days(self, stage: Stage, step: int) -> float:
         """Return over how many days the events of a stage entered, as of a step; 0 without events."""
         sql = "select coalesce(min(entry), 0) as first, coalesce(max(entry), -1) as last from checks where stage = $stage and entry <= $step"
@@ -206,3 +246,17 @@ class Cube:
 def _joined(many: list[Columns]) -> Columns:
     names = [name for name in many[0] if name not in {"k0", "k1", "k2"}]
     return {name: np.concatenate([one[name] for one in many]) for name in names}
+
+
+def _by_age(rows: Columns, step: int, age_of: Callable[[int], int]) -> tuple[Array, Array]:
+    """Return (labels known by each age among events that old, events by age) from the sums of the age cells."""
+    present = (rows["label"] == -1) & (rows["entry"] <= step)
+    oldest = max((age_of(int(entry)) for entry in rows["entry"][present]), default=-1)
+    happened, known = np.zeros(oldest + 1), np.zeros(oldest + 1)
+    for entry, n in zip(rows["entry"][present], rows["n"][present], strict=True):
+        happened[max(age_of(int(entry)), 0)] += n
+    told = (rows["label"] >= 0) & (rows["since"] <= step) & (rows["until"] > step)
+    for entry, age, n in zip(rows["entry"][told], rows["age"][told], rows["n"][told], strict=True):
+        # A label known at some age counts at that age and every later one that its event has reached.
+        known[int(age) : max(age_of(int(entry)), 0) + 1] += n
+    return known, happened

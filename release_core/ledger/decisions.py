@@ -44,7 +44,7 @@ def allowed(
 ) -> tuple[Needs, ...]:
     """Return what go, conditional_go and no_go need, in this order.
 
-    `gates` are the judged gates of the evidence (`id`, `verdict`, `level`); `attempts` counts the evaluations
+    `gates` are the judged gates of the evidence (`id`, `verdict`, `level`, `counts`); `attempts` counts the evaluations
     on the same events, of which the third and later need an acceptance named `repeated_replay`. Where the
     verdict is not carried by any single gate, the name `stage` stands for it.
 
@@ -101,12 +101,21 @@ def _repeats(repeated: tuple[str, ...]) -> str:
 
 def _named(gates: Sequence[Mapping[str, object]], verdicts: set[Verdict]) -> tuple[str, ...]:
     """Return the ids of the gates with one of `verdicts` as they count towards the stage, each once."""
-    return tuple(dict.fromkeys(str(gate["id"]) for gate in gates if _counted(gate) in verdicts))
+    return tuple(dict.fromkeys(_id(gate) for gate in gates if _counted(gate) in verdicts))
+
+
+def _id(gate: Mapping[str, object]) -> str:
+    """Return the id of a judged gate; raises LedgerError if it has none."""
+    if not gate.get("id"):
+        found = f"a gate with {', '.join(gate) or 'nothing'}"
+        raise LedgerError(Problem("evidence gates", found, "an id", "Sign the answer of a check, unshortened."))
+    return str(gate["id"])
 
 
 def _counted(gate: Mapping[str, object]) -> Verdict:
-    verdict = read_verdict(gate["verdict"])
+    """Return what a gate adds to its stage: nothing where it is only shown, at most MARGINAL where it warns."""
+    verdict = read_verdict(gate.get("verdict"))
     level = gate.get("level", Level.STOP)
-    if level == Level.OBSERVE:
+    if level == Level.OBSERVE or not gate.get("counts", True):
         return Verdict.PASS
     return min(verdict, Verdict.MARGINAL) if level == Level.WARN else verdict

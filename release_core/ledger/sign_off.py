@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock_time
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from release_core.errors import LedgerError, Problem, SignOffRefused
 from release_core.ledger import canonical
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from release_core.ledger.chain import Record
     from release_core.release import Release
 
+T = TypeVar("T")
 REQUIRED = ("release", "stage", "as_of", "verdict", "manifest_hash", "data_fingerprint", "changed", "gates")
 
 
@@ -98,13 +99,20 @@ def _require(seen: Mapping[str, object]) -> None:
         raise LedgerError(Problem("evidence", f"no {', '.join(missing)}", ", ".join(REQUIRED), remedy))
 
 
+def _listed(seen: Mapping[str, object], key: str, form: type[T]) -> list[T]:
+    """Return a list of the evidence; raises LedgerError if it holds anything but `form`."""
+    found = seen[key]
+    if isinstance(found, list) and all(isinstance(entry, form) for entry in found):
+        return found
+    what = "names of components" if form is str else "maps"
+    raise LedgerError(Problem(f"evidence {key}", str(found)[:80], f"a list of {what}", "Sign the answer of a check."))
+
+
 def _signing(
     ledger: Ledger, release: Release, seen: Mapping[str, object], request: SignOffRequest, now: datetime
 ) -> Signing:
     """Return the request with what the verdict, the chain and the clock say about it."""
-    changed, gates = seen["changed"], seen["gates"]
-    if not isinstance(changed, list) or not isinstance(gates, list):
-        raise LedgerError(Problem("evidence", "changed or gates that are no lists", "lists", "Sign a check's answer."))
+    changed, gates = _listed(seen, "changed", str), _listed(seen, "gates", dict)
     mixed = bool(set(changed) - {release.kind.component})
     tried = attempts(ledger.records(release.id), release.id, str(seen["data_fingerprint"]))
     needs = {need.decision: need for need in allowed(read_verdict(seen["verdict"]), mixed, gates, tried)}

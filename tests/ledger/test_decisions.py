@@ -18,6 +18,7 @@ GATES = [
     gate("brier", Verdict.NODATA),
     gate("psi", "INCONCLUSIVE", level="warn"),
     gate("queue", "NODATA", level="observe"),
+    gate("small", "NODATA", counts=False),
 ]
 MARGINAL = ("recall", "psi")
 OPEN = ("fpr", "brier")
@@ -78,3 +79,10 @@ def test_read_verdict_unknown_word():
     assert read_verdict("pass") is Verdict.PASS
     with pytest.raises(LedgerError, match="PASS, MARGINAL, INCONCLUSIVE, NODATA, FAIL"):
         read_verdict("green")
+
+
+def test_allowed_gate_without_an_id_or_a_verdict_is_an_error():
+    with pytest.raises(LedgerError, match="an id"):
+        allowed(Verdict.NODATA, False, [{"verdict": "NODATA"}])
+    with pytest.raises(LedgerError, match="evidence verdict"):
+        allowed(Verdict.NODATA, False, [{"id": "recall"}])

@@ -165,6 +165,13 @@ def test_sign_incomplete_evidence_is_an_error(ledger, release, key):
         sign(ledger, release, shown, ask(shown))
 
 
+@pytest.mark.parametrize("change", [{"changed": [["model", "m1 to m2"]]}, {"gates": "all"}, {"gates": ["recall"]}])
+def test_sign_evidence_of_another_form_is_an_error(ledger, release, change):
+    shown = seen(**change)
+    with pytest.raises(LedgerError, match="a list of"):
+        sign(ledger, release, shown, ask(shown))
+
+
 def test_sign_author_may_not_sign(ledger):
     release = a_release(signoff=SignOffRules(author_may_sign=False))
     assert refused(ledger, release, seen(), ask(seen(), signer="o.  wner")) == {"signer"}
