@@ -6,7 +6,7 @@ then bin, action or cutoff, and population (all events, labelled positive, label
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ import numpy as np
 from release_core.release import SHARDS, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     Array = np.ndarray[Any, Any]
     Segment = Mapping[str, str]
@@ -35,14 +35,13 @@ class Grid:
     lower: Array
 
 
-@dataclass(frozen=True, slots=True)
 class Tally:
     """Counts and sums of one slice; every array may carry leading axes (segment, or segment and shard).
 
-    Integers throughout: scores, logits and losses are sums of values times 1e9, amounts are in minor units.
+    Whole numbers throughout, in float64: scores, logits and losses are sums of values, amounts are in the currency.
+    An array is computed when it is first asked for: a metric pays for the cells that it needs, and for no others.
     """
 
-    grid: Grid
     # [..., version, bin]
     n: Array
     score: Array
@@ -66,34 +65,55 @@ class Tally:
     # [..., version, cutoff]
     above: Array
 
+    def __init__(self, grid: Callable[[], Grid] | Grid, fetch: Callable[[str], Array]) -> None:
+        """Take the grid of the bins, or what finds it, and what returns an array by its name."""
+        self._grid = grid
+        self._fetch = fetch
+
+    @classmethod
+    def of(cls, grid: Grid, arrays: Mapping[str, Array]) -> Tally:
+        """Return a tally of arrays that are at hand, by the names above."""
+        return cls(grid, arrays.__getitem__)
+
+    @cached_property
+    def grid(self) -> Grid:
+        """Return the grid of the bins."""
+        return self._grid if isinstance(self._grid, Grid) else self._grid()
+
+    def __getattr__(self, name: str) -> Array:
+        """Return an array, computed now and kept."""
+        if name not in COUNTED:
+            message = f"a tally has no {name!r}"
+            raise AttributeError(message)
+        array = self.__dict__[name] = self._fetch(name)
+        return array
+
     def __sub__(self, other: Tally) -> Tally:
         """Return the cells that are left when `other`'s are taken out."""
-        return self._zip(other, np.subtract)
+        return Tally(lambda: self.grid, lambda name: getattr(self, name) - getattr(other, name))
 
     def __add__(self, other: Tally) -> Tally:
         """Return both tallies' cells together."""
-        return self._zip(other, np.add)
+        return Tally(lambda: self.grid, lambda name: getattr(self, name) + getattr(other, name))
 
-    def take(self, index: Any) -> Tally:
+    def take(self, index: Any) -> Tally:  # noqa: ANN401 - whatever numpy takes
         """Return the tally at `index` of the leading axes."""
-        return self._map(lambda array: array[index])
+        return self.map(lambda array: array[index])
 
     def sum(self, axis: int) -> Tally:
         """Return the tally summed over one leading axis (counted from the front)."""
-        return self._map(lambda array: array.sum(axis=axis))
+        return self.map(lambda array: array.sum(axis=axis))
 
     def expand(self, axis: int) -> Tally:
         """Return the tally with a new leading axis of length one."""
-        return self._map(lambda array: np.expand_dims(array, axis))
+        return self.map(lambda array: np.expand_dims(array, axis))
 
-    def _map(self, function: Any) -> Tally:
-        return Tally(self.grid, *(function(getattr(self, name)) for name in COUNTED))
-
-    def _zip(self, other: Tally, function: Any) -> Tally:
-        return Tally(self.grid, *(function(getattr(self, name), getattr(other, name)) for name in COUNTED))
+    def map(self, function: Callable[[Array], Array]) -> Tally:
+        """Return the tally whose every array is `function` of this one's."""
+        return Tally(lambda: self.grid, lambda name: function(getattr(self, name)))
 
 
-COUNTED = tuple(field.name for field in fields(Tally) if field.name != "grid")
+COUNTED = frozenset(Tally.__annotations__)
 
 
 @dataclass(frozen=True)
@@ -114,13 +134,10 @@ class Cells:
 
     def pooled(self, groups: Sequence[tuple[Segment, Sequence[int]]]) -> Cells:
         """Return one segment per group: the sum of the segments at the given positions."""
-        singles = [index[0] for _, index in groups if len(index) == 1]
-        many = [list(index) for _, index in groups if len(index) != 1]
-        place = np.argsort(np.argsort([len(index) != 1 for _, index in groups], kind="stable"), kind="stable")
         return Cells(
             tuple(name for name, _ in groups),
-            _gathered(self.whole, singles, many).take(place),
-            _gathered(self.shards, singles, many).take(place),
+            self.whole.map(lambda array: _gathered(array, groups)),
+            self.shards.map(lambda array: _gathered(array, groups)),
             self.actions,
             self.cutoffs,
             self.paired,
@@ -133,11 +150,13 @@ class Cells:
         return self.shards.sum(1).expand(1) - self.shards
 
 
-def _gathered(tally: Tally, singles: list[int], many: list[list[int]]) -> Tally:
-    """Return the segments `singles`, followed by the sums of the groups `many`."""
-    sums = [tally.take(index).sum(0).expand(0) for index in many]
-    parts = [tally.take(singles), *sums]
-    return Tally(tally.grid, *(np.concatenate([getattr(part, name) for part in parts]) for name in COUNTED))
+def _gathered(array: Array, groups: Sequence[tuple[Segment, Sequence[int]]]) -> Array:
+    """Return one entry of the first axis per group: the sum of the entries at its positions."""
+    gathered = array[[index[0] if len(index) else 0 for _, index in groups]]
+    for place, (_, index) in enumerate(groups):
+        if len(index) != 1:
+            gathered[place] = array[list(index)].sum(axis=0)
+    return gathered
 
 
 @dataclass(frozen=True, slots=True)

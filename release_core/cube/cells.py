@@ -39,7 +39,7 @@ KEYS = {
 }
 SUMS = {
     "score": "n, score, logit, amount",
-    "shard": "n, score, logit, squared, loss",
+    "shard": "n, score, logit, amount, squared, loss",
     "pair": "n, amount",
     "age": "n",
     "watch": "n",
@@ -146,7 +146,8 @@ from facts where both_scored and {where} group by all"""
 
 def _shard(release: Release, key: str, number: int, where: str) -> str:
     version = VERSIONS[number]
-    sums = ", ".join(f"sum({version}_{term})::bigint as {term}" for term in ("score", "logit", "squared", "loss"))
+    terms = {term: f"{version}_{term}" for term in ("score", "logit", "squared", "loss")} | {"amount": "amount"}
+    sums = ", ".join(f"sum({column})::bigint as {term}" for term, column in terms.items())
     return f"""
 select {key}, {number}::utinyint as version, ({coarse_bin(release.scale, f"{version}_bin")})::smallint as bin,
     {version}_band as band, shard, count(*) as n, {sums}

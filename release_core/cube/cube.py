@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -196,24 +196,30 @@ class Cube:
         """
         fine = all(len(self.dimensions((*by, *dict(where)))) < MOST_DIMENSIONS for by, where in groups)
         segments: list[dict[str, str]] = []
-        found: dict[str, list[Columns]] = {table: [] for table in SLICED}
-        for by, where in groups:
-            columns = {t: self._summed(t, (stage, step, mature), (by, where)) for t in SLICED if fine or t != "score"}
-            names = self._number(by, columns, len(segments))
-            segments += [dict(where) | name for name in names]
-            for table, one in columns.items():
-                found[table].append(one)
-        joined = {table: _joined(many) for table, many in found.items() if many}
-        shards = dense.shards(self.release, len(segments), joined["shard"], joined["pair"], stage.paired)
-        whole = shards.sum(1)
+        keys: list[Array] = []
+        pairs: list[Columns] = []
+        for group in groups:
+            columns = self._summed("pair", (stage, step, mature), group)
+            keys.append(np.unique(self._key(group[0], columns)))
+            pairs.append(columns | {"segment": len(segments) + np.searchsorted(keys[-1], self._key(group[0], columns))})
+            segments += [dict(group[1]) | self._named(group[0], key) for key in keys[-1].tolist()]
+
+        @cache
+        def columns_of(table: str) -> Columns:
+            """Return the columns of a table over all groups; the tables of scores are read only when they are needed."""
+            if table == "pair":
+                return _joined(pairs)
+            found, first = [], 0
+            for group, known in zip(groups, keys, strict=True):
+                columns = self._summed(table, (stage, step, mature), group)
+                found.append(columns | {"segment": first + np.searchsorted(known, self._key(group[0], columns))})
+                first += len(known)
+            return _joined(found)
+
+        shards = dense.shards(self.release, len(segments), columns_of, paired=stage.paired)
+        whole = dense.whole(self.release, shards.sum(1), columns_of) if fine else shards.sum(1)
         return Cells(
-            tuple(segments),
-            dense.whole(self.release, whole, joined["score"]) if fine else whole,
-            shards,
-            self.release.actions,
-            self.release.cutoff_ids,
-            stage.paired,
-            bool(self.facts["clustered"]),
+            tuple(segments), whole, shards, self.release.actions, self.release.cutoff_ids, stage.paired, bool(self.facts["clustered"])
         )
 
     def sql(self, table: str, stage: Stage, step: int, group: Group) -> str:
@@ -223,21 +229,18 @@ class Cube:
     def _summed(self, table: str, view: tuple[Stage, int, bool], group: Group) -> Columns:
         return self.store.query(*query.statement(table, view, group, self.dimensions((*group[0], *dict(group[1])))))
 
-    def _number(self, by: tuple[str, ...], columns: dict[str, Columns], first: int) -> list[dict[str, str]]:
-        """Add the column `segment` to each table, counting from `first`, and return the segments in that order."""
+    def _weights(self, by: tuple[str, ...]) -> list[int]:
         size = max(len(self._names), steps.LARGEST if PERIOD in by else 0)
-        weights = [size ** (len(by) - 1 - n) for n in range(len(by))]
-        keys = {
-            table: sum((one[f"k{n}"] * weight for n, weight in enumerate(weights)), np.zeros(len(one["n"]), np.int64))
-            for table, one in columns.items()
-        }
-        ordered = np.unique(np.concatenate(list(keys.values())))
-        for table, one in columns.items():
-            one["segment"] = first + np.searchsorted(ordered, keys[table])
-        return [
-            {dim: self._value(dim, key // weight % size) for dim, weight in zip(by, weights, strict=True)}
-            for key in ordered.tolist()
-        ]
+        return [size ** (len(by) - 1 - n) for n in range(len(by))]
+
+    def _key(self, by: tuple[str, ...], columns: Columns) -> Array:
+        """Return one number per row that stands for its values of `by`, in their order."""
+        nothing = np.zeros(len(columns["n"]), np.int64)
+        return sum((columns[f"k{n}"] * weight for n, weight in enumerate(self._weights(by))), nothing)
+
+    def _named(self, by: tuple[str, ...], key: int) -> dict[str, str]:
+        size = max(len(self._names), steps.LARGEST if PERIOD in by else 0)
+        return {dim: self._value(dim, key // weight % size) for dim, weight in zip(by, self._weights(by), strict=True)}
 
     def _value(self, dim: str, code: int) -> str:
         return self.label(code) if dim == PERIOD else str(self._names[code])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,42 +12,110 @@ from release_core.release import SHARDS, VERSIONS
 from release_core.stats import grid as log_odds
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from release_core.frames import Array
     from release_core.release import Release
 
     Columns = dict[str, Array]
+    Source = Callable[[str], Columns]
 
 MINOR_UNITS = 100
 LABELS = 3
+ACTED = {"actions", "action_amounts", "joint", "joint_amounts"}
+# The measure that each array over bins is made of.
+BINNED = {
+    "n": "n",
+    "positive": "n",
+    "negative": "n",
+    "amount": "amount",
+    "positive_amount": "amount",
+    "score": "score",
+    "labelled_score": "score",
+    "logit": "logit",
+    "labelled_logit": "logit",
+}
 
 
-def shards(release: Release, segments: int, shard: Columns, pair: Columns, paired: bool) -> Tally:
-    """Return the tally [segment, shard, ...] of the coarse cells and the pairs of actions."""
-    ids = _ids(shard["bin"])
-    shape = (segments, SHARDS, len(VERSIONS), len(ids))
-    key = (shard["segment"], shard["shard"], shard["version"])
-    binned = _binned(shape, (*key, shard["bin"] - (ids[0] if len(ids) else 0)), shard)
-    labelled = shard["label"] >= 0
-    totals = {
-        "positive_score": _total(shape[:3], key, shard["score"] * (shard["label"] == 1), SCALED),
-        "squared": _total(shape[:3], key, shard["squared"] * labelled, SCALED),
-        "loss": _total(shape[:3], key, shard["loss"] * labelled, SCALED),
-    }
+def shards(release: Release, segments: int, columns: Source, *, paired: bool) -> Tally:
+    """Return the tally [segment, shard, ...] of the coarse cells and the pairs of actions.
+
+    `columns` returns the columns of a table (shard or pair), with the number of each row's segment.
+    """
+    taken = _Lazy({"pair": lambda: _actions(release, segments, columns("pair"), paired=paired)})
+    coarse = _binned(lambda: columns("shard"), (segments, SHARDS), ("segment", "shard"))
+    totals = _Lazy({"shard": lambda: _totals(release, segments, columns("shard"))})
     return Tally(
-        grid_of(release, ids, COARSE),
-        **binned,
-        **totals,
-        **_actions(release, segments, pair, paired),
-        above=_above(release, shape[:3], key, shard),
+        lambda: grid_of(release, _ids(columns("shard")["bin"]), COARSE),
+        lambda name: taken["pair", name] if name in ACTED else coarse[BINNED[name], name] if name in BINNED else totals["shard", name],
     )
 
 
-def whole(release: Release, summed: Tally, score: Columns) -> Tally:
-    """Return `summed` [segment, ...] with its bins replaced by the finest cells."""
-    ids = _ids(score["bin"])
-    shape = (len(summed.n), len(VERSIONS), len(ids))
-    index = (score["segment"], score["version"], score["bin"] - (ids[0] if len(ids) else 0))
-    return replace(summed, grid=grid_of(release, ids, FINE), **_binned(shape, index, score))
+def whole(release: Release, summed: Tally, columns: Source) -> Tally:
+    """Return `summed` [segment, ...] with its bins replaced by the finest cells (table score)."""
+    fine = _binned(lambda: columns("score"), (len(summed.actions),), ("segment",))
+    return Tally(
+        lambda: grid_of(release, _ids(columns("score")["bin"]), FINE),
+        lambda name: fine[BINNED[name], name] if name in BINNED else getattr(summed, name),
+    )
+
+
+class _Lazy:
+    """Arrays by (group, name); a group is computed when one of its arrays is first asked for."""
+
+    def __init__(self, compute: Mapping[str, Callable[[], Columns]]) -> None:
+        self._compute = compute
+        self._kept: dict[str, Columns] = {}
+
+    def __getitem__(self, key: tuple[str, str]) -> Array:
+        group, name = key
+        if group not in self._kept:
+            self._kept[group] = self._compute[group]()
+        return self._kept[group][name]
+
+
+def _totals(release: Release, segments: int, shard: Columns) -> Columns:
+    """Return the sums over all bins [segment, shard, version], and the events beyond each registered cutoff."""
+    shape, key = (segments, SHARDS, len(VERSIONS)), (shard["segment"], shard["shard"], shard["version"])
+    labelled = shard["label"] >= 0
+    return {
+        "positive_score": _total(shape, key, shard["score"] * (shard["label"] == 1), SCALED),
+        "squared": _total(shape, key, shard["squared"] * labelled, SCALED),
+        "loss": _total(shape, key, shard["loss"] * labelled, SCALED),
+        "above": _above(release, shape, key, shard),
+    }
+
+
+def _binned(columns: Callable[[], Columns], size: tuple[int, ...], axes: tuple[str, ...]) -> _Lazy:
+    """Return the arrays [*size, version, bin] by measure; labels are the events themselves, positives and negatives."""
+
+    def by_label(measure: str, unit: int) -> Array:
+        cells = columns()
+        ids = _ids(cells["bin"])
+        shape = (*size, len(VERSIONS), len(ids))
+        index = (*(cells[axis] for axis in axes), cells["version"], cells["bin"] - _first(ids))
+        return _by_label(shape, index, cells, cells[measure], unit)
+
+    def counts() -> Columns:
+        events, positive, negative = by_label("n", 1)
+        return {"n": events, "positive": positive, "negative": negative}
+
+    def amounts() -> Columns:
+        events, positive, _ = by_label("amount", MINOR_UNITS)
+        return {"amount": events, "positive_amount": positive}
+
+    def sums(measure: str) -> Callable[[], Columns]:
+        def compute() -> Columns:
+            events, positive, negative = by_label(measure, SCALED)
+            return {measure: events, f"labelled_{measure}": positive + negative}
+
+        return compute
+
+    return _Lazy({"n": counts, "amount": amounts, "score": sums("score"), "logit": sums("logit")})
+
+
+def _first(ids: Array) -> int:
+    return int(ids[0]) if len(ids) else 0
 
 
 def grid_of(release: Release, ids: Array, per_unit: int) -> Grid:
@@ -61,25 +128,6 @@ def grid_of(release: Release, ids: Array, per_unit: int) -> Grid:
 
 def _ids(bins: Array) -> Array:
     return np.arange(int(bins.min()), int(bins.max()) + 1) if len(bins) else np.arange(0)
-
-
-def _binned(shape: tuple[int, ...], index: tuple[Array, ...], columns: Columns) -> Columns:
-    """Return the arrays over bins; labels are the events themselves, positives and negatives."""
-    n = _by_label(shape, index, columns, columns["n"], 1)
-    score = _by_label(shape, index, columns, columns["score"], SCALED)
-    logit = _by_label(shape, index, columns, columns["logit"], SCALED)
-    amount = _by_label(shape, index, columns, columns["amount"], MINOR_UNITS) if "amount" in columns else np.zeros_like(n)
-    return {
-        "n": n[0],
-        "score": score[0],
-        "logit": logit[0],
-        "amount": amount[0],
-        "positive": n[1],
-        "negative": n[2],
-        "positive_amount": amount[1],
-        "labelled_score": score[1] + score[2],
-        "labelled_logit": logit[1] + logit[2],
-    }
 
 
 def _by_label(shape: tuple[int, ...], index: tuple[Array, ...], columns: Columns, values: Array, unit: int) -> Array:
@@ -104,7 +152,7 @@ def _above(release: Release, shape: tuple[int, ...], key: tuple[Array, ...], sha
     return np.stack([_total(shape, key, mask, 1) for mask in masks], axis=-1) if masks else np.zeros((*shape, 0))
 
 
-def _actions(release: Release, segments: int, pair: Columns, paired: bool) -> dict[str, Array]:
+def _actions(release: Release, segments: int, pair: Columns, *, paired: bool) -> Columns:
     """Return counts and amounts by action and population, of each version and of both jointly."""
     names = np.array(release.actions)
     index = {action: number for number, action in enumerate(release.actions)}
