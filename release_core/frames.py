@@ -52,8 +52,13 @@ class Tally:
     positive_amount: Array
     labelled_score: Array
     labelled_logit: Array
-    # [..., version]
-    positive_score: Array
+    # [..., version], exact sums over the events that both versions scored
+    events: Array
+    positives: Array
+    negatives: Array
+    scores: Array
+    labelled_scores: Array
+    positive_scores: Array
     squared: Array
     loss: Array
     # [..., version, action, population]
@@ -65,10 +70,11 @@ class Tally:
     # [..., version, cutoff]
     above: Array
 
-    def __init__(self, grid: Callable[[], Grid] | Grid, fetch: Callable[[str], Array]) -> None:
-        """Take the grid of the bins, or what finds it, and what returns an array by its name."""
+    def __init__(self, grid: Callable[[], Grid] | Grid, fetch: Callable[[str], Array], *, binned: bool = True) -> None:
+        """Take the grid of the bins, or what finds it, and what returns an array by its name; not `binned`: no bins."""
         self._grid = grid
         self._fetch = fetch
+        self.binned = binned
 
     @classmethod
     def of(cls, grid: Grid, arrays: Mapping[str, Array]) -> Tally:
@@ -90,11 +96,11 @@ class Tally:
 
     def __sub__(self, other: Tally) -> Tally:
         """Return the cells that are left when `other`'s are taken out."""
-        return Tally(lambda: self.grid, lambda name: getattr(self, name) - getattr(other, name))
+        return Tally(lambda: self.grid, lambda name: getattr(self, name) - getattr(other, name), binned=self.binned)
 
     def __add__(self, other: Tally) -> Tally:
         """Return both tallies' cells together."""
-        return Tally(lambda: self.grid, lambda name: getattr(self, name) + getattr(other, name))
+        return Tally(lambda: self.grid, lambda name: getattr(self, name) + getattr(other, name), binned=self.binned)
 
     def take(self, index: Any) -> Tally:  # noqa: ANN401 - whatever numpy takes
         """Return the tally at `index` of the leading axes."""
@@ -110,18 +116,19 @@ class Tally:
 
     def map(self, function: Callable[[Array], Array]) -> Tally:
         """Return the tally whose every array is `function` of this one's."""
-        return Tally(lambda: self.grid, lambda name: function(getattr(self, name)))
+        return Tally(lambda: self.grid, lambda name: function(getattr(self, name)), binned=self.binned)
 
 
 COUNTED = frozenset(Tally.__annotations__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Cells:
     """A slice of the cube: one row of `whole` per segment, and the same cells by entity shard.
 
-    `whole` is on the finest grid at hand, `shards` [segment, shard, ...] on a coarser one;
-    `cutoffs` and `actions` name the axes of the tallies; `money` turns minor units into the currency's own.
+    `whole` is on the finest grid at hand, `shards` [segment, shard, ...] on a coarser one, or without bins where two
+    dimensions are split. `cutoffs` and `actions` name the axes of the tallies. `overall` returns the cells of all
+    events of the stage: how far clustering widens an interval, and how alike the versions err, is seen there.
     """
 
     segments: tuple[Segment, ...]
@@ -131,6 +138,7 @@ class Cells:
     cutoffs: tuple[str, ...]
     paired: bool
     clustered: bool
+    overall: Callable[[], Cells] | None = None
 
     def pooled(self, groups: Sequence[tuple[Segment, Sequence[int]]]) -> Cells:
         """Return one segment per group: the sum of the segments at the given positions."""
@@ -142,6 +150,7 @@ class Cells:
             self.cutoffs,
             self.paired,
             self.clustered,
+            self.overall,
         )
 
     @cached_property

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 Family = Literal["text", "float", "number", "flag", "zoned", "unzoned", "other"]
 FAMILIES: dict[str, Family] = {
-    **dict.fromkeys(("VARCHAR", "ENUM", "UUID", "JSON"), "text"),
+    **dict.fromkeys(("VARCHAR", "ENUM", "UUID", "JSON", "TIME", '"NULL"'), "text"),
     **dict.fromkeys(("FLOAT", "DOUBLE"), "float"),
     **dict.fromkeys(("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "DECIMAL"), "number"),
     "BOOLEAN": "flag",
@@ -103,7 +103,7 @@ def family(sql_type: str) -> Family:
     if sql_type.endswith("]") or sql_type.startswith(("STRUCT", "MAP", "UNION")):
         return "other"
     if sql_type.startswith("TIMESTAMP"):
-        return "zoned" if "ZONE" in sql_type else "unzoned"
+        return "zoned" if sql_type.startswith(("TIMESTAMPTZ", "TIMESTAMP WITH")) else "unzoned"
     base = sql_type.partition("(")[0]
     return FAMILIES.get(base, FAMILIES.get(base.removeprefix("U"), "other"))
 
@@ -146,7 +146,7 @@ def _flag(source: Source) -> str:
 def _time(source: Source) -> str:
     """Return the instant in UTC: only the cast to TIMESTAMPTZ heeds an offset in the text."""
     if source.family == "zoned" and source.folder_value is None:
-        return f"{source.given} at time zone 'UTC'"
+        return f"{source.given}::timestamptz at time zone 'UTC'"
     if source.family == "unzoned" and source.folder_value is None:
         return f"try_cast({source.given} as timestamp)"
     text = f"try_cast({source.given}::varchar as timestamptz) at time zone 'UTC'"

@@ -61,13 +61,9 @@ def wrong_throughout(file: LogFile, fault: Fault) -> Problem:
     remedy = f"Correct it, or name another column in [source.{file.log}] columns."
     if fault.words == "not a time" and fault.example and fault.example.replace(".", "", 1).isdigit():
         remedy = _epoch_remedy(file)
-    where = fault.column or "line"
-    return Problem(
-        file.relative,
-        f"{where} {fault.words} in every row, such as {fault.example!r}",
-        f"a {where} that can be read",
-        remedy,
-    )
+    what = fault.column or "line"
+    found = f"{what} {fault.words} in every row, such as {fault.example!r}"
+    return Problem(file.relative, found, f"a {what} that can be read", remedy)
 
 
 def judged_notes(count: Count, supplied: Supply) -> list[str]:

@@ -95,7 +95,7 @@ def _read(cursor: Cursor, release: Release, file: LogFile, tables: tuple[str, st
 
 def _judge(cursor: Cursor, release: Release, raw: Raw, supplied: Supply, table: str, folder: Path) -> Count:
     """Judge every row; if DuckDB cannot read the file, judge its repaired copy, in which the faulty rows are marked."""
-    wide = any(source.column.name == "candidate_score" for source in supplied.sources)
+    wide = all(source.column.name != "version" for source in supplied.sources)
     try:
         return judge(cursor, raw, supplied.sources, release.scale, table, wide=wide)
     except LimitReached:
@@ -136,10 +136,12 @@ def _problem(file: LogFile, error: SourceError) -> Problem:
     if not ours:
         first = error.problems[0]
         return _broken(file, first.found if isinstance(first, Problem) else first)
-    if len(ours) == 1:
-        return ours[0]
-    parts = ([getattr(problem, name) for problem in ours] for name in ("found", "required", "remedy"))
-    return Problem(file.relative, *("; ".join(part[:2]) if n < 2 else " ".join(part) for n, part in enumerate(parts)))
+    return Problem(
+        file.relative,
+        "; ".join(problem.found for problem in ours),
+        "; ".join(problem.required for problem in ours),
+        " ".join(problem.remedy for problem in ours),
+    )
 
 
 def _broken(file: LogFile, found: str) -> Problem:

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 
 # With more parts than this their cells are added before they are published, else when they are read.
 MOST_PARTS = 32
+# Files with fewer rows than this share their cells with their neighbours.
+BATCH_ROWS = 250_000
+# Numbers the rows of a batch's parts apart; no file has more rows.
+ROWS_APART = 1_000_000_000_000
 LOGS = ("decisions", "outcomes", "runtime")
 
 
@@ -69,11 +73,10 @@ def _build(release: Release, store: Store, found: dict[str, list[LogFile]], targ
         raise SourceError(*(Problem(**one.report["rejected"]) for one in parts["decisions"]))
     tell(0.4, "Joining outcomes")
     facts = across(release, store, parts, target.parent)
-    folders = []
-    for number, one in enumerate(parts["decisions"]):
-        tell(0.45 + 0.4 * number / len(parts["decisions"]), f"Counting {one.file.relative}")
-        if one.good:
-            folders.append(_cells(release, store, one, parts["outcomes"], _own(facts, number)))
+    folders, batches = [], _batches(parts["decisions"])
+    for number, batch in enumerate(batches):
+        tell(0.45 + 0.4 * number / len(batches), f"Counting {parts['decisions'][batch[-1]].file.relative}")
+        folders.append(_cells(release, store, parts, batch, [_own(facts, place) for place in batch]))
     tell(0.85, "Adding up the cells")
     _publish(release, store, folders, target, _summary(release, parts, facts))
     tell(1.0, "Ready")
@@ -88,37 +91,56 @@ def _no_decisions(release: Release) -> Problem:
     )
 
 
+def _batches(parts: list[Part]) -> list[list[int]]:
+    """Return the numbers of the readable parts, neighbours together until they hold enough rows to be worth cells of their own."""
+    batches: list[list[int]] = []
+    rows = 0
+    for number, one in enumerate(parts):
+        if one.good:
+            if not batches or rows >= BATCH_ROWS:
+                batches.append([])
+                rows = 0
+            batches[-1].append(number)
+            rows += one.report["accepted"]
+    return batches
+
+
 def _own(facts: dict[str, Any], number: int) -> tuple[list[int], str]:
     """Return the rows of a decisions part that repeat earlier events, and the mark of the outcomes that touch it."""
     return facts["duplicates"].get(str(number), []), facts["touched"].get(str(number), "")
 
 
-def _cells(release: Release, store: Store, one: Part, outcomes: list[Part], own: tuple[list[int], str]) -> Path:
-    """Return the folder of a part's cells, from the cache or by counting its events once."""
-    folder = one.good.parent / f"cells-{digest(one.key, own)}"  # type: ignore[union-attr]
+def _cells(release: Release, store: Store, parts: dict[str, list[Part]], batch: list[int], own: list[tuple[list[int], str]]) -> Path:
+    """Return the folder of a batch's cells, from the cache or by counting its events once."""
+    mine = [parts["decisions"][number] for number in batch]
+    name = digest(FORMAT, [one.key for one in mine], own)
+    folder = mine[0].good.parent / f"cells-{name}"  # type: ignore[union-attr]
     if (folder / "done").exists():
         return folder
     folder.mkdir(exist_ok=True)
     with store.cursor() as cursor:
-        _facts(release, cursor, one, outcomes, own[0])
+        _facts(release, cursor, mine, [excluded for excluded, _ in own], parts["outcomes"])
+        for statement in cells.prepare(release, name):
+            cursor.execute(statement)
         made: set[str] = set()
-        for table, sql, params in cells.statements(release):
+        for table, sql, params in cells.statements(release, name):
             verb = f"insert into {table}_cells" if table in made else f"create or replace temp table {table}_cells as"
             cursor.execute(f"{verb} {sql}", params)
             made.add(table)
         for table in made:
-            copy(cursor, cells.spelled(table), folder / f"{table}.parquet")
+            copy(cursor, f"select * from {table}_cells", folder / f"{table}.parquet")
     (folder / "done").touch()
     return folder
 
 
-def _facts(release: Release, cursor: Cursor, one: Part, outcomes: list[Part], excluded: list[int]) -> None:
-    """Make the table `facts`: one row per stretch of time of each of the part's events."""
-    cursor.execute(
-        f"create or replace temp table slim as select * from read_parquet({text(one.good)}) "
-        "where row not in (select unnest($excluded::bigint[]))",
-        {"excluded": excluded},
+def _facts(release: Release, cursor: Cursor, mine: list[Part], excluded: list[list[int]], outcomes: list[Part]) -> None:
+    """Make the tables `slim` (the batch's events, numbered across its parts) and `stretches` (of their labels)."""
+    rows = " union all ".join(
+        f"select * replace (row + {place * ROWS_APART} as row) from read_parquet({text(one.good)}) "
+        f"where row not in (select unnest($x{place}::bigint[]))"
+        for place, one in enumerate(mine)
     )
+    cursor.execute(f"create or replace temp table slim as {rows}", {f"x{place}": rows for place, rows in enumerate(excluded)})
     files = [other.good for other in outcomes if other.good]
     empty = "select '' as event_id, '' as outcome, '' as value, null::timestamp as observed_at where false"
     cursor.execute(
@@ -127,8 +149,6 @@ def _facts(release: Release, cursor: Cursor, one: Part, outcomes: list[Part], ex
     )
     sql, params = labels.stretches(release.labels, "slim", "told")
     cursor.execute(f"create or replace temp table stretches as {sql}", params)
-    for statement in cells.prepare(release):
-        cursor.execute(statement)
 
 
 def _publish(release: Release, store: Store, folders: list[Path], target: Path, summary: dict[str, Any]) -> None:
@@ -185,7 +205,7 @@ def _find_crowded(release: Release, cursor: Cursor, rows: str) -> None:
         select dim, value from (
             select dim, value, row_number() over (partition by dim order by n desc, value) as place from (
                 select "by" as dim, v1 as value, sum(n) as n
-                from ({rows}) where label = -1 and version = 0 and "by" <> '' group by "by", v1
+                from ({rows}) where label < 0 and version = 0 and "by" <> '' group by "by", v1
             )
         ) where place > {release.segments.cap}
         """

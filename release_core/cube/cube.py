@@ -10,7 +10,9 @@ import numpy as np
 
 from release_core.cube import cells as tables
 from release_core.cube import dense, query, steps
+from release_core.cube.encode import COARSE, FINE
 from release_core.cube.files import listed
+from release_core.cube.labels import EVENT, QUIET
 from release_core.cube.query import PERIOD, REPLAY_SET, SLICED
 from release_core.errors import NotFound, Problem, Unanswerable
 from release_core.frames import Cells
@@ -117,9 +119,9 @@ class Cube:
     def maturity(self, stage: Stage, step: int, where: tuple[tuple[str, str], ...]) -> dict[str, int]:
         """Return how many events (n) of a filter there are as of a step, and how many labels are known and mature."""
         found = {}
-        for name, mature, sign in (("n", True, "label = -1"), ("known", False, "label >= 0"), ("mature", True, "label >= 0")):
+        for name, mature, test in (("n", True, "label < 0"), ("known", False, f"label <> {EVENT}"), ("mature", True, f"label <> {EVENT}")):
             sql, params = query.statement("pair", (stage, step, mature), ((), where), self.dimensions(tuple(dict(where))))
-            found[name] = int(self.store.query(f"select coalesce(sum(n), 0)::bigint as n from ({sql}) where {sign}", params)["n"][0])
+            found[name] = int(self.store.query(f"select coalesce(sum(n), 0)::bigint as n from ({sql}) where {test}", params)["n"][0])
         return found
 
     def ages(self, stage: Stage, step: int, where: tuple[tuple[str, str], ...]) -> tuple[Array, Array]:
@@ -140,9 +142,15 @@ class Cube:
             tests.append("replay_set = $set")
             params["set"] = dict(where)[REPLAY_SET]
         rows = self.store.query(
-            f"select label, entry, age, since, until, sum(n)::bigint as n from age where {' and '.join(tests)} group by all", params
+            f"select label, entry, age, since, until, settled, sum(n)::bigint as n from age where {' and '.join(tests)} group by all", params
         )
-        return _by_age(rows, step, lambda entry: (self.end(step) - self.end(entry)).days)
+        # Silence is known at the age at which events mature.
+        silent = (rows["label"] == QUIET) & (rows["settled"] <= step)
+        spoken = {name: np.concatenate([column, column[silent]]) for name, column in rows.items()}
+        size = len(rows["n"])
+        spoken["label"][size:], spoken["age"][size:] = 0, int(self.release.labels.maturity_days)
+        spoken["since"][size:] = rows["settled"][silent]
+        return _by_age(spoken, step, lambda entry: (self.end(step) - self.end(entry)).days)
 
     def quarantined(self, limit: int) -> list[dict[str, Any]]:
         """Return a sample of quarantined rows: file, row, column, value, rule."""
@@ -216,10 +224,16 @@ class Cube:
                 first += len(known)
             return _joined(found)
 
-        shards = dense.shards(self.release, len(segments), columns_of, paired=stage.paired)
-        whole = dense.whole(self.release, shards.sum(1), columns_of) if fine else shards.sum(1)
+        shards = dense.shards(self.release, len(segments), columns_of, paired=stage.paired, binned=fine)
         return Cells(
-            tuple(segments), whole, shards, self.release.actions, self.release.cutoff_ids, stage.paired, bool(self.facts["clustered"])
+            tuple(segments),
+            dense.whole(self.release, shards.sum(1), columns_of, FINE if fine else COARSE),
+            shards,
+            self.release.actions,
+            self.release.cutoff_ids,
+            stage.paired,
+            bool(self.facts["clustered"]),
+            lambda: self.slice(stage, step, (((), ()),), mature=mature),
         )
 
     def sql(self, table: str, stage: Stage, step: int, group: Group) -> str:
@@ -253,7 +267,7 @@ def _joined(many: list[Columns]) -> Columns:
 
 def _by_age(rows: Columns, step: int, age_of: Callable[[int], int]) -> tuple[Array, Array]:
     """Return (labels known by each age among events that old, events by age) from the sums of the age cells."""
-    present = (rows["label"] == -1) & (rows["entry"] <= step)
+    present = (rows["label"] < 0) & (rows["entry"] <= step)
     oldest = max((age_of(int(entry)) for entry in rows["entry"][present]), default=-1)
     happened, known = np.zeros(oldest + 1), np.zeros(oldest + 1)
     for entry, n in zip(rows["entry"][present], rows["n"][present], strict=True):

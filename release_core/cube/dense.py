@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from release_core.cube.encode import COARSE, FINE, SCALED
+from release_core.cube.encode import SCALED, SHARDED
+from release_core.cube.labels import QUIET
 from release_core.frames import Grid, Tally
 from release_core.release import SHARDS, VERSIONS
 from release_core.stats import grid as log_odds
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     Source = Callable[[str], Columns]
 
 MINOR_UNITS = 100
-LABELS = 3
 ACTED = {"actions", "action_amounts", "joint", "joint_amounts"}
 # The measure that each array over bins is made of.
 BINNED = {
@@ -34,28 +34,32 @@ BINNED = {
     "labelled_score": "score",
     "logit": "logit",
     "labelled_logit": "logit",
+    "above": "above",
 }
 
 
-def shards(release: Release, segments: int, columns: Source, *, paired: bool) -> Tally:
-    """Return the tally [segment, shard, ...] of the coarse cells and the pairs of actions.
+def shards(release: Release, segments: int, columns: Source, *, paired: bool, binned: bool) -> Tally:
+    """Return the tally [segment, shard, ...]: actions and sums of the pairs, and the bins of one dimension if `binned`.
 
     `columns` returns the columns of a table (shard or pair), with the number of each row's segment.
     """
     taken = _Lazy({"pair": lambda: _actions(release, segments, columns("pair"), paired=paired)})
-    coarse = _binned(lambda: columns("shard"), (segments, SHARDS), ("segment", "shard"))
-    totals = _Lazy({"shard": lambda: _totals(release, segments, columns("shard"))})
-    return Tally(
-        lambda: grid_of(release, _ids(columns("shard")["bin"]), COARSE),
-        lambda name: taken["pair", name] if name in ACTED else coarse[BINNED[name], name] if name in BINNED else totals["shard", name],
-    )
+    totals = _Lazy({"pair": lambda: _totals(segments, columns("pair"))})
+    bins = _binned(release, lambda: columns("shard"), (segments, SHARDS), ("segment", "shard"))
+
+    def fetch(name: str) -> Array:
+        if name in ACTED:
+            return taken["pair", name]
+        return bins[BINNED[name], name] if name in BINNED else totals["pair", name]
+
+    return Tally(lambda: grid_of(release, _ids(columns("shard")["bin"]), SHARDED), fetch, binned=binned)
 
 
-def whole(release: Release, summed: Tally, columns: Source) -> Tally:
-    """Return `summed` [segment, ...] with its bins replaced by the finest cells (table score)."""
-    fine = _binned(lambda: columns("score"), (len(summed.actions),), ("segment",))
+def whole(release: Release, summed: Tally, columns: Source, per_unit: int) -> Tally:
+    """Return `summed` [segment, ...] with bins of the table score."""
+    fine = _binned(release, lambda: columns("score"), (len(summed.actions),), ("segment",))
     return Tally(
-        lambda: grid_of(release, _ids(columns("score")["bin"]), FINE),
+        lambda: grid_of(release, _ids(columns("score")["bin"]), per_unit),
         lambda name: fine[BINNED[name], name] if name in BINNED else getattr(summed, name),
     )
 
@@ -74,19 +78,36 @@ class _Lazy:
         return self._kept[group][name]
 
 
-def _totals(release: Release, segments: int, shard: Columns) -> Columns:
-    """Return the sums over all bins [segment, shard, version], and the events beyond each registered cutoff."""
-    shape, key = (segments, SHARDS, len(VERSIONS)), (shard["segment"], shard["shard"], shard["version"])
-    labelled = shard["label"] >= 0
+def _totals(segments: int, pair: Columns) -> Columns:
+    """Return the sums over all events that both versions scored, [segment, shard, version]."""
+    shape, both = (segments, SHARDS), pair["both_scored"].astype(bool)
+    place = (pair["segment"], pair["shard"])
+    events, positive, negative = (both & mask for mask in _labels(pair))
+
+    def total(name: str, keep: Array, unit: int = SCALED) -> Array:
+        sides = [_kept(shape, place, pair[name if unit == 1 else f"{version}_{name}"], unit, keep) for version in VERSIONS]
+        return np.stack(sides, axis=-1)
+
+    labelled = positive | negative
     return {
-        "positive_score": _total(shape, key, shard["score"] * (shard["label"] == 1), SCALED),
-        "squared": _total(shape, key, shard["squared"] * labelled, SCALED),
-        "loss": _total(shape, key, shard["loss"] * labelled, SCALED),
-        "above": _above(release, shape, key, shard),
+        "events": total("n", events, 1),
+        "positives": total("n", positive, 1),
+        "negatives": total("n", negative, 1),
+        "scores": total("score", events),
+        "labelled_scores": total("score", labelled),
+        "positive_scores": total("score", positive),
+        "squared": total("squared", labelled),
+        "loss": total("loss", labelled),
     }
 
 
-def _binned(columns: Callable[[], Columns], size: tuple[int, ...], axes: tuple[str, ...]) -> _Lazy:
+def _labels(columns: Columns) -> tuple[Array, Array, Array]:
+    """Return which rows count as events, as positives and as negatives."""
+    label = columns["label"]
+    return label < 0, label == 1, (label == 0) | (label == QUIET)
+
+
+def _binned(release: Release, columns: Callable[[], Columns], size: tuple[int, ...], axes: tuple[str, ...]) -> _Lazy:
     """Return the arrays [*size, version, bin] by measure; labels are the events themselves, positives and negatives."""
 
     def by_label(measure: str, unit: int) -> Array:
@@ -94,7 +115,12 @@ def _binned(columns: Callable[[], Columns], size: tuple[int, ...], axes: tuple[s
         ids = _ids(cells["bin"])
         shape = (*size, len(VERSIONS), len(ids))
         index = (*(cells[axis] for axis in axes), cells["version"], cells["bin"] - _first(ids))
-        return _by_label(shape, index, cells, cells[measure], unit)
+        return np.stack([_kept(shape, index, cells[measure], unit, keep) for keep in _labels(cells)])
+
+    def beyond() -> Columns:
+        cells = columns()
+        key = (*(cells[axis] for axis in axes), cells["version"])
+        return {"above": _above(release, (*size, len(VERSIONS)), key, cells)}
 
     def counts() -> Columns:
         events, positive, negative = by_label("n", 1)
@@ -111,7 +137,7 @@ def _binned(columns: Callable[[], Columns], size: tuple[int, ...], axes: tuple[s
 
         return compute
 
-    return _Lazy({"n": counts, "amount": amounts, "score": sums("score"), "logit": sums("logit")})
+    return _Lazy({"n": counts, "amount": amounts, "score": sums("score"), "logit": sums("logit"), "above": beyond})
 
 
 def _first(ids: Array) -> int:
@@ -130,12 +156,6 @@ def _ids(bins: Array) -> Array:
     return np.arange(int(bins.min()), int(bins.max()) + 1) if len(bins) else np.arange(0)
 
 
-def _by_label(shape: tuple[int, ...], index: tuple[Array, ...], columns: Columns, values: Array, unit: int) -> Array:
-    """Return [label, *shape]: sums for the events themselves (label -1), positives (1) and negatives (0)."""
-    place = np.where(columns["label"] < 0, 0, np.where(columns["label"] == 1, 1, 2))
-    return _total((LABELS, *shape), (place, *index), values, unit)
-
-
 def _total(shape: tuple[int, ...], index: tuple[Array, ...], values: Array, unit: int) -> Array:
     """Return the sums of `values` by place; float64 holds these integers exactly up to 9e15."""
     if not len(values):
@@ -145,34 +165,33 @@ def _total(shape: tuple[int, ...], index: tuple[Array, ...], values: Array, unit
     return summed.reshape(shape) / unit
 
 
-def _above(release: Release, shape: tuple[int, ...], key: tuple[Array, ...], shard: Columns) -> Array:
-    """Return [segment, shard, version, cutoff]: events at or beyond each registered cutoff, exact by band."""
-    events = shard["n"] * (shard["label"] < 0)
-    masks = [events * ((shard["band"].astype(np.int64) >> bit) & 1) for bit in range(len(release.cutoff_ids))]
+def _above(release: Release, shape: tuple[int, ...], key: tuple[Array, ...], cells: Columns) -> Array:
+    """Return [..., version, cutoff]: events at or beyond each registered cutoff, exact by band."""
+    events = cells["n"] * (cells["label"] < 0)
+    masks = [events * ((cells["band"].astype(np.int64) >> bit) & 1) for bit in range(len(release.cutoff_ids))]
     return np.stack([_total(shape, key, mask, 1) for mask in masks], axis=-1) if masks else np.zeros((*shape, 0))
 
 
 def _actions(release: Release, segments: int, pair: Columns, *, paired: bool) -> Columns:
     """Return counts and amounts by action and population, of each version and of both jointly."""
-    names = np.array(release.actions)
     index = {action: number for number, action in enumerate(release.actions)}
     places = [np.array([index.get(str(a), -1) for a in pair[f"{version}_action"]], dtype=np.int64) for version in VERSIONS]
-    population = np.where(pair["label"] < 0, 0, np.where(pair["label"] == 1, 1, 2))
-    key, size = (pair["segment"], pair["shard"]), (segments, SHARDS)
+    size, key = (segments, SHARDS), (pair["segment"], pair["shard"])
     both = (places[0] >= 0) & (places[1] >= 0) & pair["both_scored"].astype(bool)
-    joint, versions = {}, {}
-    for name, column, unit in (("joint", "n", 1), ("joint_amounts", "amount", MINOR_UNITS)):
-        shape = (*size, len(names), len(names), LABELS)
-        joint[name] = _kept(shape, (*key, *places, population), pair[column], unit, both)
-    for name, column, unit in (("actions", "n", 1), ("action_amounts", "amount", MINOR_UNITS)):
-        shape = (*size, len(names), LABELS)
-        sides = []
-        for number, version in enumerate(VERSIONS):
-            # In live stages each version answers for the events on which it acted.
-            own = both if paired else (places[number] >= 0) & (pair["arm"] == version)
-            sides.append(_kept(shape, (*key, places[number], population), pair[column], unit, own))
-        versions[name] = np.stack(sides, axis=2)
-    return {**versions, **joint}
+    # In live stages each version answers for the events on which it acted.
+    own = [both if paired else (p >= 0) & (pair["arm"] == v) for p, v in zip(places, VERSIONS, strict=True)]
+    many = len(index)
+
+    def populations(shape: tuple[int, ...], place: tuple[Array, ...], column: str, keep: Array) -> Array:
+        unit = 1 if column == "n" else MINOR_UNITS
+        return np.stack([_kept(shape, place, pair[column], unit, keep & mask) for mask in _labels(pair)], axis=-1)
+
+    found = {}
+    for versions, jointly, column in (("actions", "joint", "n"), ("action_amounts", "joint_amounts", "amount")):
+        found[jointly] = populations((*size, many, many), (*key, *places), column, both)
+        sides = [populations((*size, many), (*key, places[v]), column, own[v]) for v in range(len(VERSIONS))]
+        found[versions] = np.stack(sides, axis=2)
+    return found
 
 
 def _kept(shape: tuple[int, ...], index: tuple[Array, ...], values: Array, unit: int, keep: Array) -> Array:

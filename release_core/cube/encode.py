@@ -15,8 +15,10 @@ from release_core.store import quote
 if TYPE_CHECKING:
     from release_core.release import Condition, CutoffTable, Release, Scale
 
+# Bins per unit of log-odds: of one dimension, of two, and of the entity shards that only carry intervals.
 FINE = 64
 COARSE = 8
+SHARDED = 4
 CLIP = 1e-7
 SCALED = 1_000_000_000
 
@@ -56,14 +58,13 @@ def fine_bin(scale: Scale, column: str) -> str:
     )
 
 
-def coarse_bin(scale: Scale, fine: str) -> str:
-    """Return SQL for the bin of the shard cells that a fine bin lies in: 1/8 of log-odds, or the score value itself."""
-    if scale.levels is not None:
+def rolled_up(scale: Scale, fine: str, per_unit: int) -> str:
+    """Return SQL for the bin of a coarser grid that a finest bin lies in; score values as bins are not rolled up."""
+    if scale.levels is not None or per_unit == FINE:
         return fine
-    ratio = FINE // COARSE
     return (
-        f"case when {fine} < 1 then {fine} when {fine} > {32 * FINE} then {32 * COARSE + 1} "
-        f"else 1 + ({fine} - 1) // {ratio} end"
+        f"case when {fine} < 1 then {fine} when {fine} > {32 * FINE} then {32 * per_unit + 1} "
+        f"else 1 + ({fine} - 1) // {FINE // per_unit} end"
     )
 
 

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from release_core.release import LabelRules, OutcomeMatch
 
 
+# What stands for a label where there is none: an event, and an event that silence makes negative once it is settled.
+EVENT, QUIET = -1, -2
+
+
 def label(rules: LabelRules, bound: Bound) -> str:
     """Return SQL for the label that an outcome row gives: 1, 0, or null where no rule speaks of it."""
     return (
@@ -31,16 +35,20 @@ def _matches(rules: tuple[OutcomeMatch, ...], bound: Bound) -> str:
 def stretches(rules: LabelRules, events: str, outcomes: str) -> tuple[str, dict[str, object]]:
     """Return the SQL of the stretches (row, label, since, until, settled, age) of a part's events, and its bound values.
 
-    Label -1 is the event itself, from its entry for ever. Labels 0 and 1 follow DESIGN.md section 4: the latest
-    matching outcome decides, at equal times positive wins, and silence speaks only where nothing else did before.
+    Label -1 is the event itself, from its entry for ever. Labels 0 and 1 say what its outcomes do: the latest matching
+    one decides, at equal times positive wins, and silence speaks only where nothing else did before. An event of
+    which nothing is ever told, where silence is negative, is one stretch of label -2: the event, and from `settled`
+    on a negative as well.
     `settled` is the step at which the event's own maturity is reached, `age` the event's age in whole days when
     the label became known (-1 for the event itself).
     """
     bound, since = Bound(), steps.sql(steps.unit_of(rules.steps), "moment")
+    quiet = "true" if rules.silence == "negative" else "false"
     silence = (
         """
         select e.row, e.mature_time as moment, 0 as label
-        from events as e anti join told on told.row = e.row and told.moment <= e.mature_time
+        from events as e semi join told on told.row = e.row
+            anti join told as early on early.row = e.row and early.moment <= e.mature_time
         """
         if rules.silence == "negative"
         else "select 0::bigint as row, null::timestamp as moment, 0 as label where false"
@@ -61,7 +69,7 @@ ordered as (
         coalesce(lead({since}) over (partition by row order by moment, label), {steps.FOREVER}) as until
     from changes
 )
-select row, -1 as label, entry as since, {steps.FOREVER} as until, mature as settled, -1 as age from events
+select row, if({quiet} and row not in (select row from told), {QUIET}, {EVENT}) as label, entry as since, {steps.FOREVER} as until, mature as settled, -1 as age from events
 union all
 select o.row, o.label, o.since, o.until, e.mature as settled,
     floor((epoch(o.moment) - epoch(e.event_time)) / 86400)::int as age

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from release_core.cube import cells as tables
+from release_core.cube.labels import EVENT, QUIET
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,9 +20,11 @@ REPLAY_SET = "replay_set"
 PERIOD = "period"
 # A stretch counts at an as-of step if it has begun, is not over, and (for judged labels) its event is mature.
 KNOWN = "since <= $step and until > $step"
-MATURE = f"{KNOWN} and (label = -1 or settled <= $step)"
+MATURE = f"{KNOWN} and (label < 0 or settled <= $step)"
+# Of an event that silence makes negative, the label holds from the step at which it is settled.
+LABEL = f"if(label = {QUIET} and settled > $step, {EVENT}, label)::int"
 SLICED = {
-    "score": ("version", "bin", "label"),
+    "score": ("version", "bin", "band", "label"),
     "shard": ("version", "bin", "band", "shard", "label"),
     "pair": ("both_scored", "arm", "baseline_action", "candidate_action", "shard", "label"),
 }
@@ -46,11 +49,11 @@ def statement(
         tests.append(f"{column[dim]} = $w{number}")
         params[f"w{number}"] = value
     if PERIOD in by:
-        tests.append("label = -1")
+        tests.append("label < 0")
     split = [f"{'since' if dim == PERIOD else f'enum_code({column[dim]})'}::bigint as k{n}" for n, dim in enumerate(by)]
     sums = ", ".join(f"sum({name})::bigint as {name}" for name in tables.SUMS[table].split(", "))
     places = ", ".join(str(n + 1) for n in range(len(by) + len(SLICED[table])))
-    keys = ", ".join([*split, *SLICED[table]])
+    keys = ", ".join([*split, *(f"{LABEL} as label" if key == "label" else key for key in SLICED[table])])
     return f"select {keys}, {sums}\nfrom {table}\nwhere {' and '.join(tests)}\ngroup by {places}", params
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from release_core.frames import EVERYONE, MetricRow
+from release_core.metrics import resampled
 from release_core.metrics import values as v
 from release_core.release import VERSIONS
 from release_core.stats import decisions, intervals, ranking
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 SIDES = (*VERSIONS, "difference")
 SAME_EVENTS = {"labelled_share", "base_rate"}
 JACKKNIFE = "shard jackknife, t"
+BOOTSTRAP = "bootstrap over bins, widened and paired as all events are"
 INDEPENDENT = " (assumes independent events)"
 
 
@@ -46,7 +49,7 @@ class Estimate:
     evidence: Array
     closed: Closed | None
     closed_name: str
-    clustered: bool
+    spread_name: str
 
     def bounds(self, confidence: float | Array, sides: int = 2) -> Bounds:
         """Return low and high [segment, side] at `confidence` (one, or one per segment).
@@ -55,7 +58,7 @@ class Estimate:
         """
         level = np.broadcast_to(np.asarray(confidence, dtype=float), self.df.shape)[:, None]
         low, high = intervals.interval(self.value, self.se, self.df[:, None], level, sides)
-        if self.closed:
+        if self.closed and not self.jackknifed.all():
             closed_low, closed_high = self.closed(level, sides)
             low, high = (np.where(self.jackknifed, a, b) for a, b in ((low, closed_low), (high, closed_high)))
         least, most = self.metric.limits
@@ -65,14 +68,14 @@ class Estimate:
 
     @property
     def jackknifed(self) -> Array:
-        """Return [segment, side] where the interval rests on the jackknife: enough shards, and they differ."""
+        """Return [segment, side] where the interval rests on a standard error: enough shards, and they differ."""
         found: Array = np.isfinite(self.se) & ((self.se > 0) | (self.closed is None))
         return found
 
     def method(self, segment: int, side: int) -> str:
         """Return the name of the interval's method."""
         if self.jackknifed[segment, side]:
-            return JACKKNIFE if self.clustered else JACKKNIFE + INDEPENDENT
+            return self.spread_name
         return self.closed_name if self.closed else "none"
 
 
@@ -82,27 +85,33 @@ def estimate(cells: Cells, metric: Metric, transform: Callable[[Array], Array] |
     `transform` is applied to both versions' values before their difference is taken (a logarithm, say).
     """
     full = _sides(metric, cells.whole, transform)
-    left = _sides(metric, cells.left_out, transform)
-    used = evaluated(metric, cells.shards) > 0
-    spreads = [intervals.jackknife(full[:, side], left[:, :, side], used) for side in range(full.shape[1])]
     n, positives = _counts(metric, cells.whole)
-    closed, name = _closed(cells, metric, full.shape[1]) if transform is None else (None, "")
+    closed, name = _closed(cells, metric) if transform is None else (None, "")
+    drawn = metric.bins and not cells.shards.binned
+    se, df = resampled.spread(metric, cells) if drawn else _jackknifed(cells, metric, full, transform)
     return Estimate(
         metric,
         full,
-        np.stack([spread.se for spread in spreads], axis=1),
-        np.nanmax(np.stack([_or_zero(spread.df) for spread in spreads], axis=1), axis=1),
+        se,
+        df,
         n,
         positives,
         evaluated(metric, cells.whole),
         closed,
         name,
-        cells.clustered,
+        BOOTSTRAP if drawn else JACKKNIFE if cells.clustered else JACKKNIFE + INDEPENDENT,
     )
 
 
-def _or_zero(df: Array) -> Array:
-    return np.where(np.isnan(df), 0.0, df)
+def _jackknifed(
+    cells: Cells, metric: Metric, full: Array, transform: Callable[[Array], Array] | None
+) -> tuple[Array, Array]:
+    """Return the jackknife's standard errors [segment, side] and degrees of freedom [segment] (0 where undefined)."""
+    left = _sides(metric, cells.left_out, transform)
+    used = evaluated(metric, cells.shards) > 0
+    spreads = [intervals.jackknife(full[:, side], left[:, :, side], used) for side in range(full.shape[1])]
+    df = np.stack([np.where(np.isnan(spread.df), 0.0, spread.df) for spread in spreads], axis=1)
+    return np.stack([spread.se for spread in spreads], axis=1), df.max(axis=1)
 
 
 def _sides(metric: Metric, tally: Tally, transform: Callable[[Array], Array] | None) -> Array:
@@ -135,13 +144,13 @@ def _counts(metric: Metric, tally: Tally) -> tuple[Array, Array]:
     return (np.concatenate([side, side[:, 1:]], axis=1) for side in (base, positives))  # type: ignore[return-value]
 
 
-def _closed(cells: Cells, metric: Metric, sides: int) -> tuple[Closed | None, str]:
+def _closed(cells: Cells, metric: Metric) -> tuple[Closed | None, str]:
     """Return the closed-form bounds of shares and of the AUC, widened by the design effect seen where shards suffice."""
     tally = cells.whole
     if metric.compared:
         return (_one_share(metric, cells), "Wilson") if metric.name == "disagreement_rate" else (None, "")
     if metric.name == "auc":
-        return _auc(tally), "DeLong, versions taken as independent"
+        return _auc(metric, cells), "DeLong, widened and paired as all events are"
     if metric.unit == "share" and metric.name != "amount_recall":
         paired = bool(metric.rate) and cells.paired
         name = "Wilson; difference Bonett-Price" if paired else "Wilson; difference Newcombe"
@@ -200,14 +209,19 @@ def _design_effect(metric: Metric, cells: Cells) -> float:
     return float(max(1.0, effect)) if np.isfinite(effect) else 1.0
 
 
-def _auc(tally: Tally) -> Closed:
+def _auc(metric: Metric, cells: Cells) -> Closed:
+    tally = cells.whole
     value = v.auc(tally)
-    variance = ranking.delong_variance(tally.positive, tally.negative)
-    se = np.sqrt(np.column_stack([variance, variance.sum(1)]))
     shown = np.column_stack([value, value[:, 1] - value[:, 0]])
 
+    @cache
+    def se() -> Array:
+        variance = ranking.delong_variance(tally.positive, tally.negative)
+        effect, correlation, _ = resampled.alike(metric, cells)
+        return resampled.paired(np.sqrt(variance * effect), correlation)
+
     def bounds(level: Array, sides: int) -> Bounds:
-        return intervals.interval(shown, se, np.inf, level, sides)
+        return intervals.interval(shown, se(), np.inf, level, sides)
 
     return bounds
 

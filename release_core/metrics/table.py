@@ -26,7 +26,7 @@ class Metric:
     """One metric.
 
     `base` is its denominator; `labels`: it needs them; `probability`: it needs scores that are probabilities;
-    `compared`: it exists only between the versions; `rate` names (actions, population) of a share of actions;
+    `bins`: it needs the distribution over bins, not only sums; `compared`: it exists only between the versions; `rate` names (actions, population) of a share of actions;
     `limits` are the least and greatest value that it can have.
     """
 
@@ -41,6 +41,7 @@ class Metric:
     base: Value
     labels: bool = False
     probability: bool = False
+    bins: bool = False
     compared: bool = False
     rate: tuple[tuple[int, ...], int] | None = None
     limits: tuple[float, float] = (0.0, 1.0)
@@ -77,26 +78,27 @@ def _rate(name: str, title: str, better: str, actions: tuple[int, ...], populati
 
 
 def _ranking(name: str, title: str, value: Value, better: str, words: str, source: str) -> Metric:
-    return Metric(name, title, "quality", "score", better, words, source, value, v.labelled, labels=True)
+    return Metric(name, title, "quality", "score", better, words, source, value, v.labelled, labels=True, bins=True)
 
 
 def _calibration(name: str, title: str, value: Value, words: str, source: str) -> Metric:
     return Metric(
         name, title, "calibration", "number", "target", words, source, value, v.labelled, labels=True, probability=True,
-        limits=NO_LIMIT,
+        bins=name != "oe_ratio", limits=NO_LIMIT,
     )
 
 
 def _loss(name: str, title: str, value: Value, words: str, source: str) -> Metric:
     return Metric(
-        name, title, "calibration", "loss", "lower", words, source, value, v.labelled, labels=True, probability=True, limits=UP
+        name, title, "calibration", "loss", "lower", words, source, value, v.labelled, labels=True, probability=True,
+        bins=name.startswith("mcb"), limits=UP,
     )
 
 
 def _compared(name: str, title: str, value: Value, words: str, source: str, limits: tuple[float, float]) -> Metric:
     base = v.both_decided if name == "disagreement_rate" else lambda tally: v.events(tally)[..., 0]
     unit = "share" if name == "disagreement_rate" else "number"
-    return Metric(name, title, "drift", unit, "lower", words, source, value, base, compared=True, limits=limits)
+    return Metric(name, title, "drift", unit, "lower", words, source, value, base, compared=True, bins=unit == "number", limits=limits)
 
 
 def _precision(name: str, title: str, actions: tuple[int, ...], words: str) -> Metric:
@@ -212,6 +214,7 @@ def _share_above(name: str, number: int) -> Metric:
         "counts by band, exact (METHODS c3)",
         v.share_above(number),
         v.events,
+        bins=True,
     )
 
 

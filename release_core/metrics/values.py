@@ -27,17 +27,17 @@ APPROVE = 0
 
 def events(tally: Tally) -> Array:
     """Return the number of events scored by both versions."""
-    return tally.n.sum(-1)
+    return tally.events
 
 
 def positives(tally: Tally) -> Array:
     """Return the number of events labelled positive."""
-    return tally.positive.sum(-1)
+    return tally.positives
 
 
 def negatives(tally: Tally) -> Array:
     """Return the number of events labelled negative."""
-    return tally.negative.sum(-1)
+    return tally.negatives
 
 
 def labelled(tally: Tally) -> Array:
@@ -57,7 +57,7 @@ def base_rate(tally: Tally) -> Array:
 
 def mean_score(tally: Tally) -> Array:
     """Return the mean score of all events, labelled or not."""
-    return ratio(tally.score.sum(-1), events(tally))
+    return ratio(tally.scores, events(tally))
 
 
 def auc(tally: Tally) -> Array:
@@ -77,7 +77,7 @@ def ks_separation(tally: Tally) -> Array:
 
 def brier(tally: Tally) -> Array:
     """Return the mean squared error of the score, exact from sums."""
-    return calibration.brier(labelled(tally), positives(tally), tally.squared, tally.positive_score)
+    return calibration.brier(labelled(tally), positives(tally), tally.squared, tally.positive_scores)
 
 
 def log_loss(tally: Tally) -> Array:
@@ -87,7 +87,7 @@ def log_loss(tally: Tally) -> Array:
 
 def oe_ratio(tally: Tally) -> Array:
     """Return observed positives / sum of the scores of labelled events."""
-    return ratio(positives(tally), tally.labelled_score.sum(-1))
+    return ratio(positives(tally), tally.labelled_scores)
 
 
 def _mean_logit(tally: Tally) -> Array:

@@ -73,8 +73,8 @@ def clopper_pearson(k: ArrayLike, n: ArrayLike, confidence: ArrayLike = 0.95, si
     hits, events = floats(k), floats(n)
     misses = events - hits
     tail = (1 - floats(confidence)) / sides
-    low = np.where(hits > 0, betaincinv(np.maximum(hits, 1), misses + 1, tail), 0.0)
-    high = np.where(misses > 0, betaincinv(hits + 1, np.maximum(misses, 1), 1 - tail), 1.0)
+    low = np.where(hits > 0, betaincinv(np.where(hits > 0, hits, 1), misses + 1, tail), 0.0)
+    high = np.where(misses > 0, betaincinv(hits + 1, np.where(misses > 0, misses, 1), 1 - tail), 1.0)
     return Interval(only(low, events > 0), only(high, events > 0))
 
 

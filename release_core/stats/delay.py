@@ -48,10 +48,10 @@ def completeness(counts: ArrayLike, confidence: ArrayLike = 0.95) -> Maturity:
     steps = np.arange(at_risk.shape[-1])
     hazard = np.where(steps > last, 0.0, ratio(happened, at_risk))
     value = only(_product_after(1 - hazard), (steps <= last) & at_risk.any(axis=-1, keepdims=True))
-    noise = np.where(steps > last, 0.0, ratio(happened, at_risk * (at_risk - happened)))
-    spread = value * above(noise)
     # Greenwood: var F = F^2 x sum d / (Y (Y - d)); the n of a binomial with that variance is F (1 - F) / var.
-    size = np.where(spread > 0, ratio(1 - value, spread), at_risk)
+    spread = value * above(np.where(happened < at_risk, ratio(happened, at_risk * (at_risk - happened)), 0.0))
+    certain = np.where(steps == last, at_risk, _least_after(np.where(steps <= last, at_risk, np.inf)))
+    size = np.where(spread > 0, ratio(1 - value, spread), certain)
     low, high = wilson(value * size, size, confidence)
     return Maturity(value, np.where(steps == last, value, low), high, at_risk)
 
@@ -63,6 +63,13 @@ def _risk_sets(table: Array) -> tuple[Array, Array]:
     seen = np.where(visible, table, 0.0)
     known = np.where(visible, np.cumsum(seen, axis=-1), 0.0)
     return seen.sum(axis=-2), known.sum(axis=-2)
+
+
+def _least_after(sizes: Array) -> Array:
+    """Return the smallest risk set after each delay: all that an F of exactly 0 or 1 rests on; NaN for none."""
+    least = np.minimum.accumulate(sizes[..., ::-1], axis=-1)[..., ::-1]
+    after = np.concatenate([least[..., 1:], np.full((*sizes.shape[:-1], 1), np.inf)], axis=-1)
+    return only(after, np.isfinite(after))
 
 
 def _product_after(factors: Array) -> Array:

@@ -49,7 +49,7 @@ def quantile_groups(reference: ArrayLike, groups: int = 10) -> Indices:
     array([1])
     """
     counts = floats(reference)
-    before, total = np.cumsum(counts, axis=-1)[..., :-1], counts.sum(axis=-1, keepdims=True)
+    before, total = np.cumsum(counts, axis=-1), counts.sum(axis=-1, keepdims=True)
     targets = total * np.arange(1, groups) / groups
     nearest = np.abs(before[..., None, :] - targets[..., :, None]).argmin(axis=-1)
     beneath = np.take_along_axis(before, nearest, axis=-1)

@@ -27,15 +27,17 @@ def holm_levels(p: ArrayLike, alpha: float) -> Array:
     array([0.0167, 0.025 , 0.025 ])
     """
     values = floats(p)
+    if not values.shape[-1]:
+        return values
     order = np.argsort(values, axis=-1, kind="stable")
     ranked = np.take_along_axis(values, order, axis=-1)
     ranks = np.arange(values.shape[-1])
     tested = (~np.isnan(values)).sum(axis=-1, keepdims=True)
-    steps = ratio(alpha, tested - np.minimum(ranks, np.maximum(tested - 1, 0)))
-    failed = ~(ranked <= steps)
-    stop = np.where(failed.any(axis=-1, keepdims=True), failed.argmax(axis=-1)[..., None], values.shape[-1] - 1)
-    stop = np.minimum(stop, np.maximum(tested - 1, 0))
-    levels = np.where(ranks <= stop, steps, np.take_along_axis(steps, stop, axis=-1))
+    last = np.maximum(tested - 1, 0)
+    steps = ratio(alpha, tested - np.minimum(ranks, last))
+    rejected = np.logical_and.accumulate(ranked <= steps, axis=-1)
+    stop = np.minimum(rejected.sum(axis=-1, keepdims=True), last)
+    levels = np.take_along_axis(steps, np.minimum(ranks, stop), axis=-1)
     result = np.empty(values.shape)
     np.put_along_axis(result, order, np.where(np.isnan(ranked), np.nan, levels), axis=-1)
     return result

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
+from scipy.stats import ks_2samp
 
 from release_core.stats import grid
 
@@ -39,3 +40,9 @@ def events(pos, neg):
     pos, neg = np.asarray(pos, dtype=int), np.asarray(neg, dtype=int)
     bins = np.arange(pos.size)
     return np.concatenate([np.repeat(bins, pos), np.repeat(bins, neg)]), np.repeat([1, 0], [pos.sum(), neg.sum()])
+
+
+def ks_statistic(first, second):
+    """Return scipy's two-sample Kolmogorov-Smirnov distance; its p-value, and what it warns of there, is not used."""
+    with np.errstate(divide="ignore"):
+        return ks_2samp(first, second, method="asymp").statistic
