@@ -54,7 +54,9 @@ def stage_of(opened: Opened, name: str | None) -> Stage:
         return present[-1]
     if name not in present:
         listed = ", ".join(present) or "none"
-        raise NotFound(Problem("stage", repr(name), f"a stage with decisions in the logs ({listed})", "Choose one of them."))
+        raise NotFound(
+            Problem("stage", repr(name), f"a stage with decisions in the logs ({listed})", "Choose one of them.")
+        )
     return Stage(str(name))
 
 
@@ -66,7 +68,7 @@ def review(opened: Opened, stage: Stage, step: int) -> Review:
 @lru_cache(maxsize=128)
 def _review(opened: Opened, stage: Stage, step: int) -> Review:
     release, cube = opened.release, opened.cube
-    cells = cube.slice(stage, step, judged_groups(release))
+    cells = cube.slice(stage, step, judged_groups(release, several=len(cube.replay_sets(stage)) > 1))
     known = metrics.table(cells.actions, cells.cutoffs)
     changed = tuple(changes.changed(release, cube))
     facts = _facts(opened, stage, step, changed)
@@ -81,9 +83,11 @@ def _review(opened: Opened, stage: Stage, step: int) -> Review:
     )
 
 
-def judged_groups(release: Release) -> tuple[Group, ...]:
-    """Return the groups of cells that gates judge: all events, each replay set, and each judged dimension in it."""
-    return (((), ()), ((REPLAY_SET,), ()), *(((REPLAY_SET, dim), ()) for dim in release.segments.dims))
+def judged_groups(release: Release, *, several: bool) -> tuple[Group, ...]:
+    """Return the groups of cells that gates judge: all events and each judged dimension, within each of several sets."""
+    within = (REPLAY_SET,) if several else ()
+    sets: tuple[Group, ...] = ((within, ()),) if several else ()
+    return (((), ()), *sets, *(((*within, dim), ()) for dim in release.segments.dims))
 
 
 def _judge(
@@ -91,7 +95,9 @@ def _judge(
 ) -> list[GateRow]:
     """Return the rows of a gate; gates of equal scope and evidence share their `families`."""
     cells, known = data
-    metric = metrics.find(known, spec.metric)
+    if spec.metric not in known or spec.comparison is Comparison.SRM:
+        return [gates.unknown(spec)]
+    metric = known[spec.metric]
     evidence = metrics.evaluated(metric, cells.whole)
     same = (spec.scope, spec.min_events, evidence.tobytes())
     if same not in families:
@@ -121,7 +127,9 @@ def _facts(opened: Opened, stage: Stage, step: int, changed: Sequence[tuple[str,
     )
 
 
-def _sizes(opened: Opened, stage: Stage, step: int, wheres: Sequence[tuple[tuple[str, str], ...]]) -> dict[tuple[str, str], int]:
+def _sizes(
+    opened: Opened, stage: Stage, step: int, wheres: Sequence[tuple[tuple[str, str], ...]]
+) -> dict[tuple[str, str], int]:
     """Return how many scored events each one-dimension filter finds."""
     if not wheres:
         return {}

@@ -24,7 +24,10 @@ NO_OUTCOMES = (
 
 def across(release: Release, store: Store, parts: dict[str, list[Part]], cache: Path) -> dict[str, Any]:
     """Return duplicates, early, pending and touching outcomes by part number, reversals, and the first and last step."""
-    kept = cache / f"across-{digest(FORMAT, release.kind, [p.key for log in ('decisions', 'outcomes') for p in parts[log]])}.json"
+    kept = (
+        cache
+        / f"across-{digest(FORMAT, release.kind, [p.key for log in ('decisions', 'outcomes') for p in parts[log]])}.json"
+    )
     if not kept.exists():
         with store.cursor() as cursor:
             _load(cursor, parts)
@@ -117,8 +120,8 @@ def _extent(release: Release, cursor: Cursor) -> dict[str, Any]:
     unit = steps.unit_of(release.labels.steps)
     row = cursor.rows(
         f"""
-        select min({steps.sql(unit, 'event_time')}) as first,
-            greatest(max({steps.sql(unit, 'event_time')}), (select max({steps.sql(unit, 'observed_at')}) from o)) as last,
+        select min({steps.sql(unit, "event_time")}) as first,
+            greatest(max({steps.sql(unit, "event_time")}), (select max({steps.sql(unit, "observed_at")}) from o)) as last,
             bool_or(clustered) as clustered
         from e
         """

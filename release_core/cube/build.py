@@ -110,7 +110,9 @@ def _own(facts: dict[str, Any], number: int) -> tuple[list[int], str]:
     return facts["duplicates"].get(str(number), []), facts["touched"].get(str(number), "")
 
 
-def _cells(release: Release, store: Store, parts: dict[str, list[Part]], batch: list[int], own: list[tuple[list[int], str]]) -> Path:
+def _cells(
+    release: Release, store: Store, parts: dict[str, list[Part]], batch: list[int], own: list[tuple[list[int], str]]
+) -> Path:
     """Return the folder of a batch's cells, from the cache or by counting its events once."""
     mine = [parts["decisions"][number] for number in batch]
     name = digest(FORMAT, [one.key for one in mine], own)
@@ -140,7 +142,9 @@ def _facts(release: Release, cursor: Cursor, mine: list[Part], excluded: list[li
         f"where row not in (select unnest($x{place}::bigint[]))"
         for place, one in enumerate(mine)
     )
-    cursor.execute(f"create or replace temp table slim as {rows}", {f"x{place}": rows for place, rows in enumerate(excluded)})
+    cursor.execute(
+        f"create or replace temp table slim as {rows}", {f"x{place}": rows for place, rows in enumerate(excluded)}
+    )
     files = [other.good for other in outcomes if other.good]
     empty = "select '' as event_id, '' as outcome, '' as value, null::timestamp as observed_at where false"
     cursor.execute(
@@ -218,7 +222,9 @@ def _summary(release: Release, parts: dict[str, list[Part]], facts: dict[str, An
         "release": release.id,
         "unit": steps.unit_of(release.labels.steps),
         "steps": steps.chosen(release.labels.steps, facts["first"], facts["last"]),
-        "fingerprint": digest([(one.file.log, one.file.relative, one.file.fingerprint) for log in LOGS for one in parts[log]]),
+        "fingerprint": digest(
+            [(one.file.log, one.file.relative, one.file.fingerprint) for log in LOGS for one in parts[log]]
+        ),
         "reversals": facts["reversals"],
         "clustered": facts["clustered"],
         "logs": {log: [_told(one, log, number, facts) for number, one in enumerate(parts[log])] for log in LOGS},
@@ -227,10 +233,15 @@ def _summary(release: Release, parts: dict[str, list[Part]], facts: dict[str, An
 
 def _told(one: Part, log: str, number: int, facts: dict[str, Any]) -> dict[str, Any]:
     """Return a file's report with what the look across files adds: repeated events, early and pending outcomes."""
-    which = {"decisions": ("duplicates", "event already in an earlier file"), "outcomes": ("early", "observed before its event")}
+    which = {
+        "decisions": ("duplicates", "event already in an earlier file"),
+        "outcomes": ("early", "observed before its event"),
+    }
     name, rule = which.get(log, ("", ""))
     late = len(facts.get(name, {}).get(str(number), [])) if name else 0
-    report = dict(one.report, size=one.file.size, fingerprint=one.file.fingerprint, bad=one.bad.name if one.bad else None)
+    report = dict(
+        one.report, size=one.file.size, fingerprint=one.file.fingerprint, bad=one.bad.name if one.bad else None
+    )
     report["accepted"] -= late
     report["quarantined"] += late
     report["reasons"] = report["reasons"] | ({rule: late} if late else {})

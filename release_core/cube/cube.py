@@ -52,10 +52,12 @@ class Cube:
     def _load(self) -> Array:
         """Load the tables and return the text of every dimension value, at its code: slices group by codes."""
         cache = self.folder.parent
-        files = {t: f"read_parquet({listed([cache / name for name in names])})" for t, names in self.facts["tables"].items()}
+        files = {
+            t: f"read_parquet({listed([cache / name for name in names])})" for t, names in self.facts["tables"].items()
+        }
         values = " union ".join(f"select {column} as v from {files['pair']}" for column in CODED)
         self.store.execute(f"create type code as enum (select v from ({values}) order by v)")
-        self.store.execute(f"create type cuboid as enum (select distinct \"by\" from {files['pair']})")
+        self.store.execute(f'create type cuboid as enum (select distinct "by" from {files["pair"]})')
         coded = ", ".join(f"{column}::code as {column}" for column in CODED)
         for table, file in files.items():
             replaced = f'replace ({coded}, "by"::cuboid as "by")' if '"by"' in tables.KEYS[table] else ""
@@ -79,6 +81,11 @@ class Cube:
         """Return the stages with decisions, in their order."""
         found = set(self.store.query("select distinct stage from checks")["stage"])
         return tuple(stage for stage in Stage if stage in found)
+
+    def replay_sets(self, stage: Stage) -> tuple[str, ...]:
+        """Return the replay sets of a stage, sorted; ("",) where the logs name none."""
+        sql = "select distinct replay_set as v from checks where stage = $stage order by v"
+        return tuple(map(str, self.store.query(sql, {"stage": stage})["v"]))
 
     def values(self, dim: str) -> tuple[str, ...]:
         """Return the values of a dimension in the logs, sorted; a dimension is declared, or `replay_set`."""
@@ -119,9 +126,17 @@ class Cube:
     def maturity(self, stage: Stage, step: int, where: tuple[tuple[str, str], ...]) -> dict[str, int]:
         """Return how many events (n) of a filter there are as of a step, and how many labels are known and mature."""
         found = {}
-        for name, mature, test in (("n", True, "label < 0"), ("known", False, f"label <> {EVENT}"), ("mature", True, f"label <> {EVENT}")):
-            sql, params = query.statement("pair", (stage, step, mature), ((), where), self.dimensions(tuple(dict(where))))
-            found[name] = int(self.store.query(f"select coalesce(sum(n), 0)::bigint as n from ({sql}) where {test}", params)["n"][0])
+        for name, mature, test in (
+            ("n", True, "label < 0"),
+            ("known", False, f"label <> {EVENT}"),
+            ("mature", True, f"label <> {EVENT}"),
+        ):
+            sql, params = query.statement(
+                "pair", (stage, step, mature), ((), where), self.dimensions(tuple(dict(where)))
+            )
+            found[name] = int(
+                self.store.query(f"select coalesce(sum(n), 0)::bigint as n from ({sql}) where {test}", params)["n"][0]
+            )
         return found
 
     def ages(self, stage: Stage, step: int, where: tuple[tuple[str, str], ...]) -> tuple[Array, Array]:
@@ -135,14 +150,19 @@ class Cube:
         """
         dims = self.dimensions(tuple(dict(where)))
         if len(dims) > 1:
-            raise Unanswerable(Problem("label ages", f"a filter by {', '.join(dims)}", "at most one dimension", "Remove one."))
+            raise Unanswerable(
+                Problem("label ages", f"a filter by {', '.join(dims)}", "at most one dimension", "Remove one.")
+            )
         tests = ["stage = $stage", '"by" = $by', *(f"v1 = $v{n}" for n, _ in enumerate(dims))]
-        params: dict[str, object] = {"stage": stage, "by": ",".join(dims)} | {f"v{n}": dict(where)[dim] for n, dim in enumerate(dims)}
+        params: dict[str, object] = {"stage": stage, "by": ",".join(dims)} | {
+            f"v{n}": dict(where)[dim] for n, dim in enumerate(dims)
+        }
         if REPLAY_SET in dict(where):
             tests.append("replay_set = $set")
             params["set"] = dict(where)[REPLAY_SET]
         rows = self.store.query(
-            f"select label, entry, age, since, until, settled, sum(n)::bigint as n from age where {' and '.join(tests)} group by all", params
+            f"select label, entry, age, since, until, settled, sum(n)::bigint as n from age where {' and '.join(tests)} group by all",
+            params,
         )
         # Silence is known at the age at which events mature.
         silent = (rows["label"] == QUIET) & (rows["settled"] <= step)
@@ -158,7 +178,7 @@ class Cube:
         for report in (report for log in self.facts["logs"].values() for report in log):
             if report["bad"] and report["quarantined"] and len(found) < limit:
                 file = listed([self.folder.parent / report["bad"]])
-                sql = f"select row, \"column\", value, rule from read_parquet({file}) order by row limit {limit - len(found)}"
+                sql = f'select row, "column", value, rule from read_parquet({file}) order by row limit {limit - len(found)}'
                 found += [{"file": report["file"]} | row for row in self.store.rows(sql)]
         return found
 
@@ -238,7 +258,9 @@ class Cube:
 
     def sql(self, table: str, stage: Stage, step: int, group: Group) -> str:
         """Return the SQL behind a slice, with its values, for readers."""
-        return query.shown(*query.statement(table, (stage, step, True), group, self.dimensions((*group[0], *dict(group[1])))))
+        return query.shown(
+            *query.statement(table, (stage, step, True), group, self.dimensions((*group[0], *dict(group[1]))))
+        )
 
     def _summed(self, table: str, view: tuple[Stage, int, bool], group: Group) -> Columns:
         return self.store.query(*query.statement(table, view, group, self.dimensions((*group[0], *dict(group[1])))))

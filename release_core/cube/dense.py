@@ -85,7 +85,9 @@ def _totals(segments: int, pair: Columns) -> Columns:
     events, positive, negative = (both & mask for mask in _labels(pair))
 
     def total(name: str, keep: Array, unit: int = SCALED) -> Array:
-        sides = [_kept(shape, place, pair[name if unit == 1 else f"{version}_{name}"], unit, keep) for version in VERSIONS]
+        sides = [
+            _kept(shape, place, pair[name if unit == 1 else f"{version}_{name}"], unit, keep) for version in VERSIONS
+        ]
         return np.stack(sides, axis=-1)
 
     labelled = positive | negative
@@ -175,7 +177,9 @@ def _above(release: Release, shape: tuple[int, ...], key: tuple[Array, ...], cel
 def _actions(release: Release, segments: int, pair: Columns, *, paired: bool) -> Columns:
     """Return counts and amounts by action and population, of each version and of both jointly."""
     index = {action: number for number, action in enumerate(release.actions)}
-    places = [np.array([index.get(str(a), -1) for a in pair[f"{version}_action"]], dtype=np.int64) for version in VERSIONS]
+    places = [
+        np.array([index.get(str(a), -1) for a in pair[f"{version}_action"]], dtype=np.int64) for version in VERSIONS
+    ]
     size, key = (segments, SHARDS), (pair["segment"], pair["shard"])
     both = (places[0] >= 0) & (places[1] >= 0) & pair["both_scored"].astype(bool)
     # In live stages each version answers for the events on which it acted.

@@ -90,7 +90,9 @@ def _side(column: str, value: object) -> str:
 
 def _compared(value: object, bound: Bound) -> str:
     placeholder = bound.value(value if isinstance(value, bool | str) else float(value))  # type: ignore[arg-type]
-    return f"{placeholder}::{'boolean' if isinstance(value, bool) else 'varchar' if isinstance(value, str) else 'double'}"
+    return (
+        f"{placeholder}::{'boolean' if isinstance(value, bool) else 'varchar' if isinstance(value, str) else 'double'}"
+    )
 
 
 def everything(tests: tuple[Condition, ...], bound: Bound) -> str:
@@ -151,9 +153,12 @@ def events(release: Release, source: str) -> tuple[str, dict[str, object]]:
     bound, unit = Bound(), steps.unit_of(release.labels.steps)
     maturity = f"to_microseconds({round(release.labels.maturity_days * 86_400_000_000)}::bigint)"
     columns = [
-        'row, event_id, event_time, stage, arm, ramp_step, replay_set, coalesce(entity_id, event_id) as entity_id',
+        "row, event_id, event_time, stage, arm, ramp_step, replay_set, coalesce(entity_id, event_id) as entity_id",
         "entity_id is not null as clustered",
-        *(f"{quote(dim)} as {name}" for dim, name in zip(release.segments.all, dimension_columns(release), strict=True)),
+        *(
+            f"{quote(dim)} as {name}"
+            for dim, name in zip(release.segments.all, dimension_columns(release), strict=True)
+        ),
         f"(('0x' || substr(md5(coalesce(entity_id, event_id)), 1, 2))::int % {SHARDS})::utinyint as shard",
         f"{steps.sql(unit, 'event_time')} as entry, {steps.sql(unit, f'event_time + {maturity}')} as mature",
         f"event_time + {maturity} as mature_time",

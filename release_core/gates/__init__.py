@@ -3,6 +3,7 @@
 from release_core.gates.families import Family, families
 from release_core.gates.invariants import Facts, check, scenario
 from release_core.gates.judge import judge
+from release_core.gates.words import unknown
 from release_core.gates.worst import counted, worst
 
-__all__ = ["Facts", "Family", "check", "counted", "families", "judge", "scenario", "worst"]
+__all__ = ["Facts", "Family", "check", "counted", "families", "judge", "scenario", "unknown", "worst"]

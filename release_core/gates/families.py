@@ -37,13 +37,14 @@ def families(spec: GateSpec, cells: Cells, declared: Segments, evidence: Array) 
 
     Args:
         spec: the gate.
-        cells: one segment for all events, and one per replay set and per value of each judged dimension in it.
+        cells: one segment for all events and one per value of each judged dimension; where there are several replay
+            sets, one for all events, and for each set the same within it.
         declared: the release's segments.
         evidence: [segment] events that speak of the gate's metric.
     """
     sets = sorted({segment[REPLAY_SET] for segment in cells.segments if REPLAY_SET in segment})
-    if len(sets) < 2:  # noqa: PLR2004 - one set is all events
-        return [_family(spec, cells, declared, evidence, [n for n, s in enumerate(cells.segments) if len(s) == len(_dims(s))])]
+    if not sets:
+        return [_family(spec, cells, declared, evidence, range(len(cells.segments)))]
     found = []
     for name in (None, *sets):
         within = [n for n, segment in enumerate(cells.segments) if segment.get(REPLAY_SET) == name]

@@ -98,7 +98,12 @@ def _decision_parity(facts: Facts) -> Iterator[Found]:
     for version in VERSIONS:
         logged, differs = facts.parity[version]
         if not logged:
-            yield Verdict.PASS, f"No action of the {version} is logged; its actions are the bundle's by construction.", {}, 0
+            yield (
+                Verdict.PASS,
+                f"No action of the {version} is logged; its actions are the bundle's by construction.",
+                {},
+                0,
+            )
         elif differs:
             yield (
                 Verdict.FAIL,
@@ -108,7 +113,12 @@ def _decision_parity(facts: Facts) -> Iterator[Found]:
                 logged,
             )
         else:
-            yield Verdict.PASS, f"All {logged:,} logged actions of the {version} equal those that its bundle gives.", {}, logged
+            yield (
+                Verdict.PASS,
+                f"All {logged:,} logged actions of the {version} equal those that its bundle gives.",
+                {},
+                logged,
+            )
 
 
 def _code_share(facts: Facts) -> Iterator[Found]:
@@ -146,7 +156,12 @@ def _score_range(facts: Facts) -> Iterator[Found]:
     read = facts.rows[0]
     if bad:
         listed = ", ".join(f"{n:,} {rule}" for rule, n in bad.items())
-        yield Verdict.FAIL, f"{sum(bad.values()):,} of {read:,} rows were set aside for their score: {listed}.", {}, read
+        yield (
+            Verdict.FAIL,
+            f"{sum(bad.values()):,} of {read:,} rows were set aside for their score: {listed}.",
+            {},
+            read,
+        )
     else:
         yield Verdict.PASS, "Every score is a number in the declared range.", {}, read
 
@@ -156,14 +171,24 @@ def _quarantined_share(facts: Facts) -> Iterator[Found]:
     limit = facts.release.max_quarantined_share
     share = bad / read if read else 0.0
     verdict = Verdict.NODATA if not read else Verdict.FAIL if share > limit else Verdict.PASS
-    yield verdict, f"{bad:,} of {read:,} rows ({100 * share:.2f} %) are quarantined; at most {100 * limit:g} % allowed.", {}, read
+    yield (
+        verdict,
+        f"{bad:,} of {read:,} rows ({100 * share:.2f} %) are quarantined; at most {100 * limit:g} % allowed.",
+        {},
+        read,
+    )
 
 
 def _mandatory_segments(facts: Facts) -> Iterator[Found]:
     mandatory = facts.release.segments.mandatory
     for dim, value in mandatory:
         if not facts.segments.get((dim, value)):
-            yield Verdict.FAIL, f"The mandatory segment {place({dim: value})} has no event in the logs.", {dim: value}, 0
+            yield (
+                Verdict.FAIL,
+                f"The mandatory segment {place({dim: value})} has no event in the logs.",
+                {dim: value},
+                0,
+            )
     present = [facts.segments[pair] for pair in mandatory if facts.segments.get(pair)]
     if len(present) == len(mandatory):
         size = f"; the smallest has {min(present):,} events" if present else ""
@@ -204,7 +229,9 @@ def scenario(case: Scenario, cells: Cells, known: dict[str, Metric]) -> tuple[st
     joint = cells.whole.joint[0, :, :, EVERYONE]
     n = round(float(joint.sum()))
     if case.action is not None:
-        other = n - round(float(joint[:, cells.actions.index(case.action)].sum())) if case.action in cells.actions else n
+        other = (
+            n - round(float(joint[:, cells.actions.index(case.action)].sum())) if case.action in cells.actions else n
+        )
         verdict = Verdict.NODATA if not n else Verdict.FAIL if other else Verdict.PASS
         return case.id, verdict, f"{n - other:,} of {n:,} events get {case.action}; all must.", n
     metric = find(known, case.metric or "")

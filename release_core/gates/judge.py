@@ -59,7 +59,9 @@ class _Shown:
 
 def judge(spec: GateSpec, metric: Metric, family: Family, min_events: int) -> list[GateRow]:
     """Return the rows of a gate for one family, in the order of its segments; absent mandatory segments are NODATA."""
-    one = estimate(family.cells, metric, TARGETS.get(metric.name) if spec.comparison is Comparison.CALIBRATION else None)
+    one = estimate(
+        family.cells, metric, TARGETS.get(metric.name) if spec.comparison is Comparison.CALIBRATION else None
+    )
     side = _side(spec, one)
     harm, sign = _harm(spec, one, family, side)
     verdicts = [_verdict(spec, one, harm, n, min_events) for n in range(len(family.cells.segments))]
@@ -77,7 +79,9 @@ def _side(spec: GateSpec, one: Estimate) -> int:
 
 def _harm(spec: GateSpec, one: Estimate, family: Family, side: int) -> tuple[Harm, int]:
     """Return the harm arrays and the sign that turns the metric's scale into the harm scale."""
-    lower_is_worse = one.metric.better == "higher" or (spec.comparison is Comparison.BUDGET and spec.at_least is not None)
+    lower_is_worse = one.metric.better == "higher" or (
+        spec.comparison is Comparison.BUDGET and spec.at_least is not None
+    )
     sign = -1 if lower_is_worse and spec.comparison not in TWO_SIDED else 1
     value, margin = sign * one.value[:, side], _margin(spec, one, sign)
     low, high = _signed(one, 1 - spec.alpha, side, sign)
@@ -146,7 +150,9 @@ def _lattice(spec: GateSpec, harm: Harm, n: int) -> Verdict:
             return Verdict.PASS if high <= margin else Verdict.FAIL if worse > margin else Verdict.INCONCLUSIVE
         case Comparison.EQUIVALENCE | Comparison.DRIFT | Comparison.CALIBRATION:
             outside = worse > margin or better < -margin
-            return Verdict.FAIL if outside else Verdict.PASS if -margin < low and high < margin else Verdict.INCONCLUSIVE
+            return (
+                Verdict.FAIL if outside else Verdict.PASS if -margin < low and high < margin else Verdict.INCONCLUSIVE
+            )
     if worse > margin:
         return Verdict.FAIL
     if high < margin:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 MINUS = "\N{MINUS SIGN}"
 REPLAY_SET = "replay_set"
+# Beyond this many times the events at hand, more of them are no answer.
+HOPELESS = 100
 
 
 def number(value: float | None, unit: str, *, signed: bool = False) -> str:
@@ -71,12 +73,18 @@ def _body(row: GateRow, spec: GateSpec, metric: Metric, interval: tuple[float, f
         return f"{metric.title} in {where} is {number(row.candidate, unit)}{_calibrated(spec, metric, interval)}"
     if spec.comparison is Comparison.BUDGET:
         value = row.difference if metric.compared else row.candidate
-        limit = f"at least {number(spec.at_least, unit)}" if spec.at_least is not None else f"at most {number(spec.at_most, unit)}"
+        limit = (
+            f"at least {number(spec.at_least, unit)}"
+            if spec.at_least is not None
+            else f"at most {number(spec.at_most, unit)}"
+        )
         return f"{metric.title} in {where} is {number(value, unit)} ({_span(interval, unit)}); {limit} required"
     change = row.difference or 0.0
     moved = "did not change" if change == 0 else f"{'rose' if change > 0 else 'fell'} by {points(change, unit)}"
     size = " points" if unit == "share" and change else ""
-    return f"{metric.title} in {where} {moved}{size} ({_between(change, interval, unit)}); {_allowed(row, spec, metric)}"
+    return (
+        f"{metric.title} in {where} {moved}{size} ({_between(change, interval, unit)}); {_allowed(row, spec, metric)}"
+    )
 
 
 def _calibrated(spec: GateSpec, metric: Metric, interval: tuple[float, float]) -> str:
@@ -119,7 +127,26 @@ def _evidence(row: GateRow, metric: Metric) -> str:
 def _open_end(row: GateRow) -> str:
     if row.verdict is not Verdict.INCONCLUSIVE:
         return ""
-    return f" About {row.needed:,} more events would decide it." if row.needed else " Not enough evidence either way."
+    if row.needed is None:
+        return " Not enough evidence either way."
+    if row.needed > HOPELESS * row.n:
+        return " The estimate lies too close to the limit for more events to decide it."
+    return f" About {float(f'{row.needed:.2g}'):,.0f} more events would decide it."
+
+
+def unknown(spec: GateSpec) -> GateRow:
+    """Return the row of a gate that asks for what this version cannot compute: it is no pass."""
+    return GateRow(
+        gate=spec.id,
+        title=spec.title or spec.metric,
+        metric=spec.metric,
+        comparison=str(spec.comparison),
+        level=str(spec.level),
+        scope=spec.scope,
+        segment={},
+        verdict=Verdict.NODATA,
+        sentence=f"No metric named {spec.metric} can be judged by {spec.comparison} in this version, so the gate has no answer.",
+    )
 
 
 def absent(spec: GateSpec, metric: Metric, segment: Segment) -> GateRow:

@@ -62,7 +62,11 @@ class Estimate:
             closed_low, closed_high = self.closed(level, sides)
             low, high = (np.where(self.jackknifed, a, b) for a, b in ((low, closed_low), (high, closed_high)))
         least, most = self.metric.limits
-        ends = [(least, most)] * self.value.shape[1] if self.metric.compared else [(least, most)] * 2 + [(least - most, most - least)]
+        ends = (
+            [(least, most)] * self.value.shape[1]
+            if self.metric.compared
+            else [(least, most)] * 2 + [(least - most, most - least)]
+        )
         floor, ceiling = np.array(ends).T
         return np.maximum(low, floor), np.minimum(high, ceiling)
 

@@ -76,7 +76,9 @@ def _drawn(metric: Metric, tally: Tally) -> Array:
 
 def _redrawn(tally: Tally, rng: np.random.Generator) -> Tally:
     """Return tallies [draw, ...] whose counts per bin are Poisson numbers around the counts at hand."""
-    positive, negative, n = (rng.poisson(a, (DRAWS, *a.shape)).astype(float) for a in (tally.positive, tally.negative, tally.n))
+    positive, negative, n = (
+        rng.poisson(a, (DRAWS, *a.shape)).astype(float) for a in (tally.positive, tally.negative, tally.n)
+    )
     known = tally.positive + tally.negative
     mean, logit = ratio(tally.labelled_score, known), ratio(tally.labelled_logit, known)
     score = np.clip(np.nan_to_num(mean, nan=0.5), CLIP, 1 - CLIP)

@@ -83,27 +83,70 @@ def _ranking(name: str, title: str, value: Value, better: str, words: str, sourc
 
 def _calibration(name: str, title: str, value: Value, words: str, source: str) -> Metric:
     return Metric(
-        name, title, "calibration", "number", "target", words, source, value, v.labelled, labels=True, probability=True,
-        bins=name != "oe_ratio", limits=NO_LIMIT,
+        name,
+        title,
+        "calibration",
+        "number",
+        "target",
+        words,
+        source,
+        value,
+        v.labelled,
+        labels=True,
+        probability=True,
+        bins=name != "oe_ratio",
+        limits=NO_LIMIT,
     )
 
 
 def _loss(name: str, title: str, value: Value, words: str, source: str) -> Metric:
     return Metric(
-        name, title, "calibration", "loss", "lower", words, source, value, v.labelled, labels=True, probability=True,
-        bins=name.startswith("mcb"), limits=UP,
+        name,
+        title,
+        "calibration",
+        "loss",
+        "lower",
+        words,
+        source,
+        value,
+        v.labelled,
+        labels=True,
+        probability=True,
+        bins=name.startswith("mcb"),
+        limits=UP,
     )
 
 
 def _compared(name: str, title: str, value: Value, words: str, source: str, limits: tuple[float, float]) -> Metric:
     base = v.both_decided if name == "disagreement_rate" else lambda tally: v.events(tally)[..., 0]
     unit = "share" if name == "disagreement_rate" else "number"
-    return Metric(name, title, "drift", unit, "lower", words, source, value, base, compared=True, bins=unit == "number", limits=limits)
+    return Metric(
+        name,
+        title,
+        "drift",
+        unit,
+        "lower",
+        words,
+        source,
+        value,
+        base,
+        compared=True,
+        bins=unit == "number",
+        limits=limits,
+    )
 
 
 def _precision(name: str, title: str, actions: tuple[int, ...], words: str) -> Metric:
     return Metric(
-        name, title, "quality", "share", "higher", words, "counts (METHODS b5)", v.precision(actions), v.acted(actions),
+        name,
+        title,
+        "quality",
+        "share",
+        "higher",
+        words,
+        "counts (METHODS b5)",
+        v.precision(actions),
+        v.acted(actions),
         labels=True,
     )
 

@@ -42,7 +42,10 @@ class CalibrationPage:
 def calibration(view: View, by: str = "") -> CalibrationPage:
     """Return the page for a choice; `by` is the dimension of the table below (default: the first declared one)."""
     metrics = view.known()
-    numbers = [row | {"title": metrics[row["metric"]].title, "unit": metrics[row["metric"]].unit} for row in paired_rows(view.rows(NUMBERS))]
+    numbers = [
+        row | {"title": metrics[row["metric"]].title, "unit": metrics[row["metric"]].unit}
+        for row in paired_rows(view.rows(NUMBERS))
+    ]
     dims = [dim for dim in (by, *view.release.segments.dims) if dim and dim not in dict(view.where)]
     segments = paired_rows(view.rows(["oe_ratio"], dims[0])) if dims else []
     return CalibrationPage(_headline(view, numbers), reliability_of(view), numbers, segments, _warning(view, numbers))
@@ -55,7 +58,13 @@ def _headline(view: View, numbers: list[Row]) -> str:
     value, low, high = found["candidate"], found["candidate_low"], found["candidate_high"]
     if low is None:
         return f"The candidate's observed / expected is {value:.2f}; too few shards for an interval."
-    word = "about as often as it says" if low <= 1 <= high else "more often than it says" if low > 1 else "less often than it says"
+    word = (
+        "about as often as it says"
+        if low <= 1 <= high
+        else "more often than it says"
+        if low > 1
+        else "less often than it says"
+    )
     return f"Bad outcomes happen {word}: observed / expected is {value:.2f} for the candidate ({low:.2f} to {high:.2f}), {found['baseline']:.2f} for the baseline."
 
 
@@ -75,7 +84,9 @@ def reliability_of(view: View) -> Chart:
 
     cells = view.cells()
     if view.release.scale.name != "probability":
-        return reliability({}, [], [], view.caption(0, takeaway="Scores are points: no probability mapping is declared."))
+        return reliability(
+            {}, [], [], view.caption(0, takeaway="Scores are points: no probability mapping is declared.")
+        )
     curves = {version: _steps(view, cells, number) for number, version in enumerate(VERSIONS)} if cells.segments else {}
     band = _band(view, cells) if cells.segments else []
     n = float((cells.whole.positive + cells.whole.negative)[0, 1].sum()) if cells.segments else 0.0

@@ -59,7 +59,14 @@ def cutoffs(view: View, at: float | None = None, by: str = "") -> CutoffsPage:
         empty = view.caption(0)
         marks = cutoff_marks(view.release)
         return CutoffsPage(
-            f"No event of {view.place} was scored by both versions.", trade([], marks, empty), cost([], marks, empty), in_force(view), [], None, [], []
+            f"No event of {view.place} was scored by both versions.",
+            trade([], marks, empty),
+            cost([], marks, empty),
+            in_force(view),
+            [],
+            None,
+            [],
+            [],
         )
     sweep = ranking.sweep(cells.whole.positive[0], cells.whole.negative[0])
     edges = shown_scores(view.release, np.append(cells.whole.grid.lower, 1.0))
@@ -123,7 +130,9 @@ def _trade(view: View, sweep: Sweep, edges: list[float], n: float, place: int) -
         for k in _thin(len(edges))
     ]
     points = points if n else []
-    return trade(_rising(points), cutoff_marks(view.release), view.caption(n), score=axis(view.release), drag=edges[place])
+    return trade(
+        _rising(points), cutoff_marks(view.release), view.caption(n), score=axis(view.release), drag=edges[place]
+    )
 
 
 def _rising(points: list[Row]) -> list[Row]:
@@ -135,7 +144,9 @@ def _prices(view: View, cells: Cells, sweep: Sweep) -> Array | None:
     costs = view.release.costs
     if costs is None:
         return None
-    unit = costing.UnitCosts(costs.false_positive or 0.0, costs.review or 0.0, costs.false_negative or 0.0, costs.amount_times or 0.0)
+    unit = costing.UnitCosts(
+        costs.false_positive or 0.0, costs.review or 0.0, costs.false_negative or 0.0, costs.amount_times or 0.0
+    )
     missed = costing.below_edges(cells.whole.positive_amount[0])
     total = costing.expected_cost(sweep, unit, missed)
     labelled = (cells.whole.positive + cells.whole.negative)[0].sum(-1, keepdims=True)
@@ -143,11 +154,22 @@ def _prices(view: View, cells: Cells, sweep: Sweep) -> Array | None:
 
 
 def _cost(view: View, prices: Array | None, edges: list[float], n: float) -> Chart:
-    points = [] if prices is None or not n else [
-        {"cutoff": edges[k], "baseline": known(prices[0, k]), "candidate": known(prices[1, k])} for k in _thin(len(edges))
-    ]
+    points = (
+        []
+        if prices is None or not n
+        else [
+            {"cutoff": edges[k], "baseline": known(prices[0, k]), "candidate": known(prices[1, k])}
+            for k in _thin(len(edges))
+        ]
+    )
     currency = view.release.costs.currency if view.release.costs else ""
-    return cost(_rising(points), cutoff_marks(view.release), view.caption(n), score=axis(view.release), currency=f"{currency} per 1,000 events")
+    return cost(
+        _rising(points),
+        cutoff_marks(view.release),
+        view.caption(n),
+        score=axis(view.release),
+        currency=f"{currency} per 1,000 events",
+    )
 
 
 def _optimum(view: View, prices: Array | None, edges: list[float]) -> list[Row]:
@@ -215,7 +237,10 @@ def transfer(view: View, by: str = "") -> list[Row]:
         edges = shown_scores(release, np.append(cells.whole.grid.lower, 1.0)) if cells.segments else []
         for place, segment in enumerate(cells.segments):
             for name in (name for name in names if name in cells.cutoffs):
-                rows.append(_transferred(cells, place, name, edges) | {"segment": segment.get(by, "all events") if split else "all events"})
+                rows.append(
+                    _transferred(cells, place, name, edges)
+                    | {"segment": segment.get(by, "all events") if split else "all events"}
+                )
     return rows
 
 

@@ -77,7 +77,10 @@ def _headline(totals: list[Row], every: list[Row]) -> str:
 
 def _file(report: Row) -> Row:
     keys = ("file", "log", "read", "accepted", "quarantined", "pending", "size")
-    return {key: report[key] for key in keys} | {"fingerprint": report["fingerprint"][:12], "ignored": ", ".join(report["ignored"])}
+    return {key: report[key] for key in keys} | {
+        "fingerprint": report["fingerprint"][:12],
+        "ignored": ", ".join(report["ignored"]),
+    }
 
 
 def _reasons(every: list[Row]) -> list[Row]:
@@ -85,7 +88,9 @@ def _reasons(every: list[Row]) -> list[Row]:
     for report in every:
         for rule, n in report["reasons"].items():
             found[report["log"], rule] = found.get((report["log"], rule), 0) + n
-    return [{"log": log, "rule": rule, "rows": n} for (log, rule), n in sorted(found.items(), key=lambda item: -item[1])]
+    return [
+        {"log": log, "rule": rule, "rows": n} for (log, rule), n in sorted(found.items(), key=lambda item: -item[1])
+    ]
 
 
 def _mapping(every: list[Row]) -> list[Row]:
@@ -115,7 +120,15 @@ def _codes(view: View) -> list[Row]:
     """Return the shares of watched codes by period, largest change first."""
     limits = {watch.column: watch.max_shift for watch in view.release.watches}
     rows = [
-        {"input": name, "code": code, "period": period, "share": share, "before": before, "n": n, "allowed": limits[name]}
+        {
+            "input": name,
+            "code": code,
+            "period": period,
+            "share": share,
+            "before": before,
+            "n": n,
+            "allowed": limits[name],
+        }
         for name, code, period, share, before, n in view.opened.cube.codes(view.stage, view.step)
     ]
     return sorted(rows, key=lambda row: -abs(row["share"] - row["before"]))

@@ -47,7 +47,11 @@ def labels(view: View, earlier: int | None = None) -> LabelsPage:
     return LabelsPage(
         _headline(view, progress),
         _by_age(view),
-        by_step(progress, view.caption(progress[-1]["n"] if progress else 0, table="pair"), as_of=view.opened.cube.label(view.step)),
+        by_step(
+            progress,
+            view.caption(progress[-1]["n"] if progress else 0, table="pair"),
+            as_of=view.opened.cube.label(view.step),
+        ),
         _then_and_now(view, then),
         _turned(view, then),
         said(view.opened, then),
@@ -96,11 +100,19 @@ def _by_age(view: View) -> Chart:
     if days:
         told = delay.known_share(known_at[:days], old_enough)
         rows = [
-            {"age_days": a, "known": known(told.value[a]), "low": known(told.low[a]), "high": known(told.high[a]), "n": int(old_enough[a])}
+            {
+                "age_days": a,
+                "known": known(told.value[a]),
+                "low": known(told.low[a]),
+                "high": known(told.high[a]),
+                "n": int(old_enough[a]),
+            }
             for a in range(days)
             if old_enough[a] > 0
         ]
-    return by_age(rows, view.caption(float(happened.sum()), table="pair"), maturity_days=view.release.labels.maturity_days or None)
+    return by_age(
+        rows, view.caption(float(happened.sum()), table="pair"), maturity_days=view.release.labels.maturity_days or None
+    )
 
 
 def _then_and_now(view: View, then: int) -> list[Row]:
@@ -158,5 +170,3 @@ def _rules(view: View) -> list[str]:
     lines.append(f"silence {silence}; a label is mature {rules.maturity_days:g} days after its event")
     lines.append("of several outcomes the latest decides; an outcome counts from the time at which we learned it")
     return lines
-
-

@@ -85,20 +85,31 @@ def _worst(rows: Sequence[GateRow]) -> list[GateRow]:
 
 def _counts(rows: Sequence[GateRow]) -> str:
     every = board(rows)
-    words = (("FAIL", "fail"), ("NODATA", "lack data"), ("INCONCLUSIVE", "cannot be decided"), ("MARGINAL", "are marginal"))
+    words = (
+        ("FAIL", "fail"),
+        ("NODATA", "lack data"),
+        ("INCONCLUSIVE", "cannot be decided"),
+        ("MARGINAL", "are marginal"),
+    )
     parts = [f"{n} {word}" for name, word in words if (n := sum(row["verdict"] == name for row in every))]
     return f"of {len(every)} gates {', '.join(parts)}" if parts else f"all {len(every)} gates pass"
 
 
 def _aggregate(found: Review) -> str:
     """Return what the same gates say of all events together, without looking into segments."""
-    whole = [row for row in found.rows if not row.segment and row.comparison != "invariant" and gates.counted(row) is not None]
+    whole = [
+        row
+        for row in found.rows
+        if not row.segment and row.comparison != "invariant" and gates.counted(row) is not None
+    ]
     if not whole:
         return ""
     good = sum(row.verdict <= Verdict.MARGINAL for row in whole)
     inner = [row for row in found.rows if row.segment and gates.counted(row) is Verdict.FAIL]
     if good == len(whole) and inner:
-        return f"On all events together every one of {len(whole)} statistical gates passes: the harm is in the segments."
+        return (
+            f"On all events together every one of {len(whole)} statistical gates passes: the harm is in the segments."
+        )
     return f"On all events together {good} of {len(whole)} statistical gates pass."
 
 
@@ -150,7 +161,9 @@ def board(rows: Sequence[GateRow]) -> list[Row]:
     found = []
     for name in dict.fromkeys(row.gate for row in rows):
         mine = [row for row in rows if row.gate == name]
-        worst = min(mine, key=lambda row: (-(gates.counted(row) if gates.counted(row) is not None else -1), _badness(row)))
+        worst = min(
+            mine, key=lambda row: (-(gates.counted(row) if gates.counted(row) is not None else -1), _badness(row))
+        )
         verdict = gates.counted(worst)
         found.append(
             {
@@ -203,9 +216,10 @@ def _split(found: Review) -> list[str]:
     """Return, for a mixed release, the single-kind releases that it should be split into, in order."""
     if not found.mixed:
         return []
-    return [f"{number}. {component}: {why}, everything else as it is" for number, (component, why) in enumerate(found.changed, 1)]
-
-
+    return [
+        f"{number}. {component}: {why}, everything else as it is"
+        for number, (component, why) in enumerate(found.changed, 1)
+    ]
 
 
 __all__ = ["ANSWERS", "Overview", "board", "gate_row", "ladder", "overview"]

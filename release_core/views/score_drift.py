@@ -72,13 +72,31 @@ def _headline(view: View, cells: Cells, alert: Row) -> str:
 
 def _per_day(view: View, n: float) -> str:
     days = view.opened.cube.days(view.stage, view.step)
-    return f", {count(abs(n) / days)} alerts a day {'more' if n > 0 else 'fewer'}" if days and abs(n) / days >= 1 else ""
+    return (
+        f", {count(abs(n) / days)} alerts a day {'more' if n > 0 else 'fewer'}" if days and abs(n) / days >= 1 else ""
+    )
 
 
 def _above(view: View) -> Chart:
-    rows = paired_rows(view.rows([f"share_above:{name}" for name in view.release.cutoff_ids])) if view.release.cutoff_ids else []
+    rows = (
+        paired_rows(view.rows([f"share_above:{name}" for name in view.release.cutoff_ids]))
+        if view.release.cutoff_ids
+        else []
+    )
     shown = [row | {"cutoff": row["metric"].split(":", 1)[1]} for row in rows]
-    keep = ("cutoff", "baseline", "baseline_low", "baseline_high", "candidate", "candidate_low", "candidate_high", "difference", "low", "high", "n")
+    keep = (
+        "cutoff",
+        "baseline",
+        "baseline_low",
+        "baseline_high",
+        "candidate",
+        "candidate_low",
+        "candidate_high",
+        "difference",
+        "low",
+        "high",
+        "n",
+    )
     n = shown[0]["n"] if shown else 0
     return share_above([{key: row.get(key) for key in keep} for row in shown], view.caption(n, table="shard"))
 
@@ -147,7 +165,11 @@ def distribution_of(view: View) -> Chart:
 
 def _distribution(view: View, cells: Cells) -> Chart:
     return distribution(
-        shown_bins(view, cells), cutoff_marks(view.release), view.caption(events(cells)), score=axis(view.release), log=True
+        shown_bins(view, cells),
+        cutoff_marks(view.release),
+        view.caption(events(cells)),
+        score=axis(view.release),
+        log=True,
     )
 
 
@@ -158,13 +180,21 @@ def _distances(cells: Cells) -> list[Row]:
     baseline, candidate = cells.whole.n[0]
     found = drift.psi(baseline, candidate, drift.quantile_groups(baseline))
     rows = [
-        _distance("PSI", found.total, f"chance alone: up to {float(found.null_high):.4f} (95 %); 0.10 and 0.25 are the usual limits"),
+        _distance(
+            "PSI",
+            found.total,
+            f"chance alone: up to {float(found.null_high):.4f} (95 %); 0.10 and 0.25 are the usual limits",
+        ),
         _distance("KS distance", drift.ks_drift(baseline, candidate), "largest gap between the two cumulative shares"),
         _distance("Jensen-Shannon distance", drift.jensen_shannon(baseline, candidate), "base 2; 0 equal, 1 disjoint"),
     ]
     if cells.whole.grid.per_unit:
         position = (cells.whole.grid.ids - 0.5) / cells.whole.grid.per_unit
-        rows.append(_distance("Wasserstein distance", drift.wasserstein(baseline, candidate, position), "mean shift in log-odds"))
+        rows.append(
+            _distance(
+                "Wasserstein distance", drift.wasserstein(baseline, candidate, position), "mean shift in log-odds"
+            )
+        )
     return rows
 
 

@@ -71,7 +71,9 @@ def segments(view: View, metric: str = "recall", by: tuple[str, ...] = ()) -> Se
     cells = view.cells(*split)
     if not cells.segments:
         return SegmentsPage(forest([], view.caption(0), metric=known.title, margin=None), [], None, _said(spec, known))
-    judged = gates.judge(spec, known, gates.Family(cells, (True,) * len(cells.segments)), view.release.segments.min_events)
+    judged = gates.judge(
+        spec, known, gates.Family(cells, (True,) * len(cells.segments)), view.release.segments.min_events
+    )
     rows = [_row(row, split) for row in judged]
     caption = view.caption(sum(row["n"] for row in rows), table="shard" if len(split) > 1 else "pair", by=split)
     margin = spec.margin if spec.unit == "abs" else None
@@ -86,7 +88,9 @@ def segments(view: View, metric: str = "recall", by: tuple[str, ...] = ()) -> Se
             unit=known.unit,
             better=known.better or "neither",
         )
-    order = {id(row): place for place, row in enumerate(sorted(rows, key=lambda row: _harm(row, known.better), reverse=True))}
+    order = {
+        id(row): place for place, row in enumerate(sorted(rows, key=lambda row: _harm(row, known.better), reverse=True))
+    }
     return SegmentsPage(chart, sorted(rows, key=lambda row: order[id(row)]), grid, _said(spec, known))
 
 
@@ -94,7 +98,10 @@ def drill(view: View, where: tuple[tuple[str, str], ...]) -> Drill:
     """Return one segment of the current filter in detail."""
     inner = replace(view, where=tuple((dict(view.where) | dict(where)).items()))
     known = inner.known()
-    numbers = [row | {"title": known[row["metric"]].title, "unit": known[row["metric"]].unit} for row in paired_rows(inner.rows(DRILLED))]
+    numbers = [
+        row | {"title": known[row["metric"]].title, "unit": known[row["metric"]].unit}
+        for row in paired_rows(inner.rows(DRILLED))
+    ]
     return Drill(segment_text(dict(inner.where)), numbers, distribution_of(inner), reliability_of(inner))
 
 
@@ -117,9 +124,20 @@ def _said(spec: GateSpec, metric: Metric) -> str:
 
 def _row(row: Any, split: tuple[str, ...]) -> Row:  # noqa: ANN401 - a GateRow
     one = gate_row(row)
-    return one | {"segment": " / ".join(str(row.segment.get(dim, "")) for dim in split), "key": segment_key(row.segment)}
+    return one | {
+        "segment": " / ".join(str(row.segment.get(dim, "")) for dim in split),
+        "key": segment_key(row.segment),
+    }
 
 
 def _harm(row: Row, better: str) -> float:
     change = row["difference"]
-    return float("-inf") if change is None else -change if better == "higher" else change if better == "lower" else abs(change)
+    return (
+        float("-inf")
+        if change is None
+        else -change
+        if better == "higher"
+        else change
+        if better == "lower"
+        else abs(change)
+    )

@@ -101,7 +101,9 @@ def shown_scores(release: Release, lower: Array) -> list[float]:
     if scale.name == "probability":
         return [float(x) for x in (lower if scale.riskier == "higher" else 1 - lower)]
     span = scale.maximum - scale.minimum
-    return [float(scale.minimum + span * x) if scale.riskier == "higher" else float(scale.maximum - span * x) for x in lower]
+    return [
+        float(scale.minimum + span * x) if scale.riskier == "higher" else float(scale.maximum - span * x) for x in lower
+    ]
 
 
 def cutoff_marks(release: Release) -> list[Row]:
@@ -123,11 +125,20 @@ def paired_rows(rows: Iterable[MetricRow]) -> list[Row]:
     found: dict[tuple[str, tuple[tuple[str, str], ...]], Row] = {}
     for row in rows:
         key = (row.metric, tuple(row.segment.items()))
-        one = found.setdefault(key, {"metric": row.metric, "segment": segment_text(row.segment), "where": dict(row.segment)})
+        one = found.setdefault(
+            key, {"metric": row.metric, "segment": segment_text(row.segment), "where": dict(row.segment)}
+        )
         one[row.version] = row.value
         one[f"{row.version}_low"], one[f"{row.version}_high"] = row.low, row.high
         if row.version == "difference":
-            one |= {"low": row.low, "high": row.high, "n": row.n, "positives": row.positives, "method": row.method, "reason": row.reason}
+            one |= {
+                "low": row.low,
+                "high": row.high,
+                "n": row.n,
+                "positives": row.positives,
+                "method": row.method,
+                "reason": row.reason,
+            }
     return list(found.values())
 
 

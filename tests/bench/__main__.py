@@ -68,12 +68,21 @@ def answers(opened: library.Opened) -> None:
     stage, steps = one.stages()[0], one.steps
     fresh = iter([*steps[:-1]] * 4)
     split = ((dims[0],), ())
-    say("cells of a dimension at a new as-of time, CPU ms", f"{1000 * cpu(lambda: one.slice.__wrapped__(stage, next(fresh), (split,)).whole.n):.1f}")
-    say("the same as decisions only, CPU ms", f"{1000 * cpu(lambda: one.slice.__wrapped__(stage, next(fresh), (split,)).whole.actions):.1f}")
+    say(
+        "cells of a dimension at a new as-of time, CPU ms",
+        f"{1000 * cpu(lambda: one.slice.__wrapped__(stage, next(fresh), (split,)).whole.n):.1f}",
+    )
+    say(
+        "the same as decisions only, CPU ms",
+        f"{1000 * cpu(lambda: one.slice.__wrapped__(stage, next(fresh), (split,)).whole.actions):.1f}",
+    )
     view = View(opened, stage, steps[-1])
     view.cells()
     say("another cutoff, all its consequences, CPU ms", f"{1000 * cpu(lambda: cutoffs(view, at=0.1)):.1f}")
-    say("every verdict at a new as-of time, CPU ms", f"{1000 * cpu(lambda: review.review(opened, stage, next(fresh))):.0f}")
+    say(
+        "every verdict at a new as-of time, CPU ms",
+        f"{1000 * cpu(lambda: review.review(opened, stage, next(fresh))):.0f}",
+    )
 
 
 def credit(folder: Path) -> None:

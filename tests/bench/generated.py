@@ -39,7 +39,9 @@ def _day(rng: np.random.Generator, day: int, size: int, entities: int) -> tuple[
     signal = rng.normal(-5.2, 1.3, size) + 2.6 * bad
     ids = np.char.add(f"e{day}-", np.arange(size).astype(str))
     time = START + np.timedelta64(day, "D") + rng.integers(0, 86_400_000_000, size).astype("timedelta64[us]")
-    scores = {v: 1 / (1 + np.exp(-(signal + rng.normal(0, s, size)))) for v, s in (("baseline", 0.9), ("candidate", 0.7))}
+    scores = {
+        v: 1 / (1 + np.exp(-(signal + rng.normal(0, s, size)))) for v, s in (("baseline", 0.9), ("candidate", 0.7))
+    }
     table = {
         "event_id": ids,
         "event_time": time,
