@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import time
 from typing import TYPE_CHECKING, Any
 
 from release_core import contract
@@ -34,6 +36,13 @@ if TYPE_CHECKING:
 MOST_PARTS = 32
 # Files with fewer rows than this share their cells with their neighbours.
 BATCH_ROWS = 250_000
+# What only a look across files finds: where, in which column, and the rule.
+LATE = {
+    "decisions": ("duplicates", "event_id", "event already in an earlier file"),
+    "outcomes": ("early", "observed_at", "observed before its event"),
+}
+MOST_SHOWN = 100
+DAY = 86_400
 # Numbers the rows of a batch's parts apart; no file has more rows.
 ROWS_APART = 1_000_000_000_000
 LOGS = ("decisions", "outcomes", "runtime")
@@ -79,6 +88,7 @@ def _build(release: Release, store: Store, found: dict[str, list[LogFile]], targ
         folders.append(_cells(release, store, parts, batch, [_own(facts, place) for place in batch]))
     tell(0.85, "Adding up the cells")
     _publish(release, store, folders, target, _summary(release, parts, facts))
+    _prune(target.parent, target, parts)
     tell(1.0, "Ready")
 
 
@@ -166,8 +176,11 @@ def _publish(release: Release, store: Store, folders: list[Path], target: Path, 
             if files:
                 summary["tables"][table] = _table(release, cursor, table, files, unfinished)
     (unfinished / "cube.json").write_text(json.dumps(summary, indent=1), encoding="utf-8")
-    if not (target / "cube.json").exists():
+    try:
         unfinished.replace(target)
+    except OSError:
+        # Another process has published the same cells under the same name meanwhile.
+        shutil.rmtree(unfinished)
 
 
 def _table(release: Release, cursor: Cursor, table: str, files: list[Path], folder: Path) -> list[str]:
@@ -233,17 +246,25 @@ def _summary(release: Release, parts: dict[str, list[Part]], facts: dict[str, An
 
 def _told(one: Part, log: str, number: int, facts: dict[str, Any]) -> dict[str, Any]:
     """Return a file's report with what the look across files adds: repeated events, early and pending outcomes."""
-    which = {
-        "decisions": ("duplicates", "event already in an earlier file"),
-        "outcomes": ("early", "observed before its event"),
-    }
-    name, rule = which.get(log, ("", ""))
-    late = len(facts.get(name, {}).get(str(number), [])) if name else 0
-    report = dict(
-        one.report, size=one.file.size, fingerprint=one.file.fingerprint, bad=one.bad.name if one.bad else None
-    )
-    report["accepted"] -= late
-    report["quarantined"] += late
-    report["reasons"] = report["reasons"] | ({rule: late} if late else {})
+    found, column, rule = LATE.get(log, ("", "", ""))
+    rows = facts.get(found, {}).get(str(number), [])
+    kept = {"size": one.file.size, "fingerprint": one.file.fingerprint, "bad": one.bad.name if one.bad else None}
+    report = one.report | kept
+    report["accepted"] -= len(rows)
+    report["quarantined"] += len(rows)
+    report["reasons"] = report["reasons"] | ({rule: len(rows)} if rows else {})
+    report["late"] = [{"row": row, "column": column, "value": "", "rule": rule} for row in rows[:MOST_SHOWN]]
     report["pending"] = facts["pending"].get(str(number), 0) if log == "outcomes" else 0
     return report
+
+
+def _prune(cache: Path, target: Path, parts: dict[str, list[Part]]) -> None:
+    """Remove what earlier versions of the logs or of the manifest left in the cache, once it is a day old."""
+    tables = json.loads((target / "cube.json").read_text(encoding="utf-8"))["tables"]
+    used = {target.name, *(name.split("/", 1)[0] for names in tables.values() for name in names)}
+    keys = {one.key for log in LOGS for one in parts[log]}
+    for entry in cache.iterdir():
+        kind, _, key = entry.stem.partition("-")
+        stale = entry.name not in used and kind in {"cube", "cells", "good", "bad", "part", "across"} and key not in keys
+        if stale and time.time() - entry.stat().st_mtime > DAY:
+            shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink(missing_ok=True)

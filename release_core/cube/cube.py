@@ -176,11 +176,12 @@ class Cube:
         """Return a sample of quarantined rows: file, row, column, value, rule."""
         found: list[dict[str, Any]] = []
         for report in (report for log in self.facts["logs"].values() for report in log):
+            found += [{"file": report["file"]} | row for row in report["late"]]
             if report["bad"] and report["quarantined"] and len(found) < limit:
                 file = listed([self.folder.parent / report["bad"]])
-                sql = f'select row, "column", value, rule from read_parquet({file}) order by row limit {limit - len(found)}'
+                sql = f'select row, "column", value, rule from read_parquet({file}) order by row limit {limit}'
                 found += [{"file": report["file"]} | row for row in self.store.rows(sql)]
-        return found
+        return found[:limit]
 
     def days(self, stage: Stage, step: int) -> float:
         """Return over how many days the events of a stage entered, as of a step; 0 without events."""
