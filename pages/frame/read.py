@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from pages.frame import show
+from pages.frame import show, state
 from release_core import library, review
 from release_core.cube import REPLAY_SET
 from release_core.errors import ReleaseReviewError
+from release_core.ledger import Ledger
 from release_core.views.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pages.frame.state import Choice
     from release_core.cube.cube import Cube
+    from release_core.ledger import Record
 
 
+T = TypeVar("T")
 # Seconds for which a release is taken as it was last seen.
 FRESH = 1.0
 _seen: dict[str, tuple[float, library.Opened]] = {}
@@ -79,6 +83,31 @@ def view(choice: Choice) -> View:
     one = opened(choice.release)
     stage = review.stage_of(one, choice.stage)
     return View(one, stage, step(choice.release, choice.as_of), choice.where)
+
+
+def page(function: Callable[..., T], *arguments: object) -> T:
+    """Return what `function` makes of the sidebar's choice and the page's own; the same question is computed once.
+
+    Raises:
+        ReleaseReviewError: it cannot be answered; the message says why.
+    """
+    answer: T = _computed(function, view(state.current()), arguments)
+    return answer
+
+
+@lru_cache(maxsize=512)
+def _computed(function: Callable[..., Any], one: View, arguments: tuple[object, ...]) -> Any:  # noqa: ANN401
+    return function(one, *arguments)
+
+
+def records() -> list[Record]:
+    """Return what the ledger holds of the chosen release; nothing if there is no ledger yet."""
+    return Ledger().records(release=view(state.current()).release.id)
+
+
+def units() -> dict[str, str]:
+    """Return the unit of every metric of the chosen release."""
+    return {name: metric.unit for name, metric in view(state.current()).known().items()}
 
 
 def _cube(release: str) -> Cube:

@@ -112,3 +112,12 @@ def _trim(text: str) -> str:
 
 def _minus(text: str) -> str:
     return text.replace("-", MINUS)
+
+
+def cutoff(value: float | None) -> str:
+    """Return a cutoff with four significant digits; none in force is a dash.
+
+    >>> cutoff(0.59779), cutoff(620.0), cutoff(None)
+    ('0.5978', '620', '–')
+    """
+    return "–" if value is None else _minus(f"{value:.4g}")

@@ -1,0 +1,116 @@
+"""Pieces that pages are put together from: the title, metric cards, the ladder of stages, links between pages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from pages.frame import read, show
+from release_core.charts import digits
+from release_core.views.view import version_ids
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pages.frame.state import Choice
+    from release_core.views.view import View
+
+    Row = dict[str, Any]
+
+ARROWS = {"higher": "normal", "lower": "inverse"}
+SIGNED = (
+    show.Column("Stage", "title"),
+    show.Column("Verdict here", "shown", lambda text: text),
+    show.Column("Signed", "signature", lambda text: text),
+    show.Column("Proves", "proves"),
+    show.Column("Does not prove", "does_not_prove"),
+    show.Column("Gate to the next", "gate"),
+)
+MOST_LINKS = 4
+
+
+def title(view: View) -> None:
+    """Show the release's title and its two versions."""
+    baseline, candidate = version_ids(view.release)
+    st.title(show.escape_markdown(view.release.title), anchor=False)
+    st.caption(show.escape_markdown(f"{view.release.id} · {view.release.kind} release · {baseline} → {candidate}"))
+
+
+def cards(rows: Sequence[Row]) -> None:
+    """Show one card per metric: the candidate's value, the change against the baseline and its interval."""
+    with st.grid(len(rows) or 1, min_column_width=150):
+        for row in rows:
+            alone = row.get("candidate") is None
+            value = digits.level(row["difference"] if alone else row["candidate"], row["unit"])
+            st.metric(
+                row["title"],
+                value,
+                None if alone or row["difference"] is None else digits.difference(row["difference"], row["unit"]),
+                delta_color=ARROWS.get(row["better"], "off"),
+                border=True,
+                help=f"95 % interval of the {'value' if alone else 'difference'}: "
+                f"{digits.interval(row['low'], row['high'], row['unit'], of_difference=not alone)}; n = {digits.count(row['n'])}; "
+                f"{row['method'] or row['reason']}",
+            )
+
+
+def pairs(facts: dict[str, str]) -> list[Row]:
+    """Return named facts as table rows."""
+    return [{"name": name, "text": text} for name, text in facts.items()]
+
+
+def about(choice: Choice) -> dict[str, str]:
+    """Return what the manifest says of the data: real or generated, its source, what is simulated."""
+    told = read.opened(choice.release).release.about
+    return {
+        "Data": f"{told.data} data" if told.data else "the manifest does not say",
+        "Source": told.source or "the manifest does not say",
+        "Simulated": "; ".join(told.simulated) or "nothing",
+        "Note": told.note or "none",
+    }
+
+
+def ladder(rows: Sequence[Row]) -> None:
+    """Show the stages in order, each with its verdict, its signature, and what it proves and does not."""
+    show.table(SIGNED, [row | {"shown": _verdict(row), "signature": _signature(row)} for row in rows], "Stages")
+
+
+def _verdict(row: Row) -> str:
+    here = " (this page)" if row["current"] else ""
+    mark = show.MARKS.get(row["verdict"] or "")
+    return f"{mark.glyph} {mark.word}{here}" if mark else "no decisions in the logs"
+
+
+def _signature(row: Row) -> str:
+    signed = row["signed"]
+    if signed is None or signed.decision is None:
+        return "not signed"
+    return f"{signed.decision.replace('_', ' ')}{' by ' + ', '.join(signed.signers) if signed.signers else ''}"
+
+
+def open_segments(rows: Sequence[Row]) -> None:
+    """Offer a link to the Segments page for the worst segments of a gate, with metric, split and segment preset."""
+    links = [row for row in rows if row["verdict"] == "FAIL" and row["where"]][:MOST_LINKS]
+    for row in links:
+        dims = {dim: value for dim, value in row["where"].items() if dim != "replay_set"}
+        if dims:
+            label = show.escape_markdown(f"Look into {row['segment']}")
+            st.page_link("pages/segments.py", label=label, icon=":material/arrow_forward:", query_params=_query(row, dims))
+
+
+def _query(row: Row, dims: dict[str, str]) -> dict[str, str]:
+    dim, value = next(iter(dims.items()))
+    sets = {"in_replay_set": row["where"]["replay_set"]} if "replay_set" in row["where"] else {}
+    kept = {name: value for name, value in st.query_params.items() if name in {"release", "stage", "as_of"}}
+    return kept | {"metric": row["metric"], "split": dim, "segment": f"{dim}={value}"} | sets
+
+
+def lead(sentence: str) -> None:
+    """Show the one sentence that answers a page's question."""
+    st.html(f'<p class="rr rr-lead">{show.escape(sentence)}</p>')
+
+
+def words(name: str) -> str:
+    """Return the name of a dimension as readers say it."""
+    return name.replace("_", " ")

@@ -1,0 +1,39 @@
+"""Segments: which ones break, by how much, and how sure is that?"""
+
+import streamlit as st
+
+from pages.frame import columns, parts, plot, read, show, state
+from release_core.views import segments
+
+with read.told("Segments cannot be shown"):
+    view = read.view(state.current())
+    st.title("Segments", anchor=False)
+    offered, splits = dict(segments.comparable(view)), segments.splits(view)
+    if not splits:
+        show.empty("The manifest declares no segment dimension. Add one: [segments] dims = [\"market\"].")
+        st.stop()
+    left, right = st.columns(2)
+    metric = left.selectbox("Metric", list(offered), key="metric", bind="query-params", format_func=offered.get)
+    split = right.multiselect("Split by (one or two)", splits, splits[:1], key="split", bind="query-params", max_selections=2, format_func=parts.words)
+    page = read.page(segments.segments, metric, tuple(split or splits[:1]))
+    keys = [row["key"] for row in page.rows]
+    st.caption(show.escape_markdown(page.gate))
+
+    def pick(key: object) -> None:
+        """Choose the segment that was clicked."""
+        wanted = " | ".join(f"{dim}={value}" for dim, value in zip(split, key, strict=False)) if isinstance(key, list) else key
+        if wanted in keys:
+            st.session_state["segment"] = wanted
+
+    wide, narrow = st.columns((3, 2))
+    with wide:
+        plot.plot(page.heatmap or page.forest, "forest", on_click=pick)
+        show.table(columns.JUDGED, columns.written(page.rows, read.units()), f"{offered[metric]} by segment, worst first")
+    with narrow:
+        chosen = st.selectbox("Look into", keys, key="segment", bind="query-params", format_func=lambda key: key.replace("_", " "))
+        if chosen:
+            where = tuple(tuple(part.split("=", 1)) for part in chosen.split(" | "))
+            drill = read.page(segments.drill, where)
+            show.table(columns.COMPARED, columns.written(drill.numbers, read.units()), drill.title)
+            plot.plot(drill.distribution, "drill-distribution")
+            plot.plot(drill.reliability, "drill-reliability")

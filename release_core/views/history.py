@@ -1,0 +1,64 @@
+"""The History page: what was decided, on which numbers, and whether the record is intact."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from release_core.errors import LedgerError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from release_core.ledger import Check, Ledger, Record
+
+    Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """What the page shows: the chain's check, its head, and one row per record, newest first."""
+
+    check: Check
+    head: str
+    rows: list[Row]
+
+
+def history(book: Ledger, release: str | None = None) -> HistoryPage:
+    """Return the page for one release (None: all)."""
+    seq, mark = book.head()
+    return HistoryPage(book.verify(), f"{seq}:{mark}", rows(book.records(release=release)))
+
+
+def rows(records: Sequence[Record]) -> list[Row]:
+    """Return the records as table rows, newest first; one that cannot be read says so."""
+    return [_row(record) for record in reversed(records)]
+
+
+def _row(record: Record) -> Row:
+    row: Row = {
+        "seq": record.seq,
+        "at": record.at[:19].replace("T", " "),
+        "type": record.type.replace("_", " "),
+        "release": record.release,
+        "stage": record.stage or "",
+        "hash": record.hash[:12],
+    }
+    try:
+        content: Row = dict(record.content)
+    except LedgerError as error:
+        return row | {"decision": "unreadable", "verdict": None, "signer": "", "reason": str(error), "gates": []}
+    seen = content.get("evidence") or {}
+    return row | {
+        "decision": str(content.get("decision", record.type)).replace("_", " "),
+        "verdict": content.get("verdict"),
+        "signer": " ".join(filter(None, (content.get("signer"), f"({content['role']})" if content.get("role") else ""))),
+        "reason": content.get("reason", ""),
+        "as_of": str(content.get("as_of", ""))[:10],
+        "manifest": str(content.get("manifest_hash", ""))[:12],
+        "data": str(content.get("data_fingerprint", ""))[:12],
+        "manifest_hash": content.get("manifest_hash"),
+        "data_fingerprint": content.get("data_fingerprint"),
+        "override": (content.get("override") or {}).get("reason", ""),
+        "gates": [gate for gate in seen.get("gates", []) if gate.get("counts", True)],
+    }

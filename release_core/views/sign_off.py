@@ -1,0 +1,74 @@
+"""The Sign-off page: what would be signed, what each decision needs, and the one call that records it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from release_core import ledger, review
+from release_core.evidence import evidence
+from release_core.views.overview import ANSWERS
+from release_core.views.view import version_ids
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from release_core.ledger import Ledger, Needs, Record, SignOffRequest, Standing
+    from release_core.views.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class SignOffPage:
+    """What the page shows. `evidence` is what would be stored, `mark` its hash; `needs` one per decision."""
+
+    verdict: str
+    answer: str
+    facts: dict[str, str]
+    evidence: dict[str, Any]
+    mark: str
+    needs: tuple[Needs, ...]
+    open_items: list[dict[str, Any]]
+
+
+def sign_off(view: View) -> SignOffPage:
+    """Return the page for a choice; the segment filter does not matter, the whole release is signed."""
+    found = review.review(view.opened, view.stage, view.step)
+    seen = evidence(found)
+    baseline, candidate = version_ids(view.release)
+    mark = ledger.evidence_hash(seen)
+    return SignOffPage(
+        found.verdict.name,
+        ANSWERS[found.verdict],
+        {
+            "Release": view.release.id,
+            "Stage": str(view.stage),
+            "From": baseline,
+            "To": candidate,
+            "As of": view.as_of,
+            "Manifest": found.release.manifest_hash[:12],
+            "Data": found.fingerprint[:12],
+            "Evidence": mark[:12],
+        },
+        seen,
+        mark,
+        ledger.allowed(found.verdict, found.mixed, seen["gates"]),
+        [gate for gate in seen["gates"] if gate["counts"] and gate["level"] != "observe" and gate["verdict"] != "PASS"],
+    )
+
+
+def standing(view: View, records: Sequence[Record]) -> Standing:
+    """Return what stands at this stage now."""
+    release = view.release
+    return ledger.standing(
+        records, release.id, str(view.stage), release.manifest_hash, distinct=max(release.signoff.distinct, 1)
+    )
+
+
+def record(view: View, book: Ledger, request: SignOffRequest) -> Record:
+    """Sign on the evidence of this moment; refused if it is no longer the one that the request names.
+
+    Raises:
+        SignOffRefused: the rules do not allow it; carries every reason.
+    """
+    now = evidence(review.review(view.opened, view.stage, view.step))
+    return ledger.sign(book, view.release, now, request)
