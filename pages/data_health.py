@@ -34,7 +34,7 @@ with read.told("Data health cannot be shown"):
         show.table(BAD, page.bad, f"{len(page.bad)} of {page.bad_total:,} quarantined rows")
     show.table(OVERLAP, page.overlap, "Events")
     if page.codes:
-        show.table(CODES, page.codes[:20], "Watched inputs: the codes that moved most")
+        show.table(CODES, page.codes[:8], "Watched inputs: the codes that moved most")
     with st.expander(f"{len(page.files)} files"):
         show.table(FILES, page.files, "Files")
         show.table(MAPPING, page.mapping, "Columns that go by another name", "Every column goes by our name.")

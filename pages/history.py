@@ -18,7 +18,7 @@ with read.told("The ledger cannot be read"):
     st.title("History", anchor=False)
     every = st.toggle("All releases", key="all_releases", bind="query-params")
     page = history.history(book, None if every else choice.release)
-    intact = f"The chain holds: every one of {page.check.records:,} records matches its hash and its predecessor."
+    intact = "The ledger is empty." if not page.check.records else f"The chain holds: every one of {page.check.records:,} records matches its hash and its predecessor."
     broken = f"The chain is broken at record {page.check.first_bad}: {page.check.reason}"
     show.banner("PASS" if page.check.ok else "FAIL", intact if page.check.ok else broken)
     show.table(ROWS, page.rows, "Decisions, newest first", "Nothing has been decided yet. Decide on the Sign-off page.")

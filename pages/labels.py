@@ -30,7 +30,7 @@ def written(row: dict) -> dict:
         texts[f"shown_{when}"] = digits.level(row[when], unit)
         between = digits.interval(row[f"{when}_low"], row[f"{when}_high"], unit)
         change = digits.difference(row[f"{when}_difference"], unit)
-        texts[f"shown_difference_{when}"] = f"{change} {between}" if row[f"{when}_difference"] is not None else digits.NOT_KNOWN
+        texts[f"shown_difference_{when}"] = f"{change}\n{between}" if row[f"{when}_difference"] is not None else digits.NOT_KNOWN
     return row | texts
 
 

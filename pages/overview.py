@@ -24,9 +24,14 @@ with read.told("This release cannot be reviewed"):
     names = [row["gate"] for row in page.gates]
     titles = {row["gate"]: row["title"] for row in page.gates}
     gate = st.selectbox("Every judged segment of", names, key="gate", bind="query-params", format_func=titles.get)
-    rows = columns.written([row for row in page.rows if row["gate"] == gate], units)
-    show.table(columns.JUDGED, rows, f"Verdicts of gate {gate}")
-    parts.open_segments(rows)
+    rows = [row for row in page.rows if row["gate"] == gate]
+    open_rows = [row for row in rows if row["counts"] and row["verdict"] != "PASS"]
+    parts.open_segments(open_rows)
+    shown = columns.written(open_rows[: parts.MOST_ROWS], units)
+    show.table(columns.JUDGED, shown, f"What gate {gate} says, worst first", "Every judged segment passes.")
+    with st.expander(f"All {len(rows)} rows of gate {gate}, observed ones included", on_change="rerun", key="every") as drawer:
+        if drawer.open:
+            show.table(columns.JUDGED, columns.written(rows, units), f"Verdicts of gate {gate}")
     left, right = st.columns(2)
     with left, st.container(border=True):
         st.subheader("The way back", anchor=False)

@@ -28,12 +28,15 @@ with read.told("Segments cannot be shown"):
     wide, narrow = st.columns((3, 2))
     with wide:
         plot.plot(page.heatmap or page.forest, "forest", on_click=pick)
-        show.table(columns.JUDGED, columns.written(page.rows, read.units()), f"{offered[metric]} by segment, worst first")
     with narrow:
-        chosen = st.selectbox("Look into", keys, key="segment", bind="query-params", format_func=lambda key: key.replace("_", " "))
-        if chosen:
-            where = tuple(tuple(part.split("=", 1)) for part in chosen.split(" | "))
-            drill = read.page(segments.drill, where)
+        chosen = st.selectbox("Look into", keys, key="segment", bind="query-params", format_func=segments.spoken)
+        drill = read.page(segments.drill, segments.where_of(chosen)) if chosen else None
+        if drill:
             show.table(columns.COMPARED, columns.written(drill.numbers, read.units()), drill.title)
+    show.table(columns.SEGMENTS, columns.written(page.rows, read.units()), f"{offered[metric]} by segment, worst first")
+    if drill:
+        left, right = st.columns(2)
+        with left:
             plot.plot(drill.distribution, "drill-distribution")
+        with right:
             plot.plot(drill.reliability, "drill-reliability")

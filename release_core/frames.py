@@ -6,6 +6,7 @@ then bin, action or cutoff, and population (all events, labelled positive, label
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -219,6 +220,17 @@ class GateRow:
     positives: int = 0
     margin: float | None = None
     needed: int | None = None
+
+
+def natural(value: str) -> tuple[float, int, str]:
+    """Return the sort key by which values stand as readers expect: by their first number, "up to" before "over".
+
+    >>> sorted(["100-200k", "over 300k", "50-100k", "up to 50k"], key=natural)
+    ['up to 50k', '50-100k', '100-200k', 'over 300k']
+    """
+    found = re.search(r"\d+(\.\d+)?", value)
+    side = -1 if re.match(r"(?i)up to|under|below|<", value) else 1 if re.match(r"(?i)over|above|more|>", value) else 0
+    return (float(found.group()) if found else float("inf"), side, value)
 
 
 def segment_text(segment: Segment) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 GATES = (
     Column("Verdict", "verdict", verdict=True),
     Column("Gate", "title"),
-    Column("Worst segment, in numbers", "sentence"),
+    Column("Worst segment, in numbers", "sentence", wide=True),
     Column("Judged", "judged", digits.count, number=True),
     Column("Failing", "failing", digits.count, number=True),
     Column("If it fails", "level"),
@@ -29,16 +29,15 @@ JUDGED = (
     Column("Bounds used", "shown_bounds", number=True),
     Column("Events", "n", digits.count, number=True),
     Column("Bad", "positives", digits.count, number=True),
-    Column("In words", "sentence"),
+    Column("In words", "sentence", wide=True),
 )
+SEGMENTS = tuple(column for column in JUDGED if column.key != "sentence")
 COMPARED = (
     Column("Metric", "title"),
     Column("Baseline", "shown_baseline", number=True),
     Column("Candidate", "shown_candidate", number=True),
-    Column("Difference", "shown_difference", number=True),
-    Column("95 % interval", "shown_bounds", number=True),
+    Column("Difference [95 % interval]", "shown_both", number=True),
     Column("n", "n", digits.count, number=True),
-    Column("Note", "reason", lambda text: text or ""),
 )
 
 
@@ -49,10 +48,13 @@ def written(rows: Iterable[Row], units: dict[str, str]) -> list[Row]:
 
 def _texts(row: Row, unit: str) -> Row:
     if row.get("difference") is None and row.get("candidate") is None:
-        return dict.fromkeys(("shown_baseline", "shown_candidate", "shown_difference", "shown_bounds"), "")
+        empty = dict.fromkeys(("shown_baseline", "shown_candidate", "shown_difference", "shown_bounds"), "")
+        return empty | {"shown_both": digits.NOT_KNOWN}
+    change, bounds = digits.difference(row.get("difference"), unit), digits.interval(row.get("low"), row.get("high"), unit)
     return {
+        "shown_both": f"{change}\n{bounds}" if row.get("low") is not None else change,
         "shown_baseline": digits.level(row.get("baseline"), unit) if row.get("baseline") is not None else "",
         "shown_candidate": digits.level(row.get("candidate"), unit) if row.get("candidate") is not None else "",
-        "shown_difference": digits.difference(row.get("difference"), unit),
-        "shown_bounds": digits.interval(row.get("low"), row.get("high"), unit),
+        "shown_difference": change,
+        "shown_bounds": bounds,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -23,11 +24,13 @@ SIGNED = (
     show.Column("Stage", "title"),
     show.Column("Verdict here", "shown", lambda text: text),
     show.Column("Signed", "signature", lambda text: text),
-    show.Column("Proves", "proves"),
-    show.Column("Does not prove", "does_not_prove"),
-    show.Column("Gate to the next", "gate"),
+    show.Column("Proves", "proves", wide=True),
+    show.Column("Does not prove", "does_not_prove", wide=True),
+    show.Column("Gate to the next", "gate", wide=True),
 )
 MOST_LINKS = 4
+MOST_ROWS = 12
+SEGMENTS = str(Path(__file__).parent.parent / "segments.py")
 
 
 def title(view: View) -> None:
@@ -96,7 +99,7 @@ def open_segments(rows: Sequence[Row]) -> None:
         dims = {dim: value for dim, value in row["where"].items() if dim != "replay_set"}
         if dims:
             label = show.escape_markdown(f"Look into {row['segment']}")
-            st.page_link("pages/segments.py", label=label, icon=":material/arrow_forward:", query_params=_query(row, dims))
+            st.page_link(SEGMENTS, label=label, icon=":material/arrow_forward:", query_params=_query(row, dims))
 
 
 def _query(row: Row, dims: dict[str, str]) -> dict[str, str]:

@@ -44,7 +44,8 @@ class Column:
     """One column of a table: its title, the key in each row, and how a value is written.
 
     `write` returns plain text, which is escaped; None is written as "not known" unless `write` says otherwise.
-    `verdict` columns hold a Verdict or its name and show the badge. `number` columns are aligned to the right.
+    `verdict` columns hold a Verdict or its name and show the badge. `number` columns are aligned to the right;
+    `wide` ones hold sentences and keep room for them.
     """
 
     title: str
@@ -52,6 +53,7 @@ class Column:
     write: Callable[[Any], str] | None = None
     number: bool = False
     verdict: bool = False
+    wide: bool = False
 
 
 def stylesheet() -> None:
@@ -117,7 +119,7 @@ def _cell(column: Column, value: Any) -> str:  # noqa: ANN401
 
 
 def _align(column: Column) -> str:
-    return ' class="num"' if column.number else ""
+    return ' class="num"' if column.number else ' class="wide"' if column.wide else ""
 
 
 def evidence(text: str) -> None:

@@ -34,6 +34,8 @@ MARKERS = {
     "baseline": {"color": "$base", "symbol": "square-open", "size": 7, "line": {"width": 1.5, "color": "$base"}},
     "candidate": {"color": "$cand", "symbol": "circle", "size": 7},
 }
+# More labels than this would be turned on their side in a narrow chart.
+MOST_TICKS = 8
 PROBABILITY_TICKS = (1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99, 0.999, 0.9999)
 
 
@@ -64,7 +66,9 @@ class Score:
         low, high = min(placed), max(placed)
         room = 0.02 * (high - low) or 0.5
         ticks = [tick for tick in PROBABILITY_TICKS if low - room <= (self.place(tick) or 0.0) <= high + room]
-        marks = {"tickvals": [self.place(t) for t in ticks], "ticktext": [f"{100 * t:g}%" for t in ticks]}
+        while len(ticks) > MOST_TICKS:
+            ticks = ticks[::2] if ticks[0] in ticks[::2] and len(ticks) % 2 else ticks[1::2]
+        marks = {"tickangle": 0, "tickvals": [self.place(t) for t in ticks], "ticktext": [f"{100 * t:g}%" for t in ticks]}
         return axis(title or self.title, range=[low - room, high + room], **marks)
 
 

@@ -15,7 +15,7 @@ from release_core.cube.files import listed
 from release_core.cube.labels import EVENT, QUIET
 from release_core.cube.query import PERIOD, REPLAY_SET, SLICED
 from release_core.errors import NotFound, Problem, Unanswerable
-from release_core.frames import Cells
+from release_core.frames import Cells, natural
 from release_core.release import Stage
 from release_core.store import Store
 
@@ -56,7 +56,8 @@ class Cube:
             t: f"read_parquet({listed([cache / name for name in names])})" for t, names in self.facts["tables"].items()
         }
         values = " union ".join(f"select {column} as v from {files['pair']}" for column in CODED)
-        self.store.execute(f"create type code as enum (select v from ({values}) order by v)")
+        names = sorted(map(str, self.store.query(f"select v from ({values})")["v"]), key=natural)
+        self.store.execute("create type code as enum (select unnest($names))", {"names": names})
         self.store.execute(f'create type cuboid as enum (select distinct "by" from {files["pair"]})')
         coded = ", ".join(f"{column}::code as {column}" for column in CODED)
         for table, file in files.items():
@@ -94,7 +95,7 @@ class Cube:
         else:
             self.dimensions((dim,))
             found = self.store.query('select distinct v1 as v from pair where "by" = $dim', {"dim": dim})
-        return tuple(sorted(map(str, found["v"])))
+        return tuple(sorted(map(str, found["v"]), key=natural))
 
     def checks(self, stage: Stage, step: int) -> dict[str, int]:
         """Return the counts over all sets of a stage as of a step: events, overlap, parity, clipped scores."""

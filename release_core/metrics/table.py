@@ -154,7 +154,7 @@ def _precision(name: str, title: str, actions: tuple[int, ...], words: str) -> M
 def _amount_recall(actions: tuple[int, ...]) -> Metric:
     return Metric(
         "amount_recall",
-        "Share of bad amount caught",
+        "Bad amount caught",
         "business",
         "share",
         "higher",

@@ -59,11 +59,11 @@ def _headline(view: View, numbers: list[Row]) -> str:
     if low is None:
         return f"The candidate's observed / expected is {value:.2f}; too few shards for an interval."
     word = (
-        "about as often as it says"
+        "about as often as the scores say"
         if low <= 1 <= high
-        else "more often than it says"
+        else "more often than the scores say"
         if low > 1
-        else "less often than it says"
+        else "less often than the scores say"
     )
     return f"Bad outcomes happen {word}: observed / expected is {value:.2f} for the candidate ({low:.2f} to {high:.2f}), {found['baseline']:.2f} for the baseline."
 

@@ -140,7 +140,7 @@ def ladder(view: View, records: Sequence[Record]) -> list[Row]:
     for stage in Stage:
         account = ACCOUNTS[stage]
         verdict = review.review(view.opened, stage, view.step).verdict.name if stage in present else None
-        signed = standing(records, view.release.id, str(stage), view.release.manifest_hash) if records else None
+        signed = standing(records, view.release.id, str(stage), view.release.manifest_hash, distinct=view.release.signoff.distinct) if records else None
         rows.append(
             {
                 "stage": str(stage),
@@ -178,7 +178,7 @@ def board(rows: Sequence[GateRow]) -> list[Row]:
                 "sentence": worst.sentence,
             }
         )
-    return sorted(found, key=lambda row: -Verdict[row["verdict"]])
+    return sorted(found, key=lambda row: (-Verdict[row["verdict"]], -row["failing"]))
 
 
 def gate_row(row: GateRow) -> Row:

@@ -15,6 +15,7 @@ from release_core.charts.transition import transition
 from release_core.cube import PERIOD
 from release_core.frames import EVERYONE, NEGATIVE, POSITIVE
 from release_core.stats import drift
+from release_core.stats.arrays import ratio
 from release_core.views.view import axis, cutoff_marks, known, paired_rows, shown_scores
 
 if TYPE_CHECKING:
@@ -122,8 +123,9 @@ def _swaps(view: View, cells: Cells) -> Chart:
                     "candidate": cells.actions[j],
                     "n": int(one[EVERYONE]),
                     "share": float(one[EVERYONE] / total),
-                    "bad": int(one[POSITIVE]),
-                    "good": int(one[NEGATIVE]),
+                    "bad": known(float(ratio(one[POSITIVE], one[POSITIVE] + one[NEGATIVE]))),
+                    "labelled_bad": int(one[POSITIVE]),
+                    "labelled_good": int(one[NEGATIVE]),
                     "amount": float(amounts[i, j, EVERYONE]),
                     "bad_amount": float(amounts[i, j, POSITIVE]),
                 }

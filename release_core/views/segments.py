@@ -48,9 +48,9 @@ class Drill:
 
 def comparable(view: View) -> list[tuple[str, str]]:
     """Return the metrics that can be compared over segments: (name, title), gated ones first."""
-    gated = {spec.metric for spec in view.release.gates if view.stage in spec.stages}
+    gated = [spec.metric for spec in view.release.gates if view.stage in spec.stages]
     offered = [metric for metric in view.known().values() if not metric.compared and metric.name != "events"]
-    return [(m.name, m.title) for m in sorted(offered, key=lambda metric: metric.name not in gated)]
+    return [(m.name, m.title) for m in sorted(offered, key=lambda metric: gated.index(metric.name) if metric.name in gated else len(gated))]
 
 
 def splits(view: View) -> list[str]:
@@ -103,6 +103,17 @@ def drill(view: View, where: tuple[tuple[str, str], ...]) -> Drill:
         for row in paired_rows(inner.rows(DRILLED))
     ]
     return Drill(segment_text(dict(inner.where)), numbers, distribution_of(inner), reliability_of(inner))
+
+
+def where_of(key: str) -> tuple[tuple[str, str], ...]:
+    """Return the filter that a row's key stands for."""
+    pairs = (part.partition("=") for part in key.split(" | "))
+    return tuple((dim, value) for dim, _, value in pairs)
+
+
+def spoken(key: str) -> str:
+    """Return a row's key as readers say it."""
+    return segment_text(dict(where_of(key)))
 
 
 def _gate(view: View, metric: Metric) -> GateSpec:
