@@ -7,7 +7,8 @@ from release_core.charts import digits
 from release_core.views import cutoffs
 
 FORCE = tuple(show.Column(title, key, write, number=write is not None) for title, key, write in (
-    ("Events", "segment", None), ("Baseline review", "baseline_review", digits.cutoff), ("Candidate review", "candidate_review", digits.cutoff),
+    ("Events", "segment", None), ("Baseline review", "baseline_review", digits.cutoff),
+    ("Candidate review", "candidate_review", digits.cutoff),
     ("Baseline block", "baseline_block", digits.cutoff), ("Candidate block", "candidate_block", digits.cutoff)))  # fmt: skip
 WHAT_IF = tuple(show.Column(title, key, write, number=write is not None) for title, key, write in (
     ("Version", "version", None), ("Alert rate", "alert_rate", digits.percent), ("Alerts a day", "alerts_per_day", digits.number),
@@ -28,7 +29,14 @@ with read.told("Cutoffs cannot be shown"):
     st.title("Cutoffs", anchor=False)
     start = round(cutoffs.default_cutoff(view), 4)
     at = st.number_input(
-        "What if alerts began at a score of", scale.minimum, scale.maximum, start, scale.step or 0.005, "%.4g", key="cutoff", bind="query-params"
+        "What if alerts began at a score of",
+        scale.minimum,
+        scale.maximum,
+        start,
+        scale.step or 0.005,
+        "%.4g",
+        key="cutoff",
+        bind="query-params",
     )
     page = read.page(cutoffs.cutoffs, at)
     parts.lead(page.headline)
@@ -43,8 +51,12 @@ with read.told("Cutoffs cannot be shown"):
     with right:
         plot.plot(page.cost, "cost")
     show.table(WHAT_IF, page.what_if, f"What if alerts began at {digits.cutoff(page.snapped)}")
-    st.caption("A what-if cutoff snaps to the nearest edge of a score bin; counts at the cutoffs in force are exact. Nothing here is applied.")
-    show.table(BEST, page.optimum, "Least expected cost", "No costs are declared in the manifest, so no cutoff is cheapest.")
+    st.caption(
+        "A what-if cutoff snaps to the nearest edge of a score bin; counts at the cutoffs in force are exact. Nothing here is applied."
+    )
+    show.table(
+        BEST, page.optimum, "Least expected cost", "No costs are declared in the manifest, so no cutoff is cheapest."
+    )
     show.table(FORCE, page.in_force, "Cutoffs in force")
     st.subheader("Which cutoff keeps today's alert rate?", anchor=False)
     dims = [dim for dim in view.release.segments.all if dim not in dict(view.where)]

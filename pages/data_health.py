@@ -6,14 +6,43 @@ from pages.frame import parts, read, show
 from release_core.charts import digits
 from release_core.views import health
 
-COUNTS = tuple(show.Column(name.capitalize(), name, digits.count, number=True) for name in ("read", "accepted", "quarantined", "pending"))
-LOGS = (show.Column("Log", "log"), show.Column("Files", "files", digits.count, number=True), *COUNTS, show.Column("Files set aside", "rejected", digits.count, number=True))  # fmt: skip
-FILES = (show.Column("File", "file"), *COUNTS, show.Column("Columns ignored", "ignored"), show.Column("Fingerprint", "fingerprint"))
-ASIDE = (show.Column("File", "file"), show.Column("Found", "found"), show.Column("Required", "required"), show.Column("To do", "remedy"))
-REASONS = (show.Column("Log", "log"), show.Column("Why", "rule"), show.Column("Rows", "rows", digits.count, number=True))
-BAD = tuple(show.Column(name.capitalize(), name, digits.count if name == "row" else None) for name in ("file", "row", "column", "value", "rule"))
-RULES = (show.Column("Verdict", "verdict", verdict=True), show.Column("Invariant", "title"), show.Column("In words", "sentence"))
-OVERLAP = (show.Column("Events", "what"), show.Column("Number", "events", digits.count, number=True), show.Column("What it means", "meaning"))
+COUNTS = tuple(
+    show.Column(name.capitalize(), name, digits.count, number=True)
+    for name in ("read", "accepted", "quarantined", "pending")
+)
+ASIDE_FILES = show.Column("Files set aside", "rejected", digits.count, number=True)
+LOGS = (show.Column("Log", "log"), show.Column("Files", "files", digits.count, number=True), *COUNTS, ASIDE_FILES)
+FILES = (
+    show.Column("File", "file"),
+    *COUNTS,
+    show.Column("Columns ignored", "ignored"),
+    show.Column("Fingerprint", "fingerprint"),
+)
+ASIDE = (
+    show.Column("File", "file"),
+    show.Column("Found", "found"),
+    show.Column("Required", "required"),
+    show.Column("To do", "remedy"),
+)
+REASONS = (
+    show.Column("Log", "log"),
+    show.Column("Why", "rule"),
+    show.Column("Rows", "rows", digits.count, number=True),
+)
+BAD = tuple(
+    show.Column(name.capitalize(), name, digits.count if name == "row" else None)
+    for name in ("file", "row", "column", "value", "rule")
+)
+RULES = (
+    show.Column("Verdict", "verdict", verdict=True),
+    show.Column("Invariant", "title"),
+    show.Column("In words", "sentence"),
+)
+OVERLAP = (
+    show.Column("Events", "what"),
+    show.Column("Number", "events", digits.count, number=True),
+    show.Column("What it means", "meaning"),
+)
 CODES = (
     show.Column("Input", "input"), show.Column("Code", "code"), show.Column("Period", "period"),
     show.Column("Share", "share", digits.percent, number=True), show.Column("All periods before", "before", digits.percent, number=True),

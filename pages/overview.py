@@ -23,13 +23,17 @@ with read.told("This release cannot be reviewed"):
     show.table(columns.GATES, page.gates, "Gates of this stage")
     names = [row["gate"] for row in page.gates]
     titles = {row["gate"]: row["title"] for row in page.gates}
-    gate = st.selectbox("Every judged segment of", names, key="gate", bind="query-params", format_func=titles.get)
+    gate = st.selectbox(
+        "Every judged segment of", names, key="gate", bind="query-params", format_func=titles.__getitem__
+    )
     rows = [row for row in page.rows if row["gate"] == gate]
     open_rows = [row for row in rows if row["counts"] and row["verdict"] != "PASS"]
     parts.open_segments(open_rows)
     shown = columns.written(open_rows[: parts.MOST_ROWS], units)
     show.table(columns.JUDGED, shown, f"What gate {gate} says, worst first", "Every judged segment passes.")
-    with st.expander(f"All {len(rows)} rows of gate {gate}, observed ones included", on_change="rerun", key="every") as drawer:
+    with st.expander(
+        f"All {len(rows)} rows of gate {gate}, observed ones included", on_change="rerun", key="every"
+    ) as drawer:
         if drawer.open:
             show.table(columns.JUDGED, columns.written(rows, units), f"Verdicts of gate {gate}")
     left, right = st.columns(2)
@@ -38,7 +42,9 @@ with read.told("This release cannot be reviewed"):
         show.table((show.Column("", "name"), show.Column("", "text")), parts.pairs(page.rollback), "Rollback point")
     with right, st.container(border=True):
         st.subheader("The data", anchor=False)
-        show.table((show.Column("", "name"), show.Column("", "text")), parts.pairs(parts.about(choice)), "About the data")
+        show.table(
+            (show.Column("", "name"), show.Column("", "text")), parts.pairs(parts.about(choice)), "About the data"
+        )
     st.subheader("Stages", anchor=False)
     parts.ladder(overview.ladder(read.view(choice), read.records()))
     st.caption(f"{digits.count(len(page.rows))} verdicts in all; observed ones do not count.")

@@ -6,8 +6,13 @@ from pages.frame import parts, plot, read, show
 from release_core.charts import digits
 from release_core.views import score_drift
 
-MEASURES = (show.Column("Distance", "measure"), show.Column("Value", "value", digits.number, number=True), show.Column("How to read it", "meaning"))
-GROUPS = tuple(show.Column(name, name, number=name != "Bin", write=None if name == "Bin" else digits.number) for name in ("Bin", "Count A", "Count E", "Count A (%)", "Count E (%)", "PSI"))  # fmt: skip
+MEASURES = (
+    show.Column("Distance", "measure"),
+    show.Column("Value", "value", digits.number, number=True),
+    show.Column("How to read it", "meaning"),
+)
+COUNTED = ("Count A", "Count E", "Count A (%)", "Count E (%)", "PSI")
+GROUPS = (show.Column("Bin", "Bin"), *(show.Column(name, name, digits.number, number=True) for name in COUNTED))
 
 with read.told("Score drift cannot be shown"):
     page = read.page(score_drift.score_drift)

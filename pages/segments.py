@@ -10,18 +10,30 @@ with read.told("Segments cannot be shown"):
     st.title("Segments", anchor=False)
     offered, splits = dict(segments.comparable(view)), segments.splits(view)
     if not splits:
-        show.empty("The manifest declares no segment dimension. Add one: [segments] dims = [\"market\"].")
+        show.empty('The manifest declares no segment dimension. Add one: [segments] dims = ["market"].')
         st.stop()
     left, right = st.columns(2)
-    metric = left.selectbox("Metric", list(offered), key="metric", bind="query-params", format_func=offered.get)
-    split = right.multiselect("Split by (one or two)", splits, splits[:1], key="split", bind="query-params", max_selections=2, format_func=parts.words)
+    metric = left.selectbox("Metric", list(offered), key="metric", bind="query-params", format_func=offered.__getitem__)
+    split = right.multiselect(
+        "Split by (one or two)",
+        splits,
+        splits[:1],
+        key="split",
+        bind="query-params",
+        max_selections=2,
+        format_func=parts.words,
+    )
     page = read.page(segments.segments, metric, tuple(split or splits[:1]))
     keys = [row["key"] for row in page.rows]
     st.caption(show.escape_markdown(page.gate))
 
     def pick(key: object) -> None:
         """Choose the segment that was clicked."""
-        wanted = " | ".join(f"{dim}={value}" for dim, value in zip(split, key, strict=False)) if isinstance(key, list) else key
+        wanted = (
+            " | ".join(f"{dim}={value}" for dim, value in zip(split, key, strict=False))
+            if isinstance(key, list)
+            else key
+        )
         if wanted in keys:
             st.session_state["segment"] = wanted
 

@@ -27,7 +27,13 @@ with read.told("Nothing can be signed here"):
     needs = {one.decision: one for one in page.needs}
     st.subheader("Your decision", anchor=False)
     decision = st.segmented_control(
-        "Decision", list(needs), default="no_go", required=True, key="decision", format_func=signing.WORDS.get, label_visibility="collapsed"
+        "Decision",
+        list(needs),
+        default="no_go",
+        required=True,
+        key="decision",
+        format_func=signing.WORDS.__getitem__,
+        label_visibility="collapsed",
     )
     chosen = needs[decision]
     st.markdown(show.escape_markdown(chosen.why))
@@ -35,4 +41,4 @@ with read.told("Nothing can be signed here"):
         request = signing.fields(page, chosen)
         if st.button("Record decision", type="primary", icon=":material/signature:"):
             signing.confirm(view, request)
-    st.caption("A no-go and a rollback are always possible. What is recorded: the decision, every verdict and number above, as-of, manifest and data.")
+    st.caption("Recorded are the decision, every verdict and number above, the as-of time, the manifest and the data.")

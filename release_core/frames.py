@@ -43,7 +43,7 @@ class Tally:
     An array is computed when it is first asked for: a metric pays for the cells that it needs, and for no others.
     """
 
-    # [..., version, bin]
+    # Axes: version, bin.
     n: Array
     score: Array
     logit: Array
@@ -53,7 +53,7 @@ class Tally:
     positive_amount: Array
     labelled_score: Array
     labelled_logit: Array
-    # [..., version], exact sums over the events that both versions scored
+    # Axis: version. Exact sums over the events that both versions scored.
     events: Array
     positives: Array
     negatives: Array
@@ -62,13 +62,13 @@ class Tally:
     positive_scores: Array
     squared: Array
     loss: Array
-    # [..., version, action, population]
+    # Axes: version, action, population.
     actions: Array
     action_amounts: Array
-    # [..., action of baseline, action of candidate, population]
+    # Axes: the baseline's action, the candidate's, population.
     joint: Array
     joint_amounts: Array
-    # [..., version, cutoff]
+    # Axes: version, cutoff.
     above: Array
 
     def __init__(self, grid: Callable[[], Grid] | Grid, fetch: Callable[[str], Array], *, binned: bool = True) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from release_core import cube as cubes
 from release_core import demo, manifest
-from release_core.errors import ManifestError, NotFound, Problem, ReleaseReviewError
+from release_core.errors import ManifestError, NotFound, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -36,9 +36,16 @@ def as_text(evidence: Evidence) -> str:
         f"  rows read {rows['read']:,}, accepted {rows['accepted']:,}, quarantined {rows['quarantined']:,}, pending {rows['pending']:,}",
     ]
     lines += [f"  file set aside: {text}" for log in evidence["logs"].values() for text in log["rejected"]]
-    lines += [f"  {n:,} rows quarantined in {name}: {rule}" for name, log in evidence["logs"].items() for rule, n in log["reasons"].items()]
+    lines += [
+        f"  {n:,} rows quarantined in {name}: {rule}"
+        for name, log in evidence["logs"].items()
+        for rule, n in log["reasons"].items()
+    ]
     passing = sum(gate["verdict"] == "PASS" for gate in _counting(evidence))
-    lines += [f"  {GLYPHS[gate['verdict']]} {gate['verdict']:<12} {gate['id']}: {gate['sentence']}" for gate in _worst_first(evidence)]
+    lines += [
+        f"  {GLYPHS[gate['verdict']]} {gate['verdict']:<12} {gate['id']}: {gate['sentence']}"
+        for gate in _worst_first(evidence)
+    ]
     lines.append(f"  {GLYPHS['PASS']} {passing} of {len(_counting(evidence))} judged rows pass")
     return "\n".join(lines)
 
@@ -65,7 +72,8 @@ def as_markdown(evidence: Evidence) -> str:
     ]
     shown = _worst_first(evidence) + [gate for gate in _counting(evidence) if gate["verdict"] == "PASS"]
     rows = [
-        f"| {GLYPHS[gate['verdict']]} {gate['verdict']} | {_cell(gate['id'])} | {_cell(place(gate['segment']))} | {_cell(gate['sentence'])} |"
+        f"| {GLYPHS[gate['verdict']]} {gate['verdict']} | {_cell(gate['id'])} | {_cell(place(gate['segment']))} "
+        f"| {_cell(gate['sentence'])} |"
         for gate in shown
     ]
     return "\n".join([*head, *rows])
@@ -82,7 +90,11 @@ def as_junit(evidence: Evidence) -> str:
     counts = {"tests": len(cases), "failures": 0, "errors": 0}
     for gate in cases:
         case = ET.SubElement(suite, "testcase", classname=_xml(gate["id"]), name=_xml(place(gate["segment"])))
-        kind = None if gate["level"] == "warn" else {"FAIL": "failure", "NODATA": "error", "INCONCLUSIVE": "error"}.get(gate["verdict"])
+        kind = (
+            None
+            if gate["level"] == "warn"
+            else {"FAIL": "failure", "NODATA": "error", "INCONCLUSIVE": "error"}.get(gate["verdict"])
+        )
         if kind:
             counts[f"{kind}s"] += 1
             ET.SubElement(case, kind, message=_xml(gate["sentence"]), type=gate["verdict"])
@@ -136,11 +148,28 @@ def metrics_table(rows: Sequence[MetricRow], units: dict[str, str]) -> str:
     for row in rows:
         unit = units.get(row.metric, "number")
         signed = row.version == "difference"
-        between = "" if row.low is None else f"{number(row.low, unit, signed=signed)} to {number(row.high, unit, signed=signed)}"
+        between = (
+            ""
+            if row.low is None
+            else f"{number(row.low, unit, signed=signed)} to {number(row.high, unit, signed=signed)}"
+        )
         value = number(row.value, unit, signed=signed)
-        lines.append((row.metric, row.version, place(row.segment), value, between, f"{row.n:,}", f"{row.positives:,}", row.reason))
+        lines.append(
+            (
+                row.metric,
+                row.version,
+                place(row.segment),
+                value,
+                between,
+                f"{row.n:,}",
+                f"{row.positives:,}",
+                row.reason,
+            )
+        )
     widths = [max(len(line[k]) for line in lines) for k in range(len(lines[0]))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
 
 
 TABLES: dict[str, Callable[[Sequence[MetricRow], dict[str, str]], str]] = {

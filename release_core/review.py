@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from release_core.cube.cube import Group
+    from release_core.cube.query import Group
     from release_core.frames import Cells, GateRow, MetricRow
     from release_core.library import Opened
     from release_core.metrics import Metric

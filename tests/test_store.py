@@ -149,6 +149,6 @@ def test_close_removes_what_was_spilled(monkeypatch, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ['plain', 'with space', 'say "hi"', "it's", "select", "ümlaut", "a;b--c", "$1"])
+@pytest.mark.parametrize("name", ["plain", "with space", 'say "hi"', "it's", "select", "ümlaut", "a;b--c", "$1"])
 def test_quote_makes_any_name_safe(store, name):
     assert list(store.query(f"select 1 as {quote(name)}")) == [name]

@@ -36,7 +36,7 @@ COMPARED = (
     Column("Metric", "title"),
     Column("Baseline", "shown_baseline", number=True),
     Column("Candidate", "shown_candidate", number=True),
-    Column("Difference [95 % interval]", "shown_both", number=True),
+    Column("Change", "shown_both", number=True),
     Column("n", "n", digits.count, number=True),
 )
 
@@ -50,7 +50,10 @@ def _texts(row: Row, unit: str) -> Row:
     if row.get("difference") is None and row.get("candidate") is None:
         empty = dict.fromkeys(("shown_baseline", "shown_candidate", "shown_difference", "shown_bounds"), "")
         return empty | {"shown_both": digits.NOT_KNOWN}
-    change, bounds = digits.difference(row.get("difference"), unit), digits.interval(row.get("low"), row.get("high"), unit)
+    change, bounds = (
+        digits.difference(row.get("difference"), unit),
+        digits.interval(row.get("low"), row.get("high"), unit),
+    )
     return {
         "shown_both": f"{change}\n{bounds}" if row.get("low") is not None else change,
         "shown_baseline": digits.level(row.get("baseline"), unit) if row.get("baseline") is not None else "",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
 
@@ -19,14 +20,14 @@ if TYPE_CHECKING:
 
     Row = dict[str, Any]
 
-ARROWS = {"higher": "normal", "lower": "inverse"}
+ARROWS: dict[str, Literal["normal", "inverse"]] = {"higher": "normal", "lower": "inverse"}
 SIGNED = (
     show.Column("Stage", "title"),
     show.Column("Verdict here", "shown", lambda text: text),
     show.Column("Signed", "signature", lambda text: text),
-    show.Column("Proves", "proves", wide=True),
-    show.Column("Does not prove", "does_not_prove", wide=True),
-    show.Column("Gate to the next", "gate", wide=True),
+    show.Column("Proves", "proves"),
+    show.Column("Does not prove", "does_not_prove"),
+    show.Column("Gate to the next", "gate"),
 )
 MOST_LINKS = 4
 MOST_ROWS = 12
@@ -111,7 +112,7 @@ def _query(row: Row, dims: dict[str, str]) -> dict[str, str]:
 
 def lead(sentence: str) -> None:
     """Show the one sentence that answers a page's question."""
-    st.html(f'<p class="rr rr-lead">{show.escape(sentence)}</p>')
+    st.html(f'<p class="rr rr-lead">{escape(sentence)}</p>')
 
 
 def words(name: str) -> str:

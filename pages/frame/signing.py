@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.frame import read, show
+from pages.frame import read, show, state
 from release_core.errors import ReleaseReviewError
 from release_core.ledger import Acceptance, Ledger, Override, SignOffRequest, Waiver
 from release_core.views import sign_off
@@ -25,7 +25,9 @@ WEEKS = 4
 def fields(page: SignOffPage, needs: Needs) -> SignOffRequest:
     """Draw the fields that a decision needs and return the request as typed so far."""
     left, right = st.columns(2)
-    signer = left.text_input("Your name", key="signer", persist_state="session", help="There is no login yet: the name is taken as typed.")
+    signer = left.text_input(
+        "Your name", key="signer", persist_state="session", help="There is no login yet: the name is taken as typed."
+    )
     role = right.text_input("Your role", key="role", persist_state="session", placeholder="release_manager")
     reason = st.text_area("Reason", key="reason", persist_state="session", max_chars=4000)
     return SignOffRequest(
@@ -68,11 +70,13 @@ def confirm(view: View, request: SignOffRequest) -> None:
         f"You are about to record **{WORDS[request.decision]}** for **{show.escape_markdown(view.release.id)}** at "
         f"**{view.stage}**, on evidence as of {view.as_of}, signed by **{show.escape_markdown(request.signer or 'nobody')}**."
     )
-    st.caption(f"Evidence {request.evidence_hash[:16]}… is frozen; if it changes before you record, recording is refused.")
+    st.caption(
+        f"Evidence {request.evidence_hash[:16]}… is frozen; if it changes before you record, recording is refused."
+    )
     typed = st.text_input(f"Type {view.release.id} to confirm", key="typed")
     if st.button("Record", type="primary", disabled=typed.strip() != view.release.id):
         try:
-            made = sign_off.record(read.view(read.state.current()), Ledger(), request)
+            made = sign_off.record(read.view(state.current()), Ledger(), request)
         except ReleaseReviewError as error:
             show.problems(error, "Not recorded")
             return

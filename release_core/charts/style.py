@@ -68,7 +68,11 @@ class Score:
         ticks = [tick for tick in PROBABILITY_TICKS if low - room <= (self.place(tick) or 0.0) <= high + room]
         while len(ticks) > MOST_TICKS:
             ticks = ticks[::2] if ticks[0] in ticks[::2] and len(ticks) % 2 else ticks[1::2]
-        marks = {"tickangle": 0, "tickvals": [self.place(t) for t in ticks], "ticktext": [f"{100 * t:g}%" for t in ticks]}
+        marks = {
+            "tickangle": 0,
+            "tickvals": [self.place(t) for t in ticks],
+            "ticktext": [f"{100 * t:g}%" for t in ticks],
+        }
         return axis(title or self.title, range=[low - room, high + room], **marks)
 
 

@@ -48,6 +48,9 @@ def explain(error: ReleaseReviewError) -> None:
     """Write every problem to standard error: where, found, required, what to do."""
     for problem in error.problems:
         if isinstance(problem, Problem):
-            click.echo(f"{problem.where}\n  found     {problem.found}\n  required  {problem.required}\n  to do     {problem.remedy}", err=True)
+            click.echo(
+                f"{problem.where}\n  found     {problem.found}\n  required  {problem.required}\n  to do     {problem.remedy}",
+                err=True,
+            )
         else:
             click.echo(str(problem), err=True)

@@ -50,7 +50,9 @@ class _Bar:
 
 @click.command()
 @click.argument("logs", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--into", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder for release.toml.")
+@click.option(
+    "--into", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder for release.toml."
+)
 def init(logs: Path, into: Path) -> int:
     """Write a manifest for the folder LOGS, saying what was guessed and why."""
     made = guess.guess(logs, into)

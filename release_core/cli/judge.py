@@ -8,8 +8,8 @@ import click
 
 from release_core import library, report, review
 from release_core import metrics as measures
-from release_core.evidence import evidence
 from release_core.errors import NotFound, Problem
+from release_core.evidence import evidence
 from release_core.release import Verdict
 
 CODES = {Verdict.PASS: 0, Verdict.MARGINAL: 10, Verdict.INCONCLUSIVE: 20, Verdict.NODATA: 30, Verdict.FAIL: 40}
@@ -38,14 +38,25 @@ def check(release: str, stage: str | None, as_of: str | None, form: str) -> int:
 @click.option("--where", multiple=True, metavar="DIM=VALUE", help="Only events of this segment.")
 @click.option("--metric", "names", multiple=True, help="Only these metrics.")
 @click.option("--format", "form", type=click.Choice(list(report.TABLES)), default="table", show_default=True)
-def metrics(  # noqa: PLR0913 - one argument per option
-    release: str, stage: str | None, as_of: str | None, by: str, where: tuple[str, ...], names: tuple[str, ...], form: str
+def metrics(
+    release: str,
+    stage: str | None,
+    as_of: str | None,
+    by: str,
+    where: tuple[str, ...],
+    names: tuple[str, ...],
+    form: str,
 ) -> int:
     """Print the metrics of RELEASE for both versions and their difference, with 95 % intervals."""
     opened = library.open_release(release, told)
     split = tuple(dim.strip() for dim in by.split(",") if dim.strip())
     rows = review.measured(
-        opened, review.stage_of(opened, stage), opened.cube.step(as_of), by=split, where=dict(map(_pair, where)), names=names
+        opened,
+        review.stage_of(opened, stage),
+        opened.cube.step(as_of),
+        by=split,
+        where=dict(map(_pair, where)),
+        names=names,
     )
     known = measures.table(opened.release.actions, opened.release.cutoff_ids)
     click.echo(report.TABLES[form](rows, {name: metric.unit for name, metric in known.items()}))

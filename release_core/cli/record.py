@@ -61,7 +61,7 @@ def _acceptance(text: str) -> book.Acceptance:
 def _waiver(text: str) -> book.Waiver:
     gate, equals, rest = text.partition("=")
     parts = rest.split(":", 2)
-    if not equals or len(parts) < 3:  # noqa: PLR2004 - owner, date, note
+    if not equals or len(parts) < 3:
         raise NotFound(Problem("--waive", repr(text), "GATE=OWNER:EXPIRES:NOTE, EXPIRES as 2026-12-31", "Complete it."))
     return book.Waiver(gate, *parts)
 
@@ -106,5 +106,3 @@ def export(release: str | None) -> int:
     shown = [record for record in records if release in {None, record["release"]}]
     click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
     return 0
-
-

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from release_core.contract import LogFile
+    from release_core.contract.columns import Log
     from release_core.release import Release
     from release_core.store import Cursor
 
@@ -45,7 +46,7 @@ MOST_SHOWN = 100
 DAY = 86_400
 # Numbers the rows of a batch's parts apart; no file has more rows.
 ROWS_APART = 1_000_000_000_000
-LOGS = ("decisions", "outcomes", "runtime")
+LOGS: tuple[Log, ...] = ("decisions", "outcomes", "runtime")
 
 
 def build(release: Release, cache: Path, progress: Progress | None = None) -> Path:
@@ -67,12 +68,16 @@ def build(release: Release, cache: Path, progress: Progress | None = None) -> Pa
     target = cache / f"cube-{name}"
     if not (target / "cube.json").exists():
         with Store() as store:
-            _build(release, store, found, target, progress or (lambda share, text: None))
+            _build(release, store, found, target, progress or _silence)
     replace_text(cache / "current.json", json.dumps({"cube": target.name}))
     return target
 
 
-def _build(release: Release, store: Store, found: dict[str, list[LogFile]], target: Path, tell: Progress) -> None:
+def _silence(share: float, text: str) -> None:
+    """Stand in where nobody listens to the progress."""
+
+
+def _build(release: Release, store: Store, found: dict[Log, list[LogFile]], target: Path, tell: Progress) -> None:
     parts: dict[str, list[Part]] = {log: [] for log in LOGS}
     files = [(log, file) for log in LOGS for file in found[log]]
     for number, (log, file) in enumerate(files):
@@ -208,7 +213,10 @@ def _cap(release: Release, cursor: Cursor, table: str, rows: str) -> bool:
     if not crowded or '"by"' not in cells.KEYS[table]:
         cursor.execute(f"create or replace temp view capped as {rows}")
         return False
-    named = "case when exists (from crowded c where c.dim = split_part(r.\"by\", ',', {n}) and c.value = r.v{n}) then {other} else r.v{n} end as v{n}"
+    named = (
+        "case when exists (from crowded c where c.dim = split_part(r.\"by\", ',', {n}) and c.value = r.v{n}) "
+        "then {other} else r.v{n} end as v{n}"
+    )
     replaced = ", ".join(named.format(n=n, other=text(OTHER)) for n in (1, 2))
     cursor.execute(f"create or replace temp view capped as select r.* replace ({replaced}) from ({rows}) r")
     return True
@@ -265,6 +273,8 @@ def _prune(cache: Path, target: Path, parts: dict[str, list[Part]]) -> None:
     keys = {one.key for log in LOGS for one in parts[log]}
     for entry in cache.iterdir():
         kind, _, key = entry.stem.partition("-")
-        stale = entry.name not in used and kind in {"cube", "cells", "good", "bad", "part", "across"} and key not in keys
+        stale = (
+            entry.name not in used and kind in {"cube", "cells", "good", "bad", "part", "across"} and key not in keys
+        )
         if stale and time.time() - entry.stat().st_mtime > DAY:
             shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink(missing_ok=True)

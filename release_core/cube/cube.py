@@ -13,7 +13,7 @@ from release_core.cube import dense, query, steps
 from release_core.cube.encode import COARSE, FINE
 from release_core.cube.files import listed
 from release_core.cube.labels import EVENT, QUIET
-from release_core.cube.query import PERIOD, REPLAY_SET, SLICED
+from release_core.cube.query import PERIOD, REPLAY_SET
 from release_core.errors import NotFound, Problem, Unanswerable
 from release_core.frames import Cells, natural
 from release_core.release import Stage
@@ -155,9 +155,8 @@ class Cube:
                 Problem("label ages", f"a filter by {', '.join(dims)}", "at most one dimension", "Remove one.")
             )
         tests = ["stage = $stage", '"by" = $by', *(f"v1 = $v{n}" for n, _ in enumerate(dims))]
-        params: dict[str, object] = {"stage": stage, "by": ",".join(dims)} | {
-            f"v{n}": dict(where)[dim] for n, dim in enumerate(dims)
-        }
+        params: dict[str, object] = {"stage": stage, "by": ",".join(dims)}
+        params.update({f"v{n}": dict(where)[dim] for n, dim in enumerate(dims)})
         if REPLAY_SET in dict(where):
             tests.append("replay_set = $set")
             params["set"] = dict(where)[REPLAY_SET]
@@ -186,7 +185,10 @@ class Cube:
 
     def days(self, stage: Stage, step: int) -> float:
         """Return over how many days the events of a stage entered, as of a step; 0 without events."""
-        sql = "select coalesce(min(entry), 0) as first, coalesce(max(entry), -1) as last from checks where stage = $stage and entry <= $step"
+        sql = (
+            "select coalesce(min(entry), 0) as first, coalesce(max(entry), -1) as last from checks "
+            "where stage = $stage and entry <= $step"
+        )
         found = self.store.query(sql, {"stage": stage, "step": step})
         first, last = int(found["first"][0]), int(found["last"][0])
         return (self.end(last) - self.end(first - 1)).total_seconds() / 86400 if last >= first else 0.0

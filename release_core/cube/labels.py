@@ -69,7 +69,8 @@ ordered as (
         coalesce(lead({since}) over (partition by row order by moment, label), {steps.FOREVER}) as until
     from changes
 )
-select row, if({quiet} and row not in (select row from told), {QUIET}, {EVENT}) as label, entry as since, {steps.FOREVER} as until, mature as settled, -1 as age from events
+select row, if({quiet} and row not in (select row from told), {QUIET}, {EVENT}) as label,
+    entry as since, {steps.FOREVER} as until, mature as settled, -1 as age from events
 union all
 select o.row, o.label, o.since, o.until, e.mature as settled,
     floor((epoch(o.moment) - epoch(e.event_time)) / 86400)::int as age

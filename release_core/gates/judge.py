@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.special import ndtr, stdtr
 
 from release_core.frames import GateRow
 from release_core.gates import words
@@ -118,8 +119,6 @@ def _levels(spec: GateSpec, one: Estimate, family: Family, harm: tuple[Array, Ar
 
 
 def _student(t: Array, df: Array) -> Array:
-    from scipy.special import ndtr, stdtr
-
     safe = np.clip(np.nan_to_num(t, nan=0.0), -1e9, 1e9)
     return np.where(df > 0, stdtr(np.where(df > 0, df, 1.0), safe), ndtr(safe))
 
@@ -160,7 +159,7 @@ def _lattice(spec: GateSpec, harm: Harm, n: int) -> Verdict:
     return Verdict.INCONCLUSIVE
 
 
-def _row(spec: GateSpec, one: Estimate, family: Family, shown: _Shown, n: int, verdict: Verdict) -> GateRow:  # noqa: PLR0913
+def _row(spec: GateSpec, one: Estimate, family: Family, shown: _Shown, n: int, verdict: Verdict) -> GateRow:
     harm, side, raw = shown.harm, shown.side, shown.raw[n]
     low, high = _unsigned(harm.low[n], harm.high[n], shown.sign)
     low_adjusted, high_adjusted = _unsigned(harm.low_adjusted[n], harm.high_adjusted[n], shown.sign)

@@ -35,7 +35,7 @@ def number(value: float | None, unit: str, *, signed: bool = False) -> str:
 
 
 def _short(value: float) -> str:
-    return f"{value:.4f}" if abs(value) < 10 else f"{value:,.1f}"  # noqa: PLR2004 - digits, not a rule
+    return f"{value:.4f}" if abs(value) < 10 else f"{value:,.1f}"
 
 
 def points(value: float, unit: str) -> str:

@@ -18,7 +18,7 @@ from release_core.stats.arrays import ratio
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from release_core.frames import Array, Cells, Tally
+    from release_core.frames import Array, Cells, Segment, Tally
     from release_core.metrics.table import Metric
 
     Bounds = tuple[Array, Array]
@@ -145,12 +145,12 @@ def _counts(metric: Metric, tally: Tally) -> tuple[Array, Array]:
     positives = v.decided(tally, 1) if metric.rate else v.positives(tally)
     if metric.compared:
         return base[:, None], positives[:, 1:]
-    return (np.concatenate([side, side[:, 1:]], axis=1) for side in (base, positives))  # type: ignore[return-value]
+    both = [np.concatenate([side, side[:, 1:]], axis=1) for side in (base, positives)]
+    return both[0], both[1]
 
 
 def _closed(cells: Cells, metric: Metric) -> tuple[Closed | None, str]:
     """Return the closed-form bounds of shares and of the AUC, widened by the design effect seen where shards suffice."""
-    tally = cells.whole
     if metric.compared:
         return (_one_share(metric, cells), "Wilson") if metric.name == "disagreement_rate" else (None, "")
     if metric.name == "auc":
@@ -243,7 +243,7 @@ def rows(cells: Cells, metrics: Sequence[Metric], confidence: float = 0.95) -> l
     return found
 
 
-def _row(one: Estimate, bounds: Bounds, place: tuple[int, int], segment: dict[str, str], name: str) -> MetricRow:  # type: ignore[type-arg]
+def _row(one: Estimate, bounds: Bounds, place: tuple[int, int], segment: Segment, name: str) -> MetricRow:
     value, low, high = (_known(array[place]) for array in (one.value, *bounds))
     return MetricRow(
         one.metric.name,
@@ -253,8 +253,8 @@ def _row(one: Estimate, bounds: Bounds, place: tuple[int, int], segment: dict[st
         low,
         high,
         one.method(*place) if low is not None else "none",
-        int(round(one.n[place])),
-        int(round(one.positives[place])),
+        round(float(one.n[place])),
+        round(float(one.positives[place])),
         _reason(one, place, value, low),
     )
 

@@ -26,7 +26,8 @@ class Metric:
     """One metric.
 
     `base` is its denominator; `labels`: it needs them; `probability`: it needs scores that are probabilities;
-    `bins`: it needs the distribution over bins, not only sums; `compared`: it exists only between the versions; `rate` names (actions, population) of a share of actions;
+    `bins`: it needs the distribution over bins, not only sums; `compared`: it exists only between the versions;
+    `rate` names (actions, population) of a share of actions;
     `limits` are the least and greatest value that it can have.
     """
 

@@ -11,6 +11,7 @@ from release_core.charts.digits import percent
 from release_core.charts.reliability import reliability
 from release_core.release import VERSIONS
 from release_core.stats import corp
+from release_core.views.score_drift import shown_bins
 from release_core.views.view import known, paired_rows, shown_scores
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def calibration(view: View, by: str = "") -> CalibrationPage:
     ]
     dims = [dim for dim in (by, *view.release.segments.dims) if dim and dim not in dict(view.where)]
     segments = paired_rows(view.rows(["oe_ratio"], dims[0])) if dims else []
-    return CalibrationPage(_headline(view, numbers), reliability_of(view), numbers, segments, _warning(view, numbers))
+    return CalibrationPage(_headline(view, numbers), reliability_of(view), numbers, segments, _warning(view))
 
 
 def _headline(view: View, numbers: list[Row]) -> str:
@@ -65,10 +66,13 @@ def _headline(view: View, numbers: list[Row]) -> str:
         if low > 1
         else "less often than the scores say"
     )
-    return f"Bad outcomes happen {word}: observed / expected is {value:.2f} for the candidate ({low:.2f} to {high:.2f}), {found['baseline']:.2f} for the baseline."
+    return (
+        f"Bad outcomes happen {word}: observed / expected is {value:.2f} for the candidate ({low:.2f} to {high:.2f}), "
+        f"{found['baseline']:.2f} for the baseline."
+    )
 
 
-def _warning(view: View, numbers: list[Row]) -> str:
+def _warning(view: View) -> str:
     share = next((row.value for row in view.rows(["labelled_share"]) if row.version == "candidate"), None)
     if share is not None and share < 0.95:
         return (
@@ -80,8 +84,6 @@ def _warning(view: View, numbers: list[Row]) -> str:
 
 def reliability_of(view: View) -> Chart:
     """Return the reliability diagram of a choice: CORP steps, the candidate's consistency band, the histogram."""
-    from release_core.views.score_drift import shown_bins
-
     cells = view.cells()
     if view.release.scale.name != "probability":
         return reliability(

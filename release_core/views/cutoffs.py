@@ -81,7 +81,7 @@ def cutoffs(view: View, at: float | None = None, by: str = "") -> CutoffsPage:
         [_at(view, cells, sweep, prices, place, number) for number in range(len(VERSIONS))],
         edges[place],
         transfer(view, by),
-        _optimum(view, prices, edges),
+        _optimum(prices, edges),
     )
 
 
@@ -98,7 +98,7 @@ def _edge(edges: list[float], cutoff: float) -> int:
 
 
 def _headline(view: View, cells: Cells) -> str:
-    ids = [name for name in cells.cutoffs]
+    ids = list(cells.cutoffs)
     base = next((k for k, name in enumerate(ids) if name.startswith(f"{view.release.baseline.thresholds}.")), None)
     if base is None:
         return "No cutoff is in force for the baseline."
@@ -172,7 +172,7 @@ def _cost(view: View, prices: Array | None, edges: list[float], n: float) -> Cha
     )
 
 
-def _optimum(view: View, prices: Array | None, edges: list[float]) -> list[Row]:
+def _optimum(prices: Array | None, edges: list[float]) -> list[Row]:
     if prices is None or not np.isfinite(prices).any():
         return []
     best = costing.optimum(prices)
@@ -189,7 +189,7 @@ def _optimum(view: View, prices: Array | None, edges: list[float]) -> list[Row]:
     ]
 
 
-def _at(view: View, cells: Cells, sweep: Sweep, prices: Array | None, place: int, number: int) -> Row:  # noqa: PLR0913
+def _at(view: View, cells: Cells, sweep: Sweep, prices: Array | None, place: int, number: int) -> Row:
     """Return what one version would do if it alerted from the bin edge `place` on."""
     tp, fp, fn, tn = (float(getattr(sweep, name)[number, place]) for name in ("tp", "fp", "fn", "tn"))
     alerts = float(cells.whole.n[0, number, place:].sum())
@@ -236,11 +236,8 @@ def transfer(view: View, by: str = "") -> list[Row]:
         cells = view.cells(*split)
         edges = shown_scores(release, np.append(cells.whole.grid.lower, 1.0)) if cells.segments else []
         for place, segment in enumerate(cells.segments):
-            for name in (name for name in names if name in cells.cutoffs):
-                rows.append(
-                    _transferred(cells, place, name, edges)
-                    | {"segment": segment.get(by, "all events") if split else "all events"}
-                )
+            said = {"segment": segment.get(by, "all events") if split else "all events"}
+            rows += [_transferred(cells, place, name, edges) | said for name in names if name in cells.cutoffs]
     return rows
 
 

@@ -52,7 +52,9 @@ def _row(record: Record) -> Row:
     return row | {
         "decision": str(content.get("decision", record.type)).replace("_", " "),
         "verdict": content.get("verdict"),
-        "signer": " ".join(filter(None, (content.get("signer"), f"({content['role']})" if content.get("role") else ""))),
+        "signer": " ".join(
+            filter(None, (content.get("signer"), f"({content['role']})" if content.get("role") else ""))
+        ),
         "reason": content.get("reason", ""),
         "as_of": str(content.get("as_of", ""))[:10],
         "manifest": str(content.get("manifest_hash", ""))[:12],

@@ -140,7 +140,13 @@ def ladder(view: View, records: Sequence[Record]) -> list[Row]:
     for stage in Stage:
         account = ACCOUNTS[stage]
         verdict = review.review(view.opened, stage, view.step).verdict.name if stage in present else None
-        signed = standing(records, view.release.id, str(stage), view.release.manifest_hash, distinct=view.release.signoff.distinct) if records else None
+        signed = (
+            standing(
+                records, view.release.id, str(stage), view.release.manifest_hash, distinct=view.release.signoff.distinct
+            )
+            if records
+            else None
+        )
         rows.append(
             {
                 "stage": str(stage),
@@ -161,9 +167,7 @@ def board(rows: Sequence[GateRow]) -> list[Row]:
     found = []
     for name in dict.fromkeys(row.gate for row in rows):
         mine = [row for row in rows if row.gate == name]
-        worst = min(
-            mine, key=lambda row: (-(gates.counted(row) if gates.counted(row) is not None else -1), _badness(row))
-        )
+        worst = min(mine, key=_standing)
         verdict = gates.counted(worst)
         found.append(
             {
@@ -179,6 +183,12 @@ def board(rows: Sequence[GateRow]) -> list[Row]:
             }
         )
     return sorted(found, key=lambda row: (-Verdict[row["verdict"]], -row["failing"]))
+
+
+def _standing(row: GateRow) -> tuple[int, tuple[int, int, float]]:
+    """Return the sort key of a gate's rows: what counts most first."""
+    verdict = gates.counted(row)
+    return (1 if verdict is None else -int(verdict), _badness(row))
 
 
 def gate_row(row: GateRow) -> Row:

@@ -50,7 +50,10 @@ def comparable(view: View) -> list[tuple[str, str]]:
     """Return the metrics that can be compared over segments: (name, title), gated ones first."""
     gated = [spec.metric for spec in view.release.gates if view.stage in spec.stages]
     offered = [metric for metric in view.known().values() if not metric.compared and metric.name != "events"]
-    return [(m.name, m.title) for m in sorted(offered, key=lambda metric: gated.index(metric.name) if metric.name in gated else len(gated))]
+    return [
+        (m.name, m.title)
+        for m in sorted(offered, key=lambda metric: gated.index(metric.name) if metric.name in gated else len(gated))
+    ]
 
 
 def splits(view: View) -> list[str]:
@@ -119,9 +122,9 @@ def spoken(key: str) -> str:
 def _gate(view: View, metric: Metric) -> GateSpec:
     """Return the release's own gate on the metric, or one that only says where harm is beyond doubt."""
     for spec in view.release.gates:
-        if spec.metric == metric.name and spec.comparison is not Comparison.INVARIANT and view.stage in spec.stages:
-            if spec.comparison in {Comparison.NON_INFERIORITY, Comparison.EQUIVALENCE, Comparison.DRIFT}:
-                return replace(spec, scope="each_segment")
+        mine = spec.metric == metric.name and view.stage in spec.stages
+        if mine and spec.comparison in {Comparison.NON_INFERIORITY, Comparison.EQUIVALENCE, Comparison.DRIFT}:
+            return replace(spec, scope="each_segment")
     comparison = Comparison.NO_HARM if metric.better in {"higher", "lower"} else Comparison.EQUIVALENCE
     margin = None if comparison is Comparison.NO_HARM else 0.05
     return GateSpec("shown", metric.name, comparison, tuple(Stage), margin=margin, level=Level.OBSERVE)
@@ -129,7 +132,8 @@ def _gate(view: View, metric: Metric) -> GateSpec:
 
 def _said(spec: GateSpec, metric: Metric) -> str:
     if spec.id == "shown":
-        return f"No gate judges {metric.title.lower()}; marks show only where a change is beyond doubt (one-sided {100 * (1 - spec.alpha):.0f} %, Holm-adjusted)."
+        level = f"one-sided {100 * (1 - spec.alpha):.0f} %, Holm-adjusted"
+        return f"No gate judges {metric.title.lower()}; marks show only where a change is beyond doubt ({level})."
     return f"Marks are the verdicts of gate {spec.id}: {spec.title}."
 
 

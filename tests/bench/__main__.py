@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from release_core import cube, demo, library, manifest, review  # noqa: E402
-from release_core.store import Store  # noqa: E402
-from release_core.views.cutoffs import cutoffs  # noqa: E402
-from release_core.views.view import View  # noqa: E402
-from tests.bench import generated  # noqa: E402
+from release_core import cube, demo, library, manifest, review
+from release_core.store import Store
+from release_core.views.cutoffs import cutoffs
+from release_core.views.view import View
+from tests.bench import generated
 
 if TYPE_CHECKING:
     from collections.abc import Callable

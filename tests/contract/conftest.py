@@ -105,8 +105,7 @@ def write(path, rows, *, columns=None):
     elif path.suffix == ".json":
         path.write_text(json.dumps(rows), encoding="utf-8")
     else:
-        opened = gzip.open(path, "wt", newline="") if path.suffix == ".gz" else path.open("w", newline="")
-        with opened as sink:
+        with gzip.open(path, "wt", newline="") if path.suffix == ".gz" else path.open("w", newline="") as sink:
             writer = csv.DictWriter(sink, names)
             writer.writeheader()
             writer.writerows(rows)

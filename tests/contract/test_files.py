@@ -22,7 +22,12 @@ def listed(release, log="decisions"):
 
 def test_files_are_found_in_all_subfolders_in_the_order_of_their_paths(release, tmp_path):
     make(tmp_path, "decisions/b.csv", "decisions/a/z.parquet", "decisions/a/b/c.JSONL", "decisions/x.csv.gz")
-    assert listed(release) == ["decisions/a/b/c.JSONL", "decisions/a/z.parquet", "decisions/b.csv", "decisions/x.csv.gz"]
+    assert listed(release) == [
+        "decisions/a/b/c.JSONL",
+        "decisions/a/z.parquet",
+        "decisions/b.csv",
+        "decisions/x.csv.gz",
+    ]
 
 
 def test_unfinished_and_foreign_files_are_passed_over(release, tmp_path):

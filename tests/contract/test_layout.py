@@ -57,7 +57,9 @@ def test_versions_may_be_the_model_ids_of_the_bundles(check_rows, long_release):
     rows = [row("e1", "M12", 0.2), row("e1", "m13", 0.4), row("e2", "m14", 0.4)]
     _, good, bad = check_rows(rows, release=long_release)
     assert [(one["baseline_score"], one["candidate_score"]) for one in good] == [(0.2, 0.4)]
-    assert [(one["row"], one["column"], one["value"], one["rule"]) for one in bad] == [(3, "version", "m14", "unknown version")]
+    assert [(one["row"], one["column"], one["value"], one["rule"]) for one in bad] == [
+        (3, "version", "m14", "unknown version")
+    ]
 
 
 def test_model_id_that_both_bundles_share_names_no_version(check_rows, make_release):

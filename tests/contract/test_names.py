@@ -21,7 +21,9 @@ def long_rows(event_id, event_time, version, score, action=None):
 @pytest.mark.parametrize(
     ("event_id", "event_time", "version", "score", "action"),
     [
-        pytest.param("prediction_id", "prediction_ts", "model_version", "prediction_score", "prediction_label", id="arize"),
+        pytest.param(
+            "prediction_id", "prediction_ts", "model_version", "prediction_score", "prediction_label", id="arize"
+        ),
         pytest.param("event_id_col", "event_ts_col", "version", "outputs", "decisions", id="fiddler"),
         pytest.param("id", "timestamp", "version", "prediction_probas", "prediction_labels", id="evidently"),
         pytest.param("identifier", "Timestamp", "version", "y_pred_proba", "y_pred", id="nannyml"),
@@ -128,7 +130,9 @@ def test_unused_columns_are_listed(check_rows, rows_of):
     assert report.ignored == ["zebra", "alpha"]
 
 
-@pytest.mark.parametrize("name", ['say "hi"', "it's", "a.b", "a/b~c", "$x", "x;drop table good", "Größe", "select", "[0]"])
+@pytest.mark.parametrize(
+    "name", ['say "hi"', "it's", "a.b", "a/b~c", "$x", "x;drop table good", "Größe", "select", "[0]"]
+)
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
 def test_columns_may_have_any_name(check_rows, make_release, rows_of, name, ending):
     release = make_release(segments=Segments(dims=(name,)))

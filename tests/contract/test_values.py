@@ -1,5 +1,7 @@
 from datetime import UTC, date, datetime, timedelta, timezone
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from release_core.release import Scale, Source
@@ -53,10 +55,9 @@ def test_parquet_times_become_utc_instants(check_rows, rows_of, value, instant, 
 @pytest.mark.parametrize("unit", ["ns", "us", "ms", "s"])
 @pytest.mark.parametrize("zone", [None, "UTC"])
 def test_parquet_times_of_any_grain_are_read(check, release, rows_of, tmp_path, unit, zone):
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    row = {name: [value] for name, value in rows_of(1).items()} | {"event_time": pa.array([TEN], pa.timestamp(unit, zone))}
+    row = {name: [value] for name, value in rows_of(1).items()} | {
+        "event_time": pa.array([TEN], pa.timestamp(unit, zone))
+    }
     (tmp_path / "decisions").mkdir()
     pq.write_table(pa.table(row), tmp_path / "decisions/x.parquet")
     assert check(release)[1][0]["event_time"] == TEN
@@ -186,8 +187,14 @@ def test_one_missing_score_is_good(check_rows, rows_of):
 
 
 def test_arm_stays_as_logged_in_live_stages(check_rows, rows_of):
-    _, good, _ = check_rows([rows_of(n, stage=stage, arm="Candidate") for n, stage in enumerate(("canary", "AB", "full"))])
-    assert [(row["stage"], row["arm"]) for row in good] == [("canary", "candidate"), ("ab", "candidate"), ("full", "candidate")]
+    _, good, _ = check_rows(
+        [rows_of(n, stage=stage, arm="Candidate") for n, stage in enumerate(("canary", "AB", "full"))]
+    )
+    assert [(row["stage"], row["arm"]) for row in good] == [
+        ("canary", "candidate"),
+        ("ab", "candidate"),
+        ("full", "candidate"),
+    ]
 
 
 def test_actions_that_the_policy_declares_are_known(check_rows, rows_of):
@@ -215,7 +222,14 @@ def test_offending_value_is_cut_at_120_characters(check_rows, rows_of):
 
 
 def test_lowest_row_of_duplicates_is_kept(check_rows, rows_of):
-    rows = [rows_of(9), rows_of(1, amount=-5), rows_of(1), rows_of(1, market="FR"), rows_of(1, stage="shadow"), rows_of(1)]
+    rows = [
+        rows_of(9),
+        rows_of(1, amount=-5),
+        rows_of(1),
+        rows_of(1, market="FR"),
+        rows_of(1, stage="shadow"),
+        rows_of(1),
+    ]
     report, good, bad = check_rows(rows)
     assert [(row["row"], row["event_id"], row["stage"]) for row in good] == [
         (1, "e9", "replay"),
@@ -271,13 +285,30 @@ def test_outcomes_have_their_own_columns(check_rows):
         {"row": 1, "event_id": "e1", "outcome": "chargeback", "value": "fraud", "observed_at": datetime(2026, 3, 5, 8)},
         {"row": 2, "event_id": "e1", "outcome": "chargeback", "value": None, "observed_at": datetime(2026, 3, 5, 8)},
     ]
-    assert [(row["row"], row["rule"]) for row in bad] == [(3, "not a time"), (4, "duplicate of row 1"), (5, "no outcome")]
+    assert [(row["row"], row["rule"]) for row in bad] == [
+        (3, "not a time"),
+        (4, "duplicate of row 1"),
+        (5, "no outcome"),
+    ]
     assert report.read == 5
 
 
 def test_runtime_samples_have_their_own_columns(check_rows):
-    sample = {"sampled_at": "2026-03-05T10:00:00Z", "stage": "canary", "arm": "candidate", "name": "queue_depth", "value": 3}
-    rows = [sample, sample | {"arm": ""}, sample | {"value": "inf"}, sample | {"value": ""}, sample | {"arm": "x"}, sample]
+    sample = {
+        "sampled_at": "2026-03-05T10:00:00Z",
+        "stage": "canary",
+        "arm": "candidate",
+        "name": "queue_depth",
+        "value": 3,
+    }
+    rows = [
+        sample,
+        sample | {"arm": ""},
+        sample | {"value": "inf"},
+        sample | {"value": ""},
+        sample | {"arm": "x"},
+        sample,
+    ]
     _, good, bad = check_rows(rows, name="runtime/day.csv")
     assert good[0] == sample | {"row": 1, "sampled_at": datetime(2026, 3, 5, 10), "value": 3.0}
     assert [row["arm"] for row in good] == ["candidate", "", "candidate"]
