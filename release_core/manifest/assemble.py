@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from release_core.errors import ManifestError
 from release_core.manifest import data, process
@@ -70,13 +70,10 @@ def _release(root: Fields, house: Fields, folder: Path) -> Release:
     check_scopes(root, specs + stops, (*segments.all, data.REPLAY_SET))
     check_blocking(root, specs, (plan.name for plan in plans), kind)
     return Release(
-        id=head.need("id", SLUG),
         kind=kind,
-        title=head.need("title", NAME),
         baseline=baseline,
         candidate=candidate,
         rollback=process.rollback(root.table("rollback", required=True), baseline, candidate),
-        labels=data.labels(root.table("labels", required=True)),
         decisions=decisions,
         outcomes=outcomes,
         runtime=runtime,
@@ -85,20 +82,30 @@ def _release(root: Fields, house: Fields, folder: Path) -> Release:
         gates=specs,
         folder=folder,
         manifest_hash="",
-        owner=head.get("owner", NAME, ""),
-        materiality=head.get("materiality", _MATERIALITY, "medium"),
         scale=scale,
-        costs=data.costs(root),
         segments=segments,
         watches=watches,
         scenarios=suite,
         stages=plans,
         stops=stops,
-        signoff=process.signoff(root.table("signoff")),
-        freezes=process.freezes(root),
-        max_quarantined_share=root.table("quarantine").get("max_share", SHARE, 0.01),
-        about=data.about(root.table("about")),
+        **_independent(root, head),
     )
+
+
+def _independent(root: Fields, head: Fields) -> dict[str, Any]:
+    """Return the fields of a release that depend on no other part of its manifest."""
+    return {
+        "id": head.need("id", SLUG),
+        "title": head.need("title", NAME),
+        "owner": head.get("owner", NAME, ""),
+        "materiality": head.get("materiality", _MATERIALITY, "medium"),
+        "labels": data.labels(root.table("labels", required=True)),
+        "costs": data.costs(root),
+        "signoff": process.signoff(root.table("signoff")),
+        "freezes": process.freezes(root),
+        "max_quarantined_share": root.table("quarantine").get("max_share", SHARE, 0.01),
+        "about": data.about(root.table("about")),
+    }
 
 
 def _check_schema(root: Fields, house: Fields) -> None:
