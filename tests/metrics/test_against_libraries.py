@@ -1,5 +1,7 @@
 """Every metric equals an independent library on the raw rows: exactly, or within the stated error of the bins."""
 
+import hashlib
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -94,8 +96,6 @@ def test_disagreement_and_differences_equal_counts_on_raw_rows(opened, log):
 
 
 def test_jackknife_interval_equals_leaving_out_each_shard_of_raw_rows(opened, log):
-    import hashlib
-
     shard = log["entity_id"].map(lambda name: int(hashlib.md5(name.encode()).hexdigest()[:2], 16) % 32)
     change = {v: (factory.actions(log[f"{v}_score"]) != "approve") for v in ("baseline", "candidate")}
 
