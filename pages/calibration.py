@@ -21,7 +21,7 @@ with read.told("Calibration cannot be shown"):
     st.subheader("Observed / expected by segment", anchor=False)
     dims = [dim for dim in view.release.segments.all if dim not in dict(view.where)]
     if dims:
-        by = st.selectbox("Split by", dims, key="split_by", bind="query-params", format_func=parts.words)
+        by = parts.pick("Split by", dims, "split_by", parts.words)
         rows = read.page(calibration.calibration, by).by_segment
         named = [row | {"title": row["segment"]} for row in rows]
         show.table(columns.COMPARED, columns.written(named, read.units()), f"Observed / expected by {parts.words(by)}")

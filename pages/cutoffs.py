@@ -60,5 +60,5 @@ with read.told("Cutoffs cannot be shown"):
     show.table(FORCE, page.in_force, "Cutoffs in force")
     st.subheader("Which cutoff keeps today's alert rate?", anchor=False)
     dims = [dim for dim in view.release.segments.all if dim not in dict(view.where)]
-    by = st.selectbox("By", dims, key="transfer_by", bind="query-params", format_func=parts.words) if dims else ""
+    by = parts.pick("By", dims, "transfer_by", parts.words) if dims else ""
     show.table(TRANSFER, read.page(cutoffs.transfer, by), "Threshold transfer by equal alert rate")

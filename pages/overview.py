@@ -23,9 +23,7 @@ with read.told("This release cannot be reviewed"):
     show.table(columns.GATES, page.gates, "Gates of this stage")
     names = [row["gate"] for row in page.gates]
     titles = {row["gate"]: row["title"] for row in page.gates}
-    gate = st.selectbox(
-        "Every judged segment of", names, key="gate", bind="query-params", format_func=titles.__getitem__
-    )
+    gate = parts.pick("Every judged segment of", names, "gate", titles.__getitem__)
     rows = [row for row in page.rows if row["gate"] == gate]
     open_rows = [row for row in rows if row["counts"] and row["verdict"] != "PASS"]
     parts.open_segments(open_rows)

@@ -13,7 +13,9 @@ with read.told("Segments cannot be shown"):
         show.empty('The manifest declares no segment dimension. Add one: [segments] dims = ["market"].')
         st.stop()
     left, right = st.columns(2)
-    metric = left.selectbox("Metric", list(offered), key="metric", bind="query-params", format_func=offered.__getitem__)
+    with left:
+        metric = parts.pick("Metric", list(offered), "metric", offered.__getitem__)
+    parts.tell_wrong("Split", [parts.words(dim) for dim in splits], "split")
     split = right.multiselect(
         "Split by (one or two)",
         splits,
@@ -41,7 +43,7 @@ with read.told("Segments cannot be shown"):
     with wide:
         plot.plot(page.heatmap or page.forest, "forest", on_click=pick)
     with narrow:
-        chosen = st.selectbox("Look into", keys, key="segment", bind="query-params", format_func=segments.spoken)
+        chosen = parts.pick("Look into", keys, "segment", segments.spoken)
         drill = read.page(segments.drill, segments.where_of(chosen)) if chosen else None
         if drill:
             show.table(columns.COMPARED, columns.written(drill.numbers, read.units()), drill.title)

@@ -18,7 +18,9 @@ DIMS = {"market": ("AT", "DE", "PL"), "surface": ("app", "web")}
 CUTOFFS = {"review": 0.3, "block": 0.7}
 
 
-def decisions(rows: int = 1500, seed: int = 0, per_entity: int = 3, rate: float = 0.2, shift: float = 0.0) -> pd.DataFrame:
+def decisions(
+    rows: int = 1500, seed: int = 0, per_entity: int = 3, rate: float = 0.2, shift: float = 0.0
+) -> pd.DataFrame:
     """Return decisions over 20 days: two scores around one signal, two dimensions, entities with several events.
 
     The truth of each event is in `bad`, which is not part of the log. `shift` moves the candidate's log-odds.
@@ -48,7 +50,14 @@ def outcomes(log: pd.DataFrame, seed: int = 1) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     delay = pd.to_timedelta(rng.integers(86400, 9 * 86400, len(log)), unit="s")
     said = np.where(log["bad"], "fraud", "legit")
-    return pd.DataFrame({"event_id": log["event_id"], "outcome": "review_result", "value": said, "observed_at": log["event_time"] + delay})
+    return pd.DataFrame(
+        {
+            "event_id": log["event_id"],
+            "outcome": "review_result",
+            "value": said,
+            "observed_at": log["event_time"] + delay,
+        }
+    )
 
 
 def tables(**changes: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -56,7 +65,13 @@ def tables(**changes: Any) -> dict[str, Any]:  # noqa: ANN401
     common = {"calibration": "c1", "thresholds": "t1", "policy": "p1"}
     base: dict[str, Any] = {
         "schema": 1,
-        "release": {"id": "test", "kind": "model", "title": "Test", "from": {"model": "m1", **common}, "to": {"model": "m2", **common}},
+        "release": {
+            "id": "test",
+            "kind": "model",
+            "title": "Test",
+            "from": {"model": "m1", **common},
+            "to": {"model": "m2", **common},
+        },
         "rollback": {"target": "m1", "how": "load m1"},
         "labels": {
             "positive": ["review_result=fraud"],
@@ -95,4 +110,8 @@ def opened(folder: Path, cache: Path | None = None) -> library.Opened:
 
 def actions(scores: Sequence[float]) -> np.ndarray[Any, Any]:
     """Return the actions that the test cutoffs give, written without the product's own code."""
-    return np.select([np.asarray(scores) >= CUTOFFS["block"], np.asarray(scores) >= CUTOFFS["review"]], ["block", "review"], "approve")
+    return np.select(
+        [np.asarray(scores) >= CUTOFFS["block"], np.asarray(scores) >= CUTOFFS["review"]],
+        ["block", "review"],
+        "approve",
+    )

@@ -58,7 +58,13 @@ def test_the_month_table_comes_out(releases, month):
 
 def test_the_aggregate_says_go(releases):
     found = measured(releases("credit-model"), replay_set="Jun-Jul")
-    wanted = {"auc": (0.857, 0.867), "brier": (0.0724, 0.0698), "recall": (0.532, 0.548), "fpr": (0.0288, 0.0262), "amount_recall": (0.469, 0.626)}
+    wanted = {
+        "auc": (0.857, 0.867),
+        "brier": (0.0724, 0.0698),
+        "recall": (0.532, 0.548),
+        "fpr": (0.0288, 0.0262),
+        "amount_recall": (0.469, 0.626),
+    }
     values = {name: [found[name, version, "Jun-Jul"].value for version in ("baseline", "candidate")] for name in wanted}
     for name, (old, new) in wanted.items():
         assert values[name] == [pytest.approx(old, abs=0.001), pytest.approx(new, abs=0.012)], name
@@ -90,7 +96,9 @@ def test_the_segments_say_stop(releases, dim, value, old, new, low, high, bad):
 def test_credit_model_fails_at_replay_and_names_its_segments(releases):
     found = judged(releases("credit-model"))
     assert found.verdict is Verdict.FAIL
-    failing = {tuple(row.segment.items())[-1] for row in found.rows if row.gate == "recall" and row.verdict is Verdict.FAIL}
+    failing = {
+        tuple(row.segment.items())[-1] for row in found.rows if row.gate == "recall" and row.verdict is Verdict.FAIL
+    }
     assert {("age_band", "25 and under"), ("limit_tier", "up to 50k"), ("limit_tier", "50-100k")} <= failing
     assert [component for component, _ in found.changed] == ["model"]
 
@@ -103,7 +111,9 @@ def test_the_changed_coding_breaks_the_invariant_in_september(releases):
     assert {row.verdict for row in before} == {Verdict.PASS}
 
 
-@pytest.mark.parametrize(("code", "n", "bad", "verdict"), [("6", 58, 2, "NODATA"), ("0", 16, 1, "NODATA"), ("5", 250, 11, "INCONCLUSIVE")])
+@pytest.mark.parametrize(
+    ("code", "n", "bad", "verdict"), [("6", 58, 2, "NODATA"), ("0", 16, 1, "NODATA"), ("5", 250, 11, "INCONCLUSIVE")]
+)
 def test_codes_without_enough_evidence_are_not_decided(releases, code, n, bad, verdict):
     name = f"{code} undocumented"
     (row,) = [
@@ -123,7 +133,11 @@ def test_at_the_end_of_july_only_labels_up_to_june_exist(releases):
 def test_the_early_verdict_on_calibration_reverses(releases):
     opened = releases("credit-recalibration")
     early, late = (
-        {row.segment.get("replay_set"): row.verdict.name for row in judged(opened, as_of).rows if row.gate == "calibration"}
+        {
+            row.segment.get("replay_set"): row.verdict.name
+            for row in judged(opened, as_of).rows
+            if row.gate == "calibration"
+        }
         for as_of in ("2005-08-31", "2005-09-30")
     )
     assert (early["Jun-Jul"], early["Aug"]) == ("PASS", "NODATA")

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
 
-from pages.frame import read, show
+from pages.frame import read, show, state
 from release_core.charts import digits
 from release_core.views.view import version_ids
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from pages.frame.state import Choice
     from release_core.views.view import View
@@ -107,7 +107,8 @@ def _query(row: Row, dims: dict[str, str]) -> dict[str, str]:
     dim, value = next(iter(dims.items()))
     sets = {"in_replay_set": row["where"]["replay_set"]} if "replay_set" in row["where"] else {}
     kept = {name: value for name, value in st.query_params.items() if name in {"release", "stage", "as_of"}}
-    return kept | {"metric": row["metric"], "split": dim, "segment": f"{dim}={value}"} | sets
+    metric = read.view(state.current()).known()[row["metric"]].title
+    return kept | {"metric": metric, "split": words(dim), "segment": f"{words(dim)} {value}"} | sets
 
 
 def lead(sentence: str) -> None:
@@ -118,3 +119,17 @@ def lead(sentence: str) -> None:
 def words(name: str) -> str:
     """Return the name of a dimension as readers say it."""
     return name.replace("_", " ")
+
+
+def pick(label: str, options: Sequence[str], key: str, spoken: Callable[[str], str] = str) -> str:
+    """Return the option chosen by widget or link, as a link names it by its spoken form; a wrong one in the link is told."""
+    tell_wrong(label, [spoken(option) for option in options], key)
+    return st.selectbox(label, options, key=key, bind="query-params", format_func=spoken)
+
+
+def tell_wrong(label: str, said: Sequence[str], key: str) -> None:
+    """Say so where the link asks for something that a widget does not offer."""
+    wrong = [value for value in st.query_params.get_all(key) if value not in said]
+    if wrong:
+        text = f"The link asks for {label.lower()} “{wrong[0]}”, which does not exist. The default is shown instead."
+        st.warning(show.escape_markdown(text), icon=":material/link_off:")

@@ -43,6 +43,7 @@ LATE = {
     "outcomes": ("early", "observed_at", "observed before its event"),
 }
 MOST_SHOWN = 100
+MOST_NAMED = 3
 DAY = 86_400
 # Numbers the rows of a batch's parts apart; no file has more rows.
 ROWS_APART = 1_000_000_000_000
@@ -87,6 +88,8 @@ def _build(release: Release, store: Store, found: dict[Log, list[LogFile]], targ
         raise SourceError(*(Problem(**one.report["rejected"]) for one in parts["decisions"]))
     tell(0.4, "Joining outcomes")
     facts = across(release, store, parts, target.parent)
+    if facts["first"] is None:
+        raise SourceError(_no_rows(parts["decisions"]))
     folders, batches = [], _batches(parts["decisions"])
     for number, batch in enumerate(batches):
         tell(0.45 + 0.4 * number / len(batches), f"Counting {parts['decisions'][batch[-1]].file.relative}")
@@ -103,6 +106,21 @@ def _no_decisions(release: Release) -> Problem:
         "no log file",
         "at least one .parquet, .csv or .jsonl file of decisions",
         "Put the decisions log there, or name its place in release.toml as [source.decisions] path.",
+    )
+
+
+def _no_rows(parts: list[Part]) -> Problem:
+    reasons: dict[str, int] = {}
+    for one in parts:
+        for rule, n in one.report["reasons"].items():
+            reasons[rule] = reasons.get(rule, 0) + n
+    read = sum(one.report["read"] for one in parts)
+    why = "; ".join(f"{n:,} {rule}" for rule, n in reasons.items())
+    return Problem(
+        ", ".join(one.file.relative for one in parts[:MOST_NAMED]),
+        f"{read:,} rows, none of them usable" + (f" ({why})" if why else ""),
+        "at least one good row of decisions",
+        "Correct the rows, or the columns that release.toml names." if read else "Add rows to the log.",
     )
 
 

@@ -44,7 +44,7 @@ def missing() -> str:
     try:
         import playwright  # noqa: F401, PLC0415
     except ImportError:
-        return "the Python package playwright (see requirements-dev.txt)"
+        return "the Python package playwright (see tests/requirements.txt)"
     return "" if chromium() else "the browser Chromium (Debian: sudo apt-get install chromium)"
 
 

@@ -50,7 +50,9 @@ def cells(caught, positives, negatives=None, false=None):
     }
     shards = Tally.of(Grid(np.arange(0), 4, np.arange(0)), arrays)
     names = tuple({"market": f"m{n}"} for n in range(len(positives)))
-    return Cells(names, shards.sum(1), shards, ("approve", "review", "block", "escalate"), (), paired=True, clustered=True)
+    return Cells(
+        names, shards.sum(1), shards, ("approve", "review", "block", "escalate"), (), paired=True, clustered=True
+    )
 
 
 def judged(one, found, counts=None):
@@ -110,7 +112,10 @@ def test_a_relative_margin_is_a_share_of_the_baseline():
     assert row.verdict is Verdict.MARGINAL
 
 
-@pytest.mark.parametrize(("limit", "verdict"), [({"at_least": 0.5}, "PASS"), ({"at_least": 0.7}, "FAIL"), ({"at_least": 0.6}, "INCONCLUSIVE")])
+@pytest.mark.parametrize(
+    ("limit", "verdict"),
+    [({"at_least": 0.5}, "PASS"), ({"at_least": 0.7}, "FAIL"), ({"at_least": 0.6}, "INCONCLUSIVE")],
+)
 def test_a_budget_reads_the_candidate_against_its_limit(limit, verdict):
     (row,) = judged(spec("budget", margin=None, **limit), change(0.0))
     assert row.verdict.name == verdict, row.sentence
@@ -120,7 +125,13 @@ def test_a_budget_reads_the_candidate_against_its_limit(limit, verdict):
 def test_calibration_wants_observed_over_expected_near_one(expected, verdict):
     found = cells([[even(100, 0.6, 2), even(100, 0.6, 2)]], [even(100, 1, 5, 3)])
     scores = np.stack([found.shards.positives[..., 0] / expected * (1 + 0.02 * np.cos(np.arange(SHARDS)))] * 2, axis=-1)
-    shards = Tally.of(found.shards.grid, {name: scores if name == "labelled_scores" else getattr(found.shards, name) for name in ("events", "positives", "negatives", "labelled_scores", "scores")})
+    shards = Tally.of(
+        found.shards.grid,
+        {
+            name: scores if name == "labelled_scores" else getattr(found.shards, name)
+            for name in ("events", "positives", "negatives", "labelled_scores", "scores")
+        },
+    )
     (row,) = judged(spec("calibration", "oe_ratio", log(1.25)), replace(found, shards=shards, whole=shards.sum(1)))
     assert row.verdict.name == verdict, row.sentence
 
@@ -200,7 +211,14 @@ def test_verdicts_take_the_worst_of_what_counts(rows, verdict):
 
 
 def test_a_gate_that_cannot_be_computed_is_no_data(tmp_path):
-    gate = {"id": "lag", "metric": "latency_p99", "comparison": "budget", "at_most": 200.0, "stages": ["replay"], "scope": "overall"}
+    gate = {
+        "id": "lag",
+        "metric": "latency_p99",
+        "comparison": "budget",
+        "at_most": 200.0,
+        "stages": ["replay"],
+        "scope": "overall",
+    }
     log = factory.decisions(400, seed=4)
     opened = factory.opened(factory.write(tmp_path / "r", log, factory.outcomes(log), gate=[gate]))
     (found,) = [r for r in review.review(opened, Stage.REPLAY, opened.cube.steps[-1]).rows if r.gate == "lag"]

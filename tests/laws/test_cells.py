@@ -38,7 +38,12 @@ def added(opened):
 @given(parts=st.integers(1, 7), seed=st.integers(0, 1000))
 def test_files_and_row_order_do_not_matter(parts, seed, log, whole, tmp_path_factory):
     mixed = log.sample(frac=1, random_state=seed)
-    folder = factory.write(tmp_path_factory.mktemp("cut") / "r", mixed, factory.outcomes(log).sample(frac=1, random_state=seed), parts=parts)
+    folder = factory.write(
+        tmp_path_factory.mktemp("cut") / "r",
+        mixed,
+        factory.outcomes(log).sample(frac=1, random_state=seed),
+        parts=parts,
+    )
     assert added(factory.opened(folder)) == added(whole)
 
 
@@ -60,7 +65,9 @@ def test_the_format_of_files_does_not_matter(log, whole, tmp_path, ending):
     for path in [*folder.rglob("*.parquet")]:
         frame = pd.read_parquet(path)
         target = path.with_suffix(f".{ending}")
-        frame.to_csv(target, index=False) if ending == "csv" else frame.to_json(target, orient="records", lines=True, date_format="iso", double_precision=15)
+        frame.to_csv(target, index=False) if ending == "csv" else frame.to_json(
+            target, orient="records", lines=True, date_format="iso", double_precision=15
+        )
         path.unlink()
     found, same = added(factory.opened(folder)), added(whole)
     assert [len(found[table]) for table in TABLES] == [len(same[table]) for table in TABLES]
@@ -143,16 +150,24 @@ def test_equal_versions_differ_by_exactly_nothing(log, tmp_path):
     opened = factory.opened(factory.write(tmp_path / "r", same, factory.outcomes(log)))
     stage, step = review.stage_of(opened, None), opened.cube.steps[-1]
     rows = review.measured(opened, stage, step, by=("market",))
-    assert {row.value for row in rows if row.version == "difference" and row.value is not None and row.metric != "psi"} == {0.0}
-    judged = [row for row in review.review(opened, stage, step).rows if row.gate in {"recall", "auc", "fpr", "alert_rate"}]
+    assert {
+        row.value for row in rows if row.version == "difference" and row.value is not None and row.metric != "psi"
+    } == {0.0}
+    judged = [
+        row for row in review.review(opened, stage, step).rows if row.gate in {"recall", "auc", "fpr", "alert_rate"}
+    ]
     assert {row.verdict.name for row in judged} <= {"PASS", "INCONCLUSIVE", "NODATA"}
 
 
 def test_policies_and_segment_cutoffs_decide_as_written(log, tmp_path):
-    rules = {"p1": {"rule": [{"when": [{"column": "amount", "op": ">", "value": 60}], "action": "block", "reason": "large"}]}}
+    rules = {
+        "p1": {"rule": [{"when": [{"column": "amount", "op": ">", "value": 60}], "action": "block", "reason": "large"}]}
+    }
     own = [{"where": {"market": "DE"}, "review": 0.5}, {"where": {"market": "DE", "surface": "web"}, "review": 0.2}]
     thresholds = {"t1": {"default": factory.CUTOFFS, "segment": own}}
-    opened = factory.opened(factory.write(tmp_path / "r", log, factory.outcomes(log), policy=rules, thresholds=thresholds))
+    opened = factory.opened(
+        factory.write(tmp_path / "r", log, factory.outcomes(log), policy=rules, thresholds=thresholds)
+    )
     review_at = np.select([(log["market"] == "DE") & (log["surface"] == "web"), log["market"] == "DE"], [0.2, 0.5], 0.3)
     score = log["candidate_score"]
     wanted = np.select([log["amount"] > 60, score >= 0.7, score >= review_at], ["block", "block", "review"], "approve")

@@ -14,7 +14,9 @@ UNITS = {"hour": "h", "day": "D", "week": "W-SUN", "month": "M"}
 
 def label(event, told, rules, moment):
     """Return 1, 0 or None: the latest matching outcome by then, positive first at equal times, then silence."""
-    known = sorted((at, value == "fraud") for at, value in told if event <= at <= moment and value in {"fraud", "legit"})
+    known = sorted(
+        (at, value == "fraud") for at, value in told if event <= at <= moment and value in {"fraud", "legit"}
+    )
     if known:
         return int(known[-1][1])
     silent = rules["silence"] == "negative" and event + pd.Timedelta(days=rules["maturity_days"]) <= moment
@@ -25,7 +27,10 @@ def label(event, told, rules, moment):
 def histories(draw):
     """Draw a few events, each with outcomes at any time after it (or a little before), some of them changing the label."""
     events = draw(st.lists(st.integers(0, 40 * 24), min_size=1, max_size=12))
-    told = [draw(st.lists(st.tuples(st.integers(-20, 30 * 24), st.sampled_from(["fraud", "legit", "open"])), max_size=3)) for _ in events]
+    told = [
+        draw(st.lists(st.tuples(st.integers(-20, 30 * 24), st.sampled_from(["fraud", "legit", "open"])), max_size=3))
+        for _ in events
+    ]
     rules = {"silence": draw(st.sampled_from(["unknown", "negative"])), "maturity_days": draw(st.integers(0, 20))}
     return events, told, rules, draw(st.sampled_from(list(UNITS)))
 
@@ -43,7 +48,9 @@ def test_labels_as_of_every_step_follow_the_rules(case, tmp_path_factory):
     ]
     outcomes = pd.DataFrame(rows) if rows else None
     folder = tmp_path_factory.mktemp("r") / "r"
-    opened = factory.opened(factory.write(folder, log, outcomes, labels=factory.tables()["labels"] | rules | {"steps": unit}))
+    opened = factory.opened(
+        factory.write(folder, log, outcomes, labels=factory.tables()["labels"] | rules | {"steps": unit})
+    )
     for step in opened.cube.steps:
         check_step(opened, step, list(zip(times, told, strict=True)), rules)
 
@@ -53,7 +60,11 @@ def check_step(opened, step, events, rules):
     mature_by = pd.Timedelta(days=rules["maturity_days"])
     for mature in (False, True):
         cells = opened.cube.slice(review.stage_of(opened, None), step, (((), ()),), mature=mature)
-        got = [0, 0, 0] if not cells.segments else [int(getattr(cells.whole, name)[0, 0]) for name in ("events", "positives", "negatives")]
+        got = (
+            [0, 0, 0]
+            if not cells.segments
+            else [int(getattr(cells.whole, name)[0, 0]) for name in ("events", "positives", "negatives")]
+        )
         entered = [(at, mine) for at, mine in events if at <= moment]
         said = [
             label(at, [(at + pd.Timedelta(hours=after), value) for after, value in mine], rules, moment)
@@ -73,7 +84,13 @@ def test_outcomes_before_their_event_are_set_aside_and_unknown_events_pend(tmp_p
     assert (report["read"], report["accepted"], report["quarantined"], report["pending"]) == (50, 49, 1, 1)
     assert report["reasons"] == {"observed before its event": 1}
     assert opened.cube.quarantined(10) == [
-        {"file": "outcomes/00.parquet", "row": 1, "column": "observed_at", "value": "", "rule": "observed before its event"}
+        {
+            "file": "outcomes/00.parquet",
+            "row": 1,
+            "column": "observed_at",
+            "value": "",
+            "rule": "observed before its event",
+        }
     ]
 
 

@@ -13,7 +13,10 @@ from tests import factory
 
 EXACT = 1e-8
 # METHODS 0.9, for bins of 1/64 log-odds (one dimension) and of 1/8 (two), at the sizes used here.
-BINNED = {1: {"auc": 3e-4, "average_precision": 3e-3, "ks": 6e-3, "cox": 2e-3}, 2: {"auc": 4e-3, "average_precision": 2e-2, "ks": 4e-2, "cox": 3e-2}}
+BINNED = {
+    1: {"auc": 3e-4, "average_precision": 3e-3, "ks": 6e-3, "cox": 2e-3},
+    2: {"auc": 4e-3, "average_precision": 2e-2, "ks": 4e-2, "cox": 3e-2},
+}
 
 
 @pytest.fixture(scope="module")
@@ -82,14 +85,19 @@ def test_metrics_equal_independent_libraries_on_raw_rows(opened, log, by, versio
         for name, value in exact.items():
             assert found[name, version, key].value == pytest.approx(value, abs=EXACT), (name, key)
         for name, (value, kind) in binned.items():
-            assert found[name, version, key].value == pytest.approx(value, abs=BINNED[max(len(by), 1)][kind]), (name, key)
+            assert found[name, version, key].value == pytest.approx(value, abs=BINNED[max(len(by), 1)][kind]), (
+                name,
+                key,
+            )
 
 
 def test_disagreement_and_differences_equal_counts_on_raw_rows(opened, log):
     found = measured(opened, "market")
     for (market,), part in log.groupby(["market"]):
         old, new = (factory.actions(part[f"{v}_score"]) for v in ("baseline", "candidate"))
-        assert found["disagreement_rate", "difference", (market,)].value == pytest.approx((old != new).mean(), abs=EXACT)
+        assert found["disagreement_rate", "difference", (market,)].value == pytest.approx(
+            (old != new).mean(), abs=EXACT
+        )
         bad = part["bad"].to_numpy()
         change = (new[bad] != "approve").mean() - (old[bad] != "approve").mean()
         assert found["recall", "difference", (market,)].value == pytest.approx(change, abs=EXACT)
@@ -157,7 +165,9 @@ def test_points_are_ranked_and_cut_in_their_own_unit_and_direction(tmp_path, dir
         log[f"{version}_score"] = risk if direction == "riskier" else 1150 - risk
     score = {"scale": "points", "min": 300, "max": 850, "step": 1, "higher_is": direction}
     cut = 500.0 if direction == "riskier" else 650.0
-    folder = factory.write(tmp_path / "r", log, factory.outcomes(log), score=score, thresholds={"t1": {"default": {"review": cut}}})
+    folder = factory.write(
+        tmp_path / "r", log, factory.outcomes(log), score=score, thresholds={"t1": {"default": {"review": cut}}}
+    )
     found = measured(factory.opened(folder))
     signed = log["candidate_score"] * (1 if direction == "riskier" else -1)
     alert = log["candidate_score"] >= cut if direction == "riskier" else log["candidate_score"] <= cut

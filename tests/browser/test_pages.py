@@ -1,0 +1,132 @@
+"""The real app on the real demo in a real browser: cold links, both themes, both widths, the way from red to a decision."""
+
+import re
+
+import pytest
+
+from release_core import demo
+from tests.browser import conftest as harness
+
+PAGES = ("", "score_drift", "segments", "cutoffs", "calibration", "labels", "data_health", "sign_off", "history")
+
+
+@pytest.fixture(scope="module")
+def address(_browser_possible, tmp_path_factory):
+    """Give the address of the app on a demo of its own, with an empty ledger: `window` opens on it."""
+    root = tmp_path_factory.mktemp("app")
+    demo.build(root / "releases", only=["credit-model", "credit-mixed"])
+    patch = pytest.MonkeyPatch()
+    patch.setenv("RELEASE_REVIEW_CACHE", str(root / "cache"))
+    patch.setenv("RELEASE_REVIEW_LEDGER", str(root / "ledger.sqlite"))
+    with harness.serving(root / "releases") as address:
+        yield address
+    patch.undo()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", [harness.WIDE, harness.NARROW], ids=["wide", "narrow"])
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_opens_from_a_cold_deep_link(path, size, theme, window):
+    page = window(size, theme).open(f"/{path}?release=credit-model&as_of=2005-08&in_replay_set=Jun-Jul")
+    assert page.locator("h1").first.inner_text()
+    assert page.locator('[data-testid="stException"], .rr-problem').count() == 0
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth + 1")
+    assert "as_of=2005-08" in page.url
+
+
+def test_the_first_page_gives_the_verdict_and_where_the_harm_is(window):
+    page = window().open("/")
+    banner = page.locator(".rr-banner").inner_text()
+    assert "Do not advance" in banner
+    assert "the harm is in the segments" in banner
+    assert "Recall in age band 25 and under" in banner
+
+
+def test_from_the_red_verdict_to_one_slice_takes_two_clicks(window):
+    one = window()
+    page = one.open("/")
+    page.get_by_text("Look into age band 25 and under").first.click(delay=90)
+    page.wait_for_url(re.compile("/segments"))
+    one.settle()
+    assert page.locator("h1").inner_text() == "Segments"
+    table = page.locator(".rr-table").first.inner_text()
+    assert "Recall" in table
+    assert "age band 25 and under" in page.locator(".rr-table caption").first.inner_text()
+
+
+def test_clicking_a_row_of_the_forest_looks_into_that_segment(window):
+    one = window()
+    page = one.open("/segments?release=credit-model&split=limit+tier")
+    before = page.locator(".rr-table caption").first.inner_text()
+    points = page.locator(".chart .scatterlayer .point")
+    points.last.click(force=True, delay=90)
+    page.wait_for_function("text => document.querySelector('.rr-table caption').innerText !== text", arg=before)
+    assert "limit tier" in page.locator(".rr-table caption").first.inner_text()
+
+
+def test_another_as_of_time_changes_the_numbers_and_the_link(window):
+    one = window()
+    page = one.open("/labels?release=credit-model")
+    before = page.locator(".rr-lead").inner_text()
+    handle = page.locator('[data-testid="stSidebar"]').get_by_role("slider")
+    handle.focus()
+    handle.press("ArrowLeft")
+    page.wait_for_function("text => document.querySelector('.rr-lead').innerText !== text", arg=before)
+    assert "2005-08-31" in page.locator(".rr-lead").inner_text()
+    assert "as_of=2005-08" in page.url
+
+
+def test_another_cutoff_changes_what_is_compared(window):
+    one = window()
+    page = one.open("/cutoffs?release=credit-model")
+    field = page.get_by_label("What if alerts began at a score of")
+    field.fill("0.3")
+    field.press("Enter")
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('caption')].some(c => /began at 0\\.(29|30)/.test(c.innerText))"
+    )
+    assert "cutoff=0.3" in page.url
+
+
+def test_a_link_to_nothing_says_so(window):
+    page = window().open("/?release=credit-modle")
+    page.get_by_text("which does not exist").wait_for()
+
+
+def test_definition_data_and_sql_are_one_click_away(window):
+    one = window()
+    page = one.open("/score_drift?release=credit-model")
+    page.get_by_text("Definition, data, SQL").first.click(delay=90)
+    page.get_by_role("button", name="CSV").first.wait_for()
+    assert "select" in page.locator("code").first.inner_text()
+
+
+def test_a_mixed_release_is_refused_on_screen(window):
+    page = window().open("/?release=credit-mixed")
+    assert page.get_by_text("Refused: split it into releases of one kind").is_visible()
+
+
+def test_a_no_go_is_recorded_and_shown_in_history_with_its_chain(window):
+    one = window()
+    page = one.open("/sign_off?release=credit-model")
+    page.get_by_role("textbox", name="Your name").fill("A. Lee")
+    page.get_by_role("textbox", name="Your role").fill("risk_analyst")
+    page.get_by_role("textbox", name="Reason").fill("Young clients and small limits lose recall.")
+    page.get_by_role("textbox", name="Reason").blur()
+    one.settle()
+    page.get_by_role("button", name="Record decision").click(delay=90)
+    dialog = page.get_by_role("dialog")
+    confirm = dialog.get_by_label("Type credit-model to confirm")
+    confirm.fill("credit-model")
+    confirm.press("Enter")
+    record = dialog.get_by_role("button", name="Record", exact=True)
+    record.wait_for()
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('[role=dialog] button')].some(b => b.innerText.trim() === 'Record' && !b.disabled)"
+    )
+    record.click(delay=90)
+    page.get_by_text("Record 1 is in the ledger").wait_for()
+    page = one.open("/history?release=credit-model")
+    assert "The chain holds: every one of 1 records" in page.locator(".rr-banner").inner_text()
+    assert "A. Lee" in page.locator(".rr-table").first.inner_text()
+    assert "the manifest is unchanged and the data is unchanged" in page.locator("body").inner_text()
