@@ -27,7 +27,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 def main(words: list[str]) -> int:
     """Run the chosen steps, pytest last, and return 0 only if all of them passed."""
     sys.path[0] = str(ROOT)  # instead of this folder, whose names are those of the tests
-    from release_core import environment  # noqa: PLC0415
+    from release_core import environment
 
     steps, extra = chosen(words)
     try:

@@ -60,7 +60,7 @@ def outcomes(log: pd.DataFrame, seed: int = 1) -> pd.DataFrame:
     )
 
 
-def tables(**changes: Any) -> dict[str, Any]:  # noqa: ANN401
+def tables(**changes: Any) -> dict[str, Any]:
     """Return a manifest of a model release as nested tables, with whole tables replaced by `changes`."""
     common = {"calibration": "c1", "thresholds": "t1", "policy": "p1"}
     base: dict[str, Any] = {
@@ -88,7 +88,7 @@ def tables(**changes: Any) -> dict[str, Any]:  # noqa: ANN401
     return base | changes
 
 
-def write(folder: Path, log: pd.DataFrame, told: pd.DataFrame | None = None, *, parts: int = 1, **changes: Any) -> Path:  # noqa: ANN401
+def write(folder: Path, log: pd.DataFrame, told: pd.DataFrame | None = None, *, parts: int = 1, **changes: Any) -> Path:
     """Write a release folder: the log in `parts` Parquet files, its outcomes in one, and the manifest."""
     for name in ("decisions", "outcomes"):
         (folder / name).mkdir(parents=True, exist_ok=True)

@@ -42,7 +42,7 @@ def chromium() -> str | None:
 def missing() -> str:
     """Return what has to be installed before these tests can run, or an empty text."""
     try:
-        import playwright  # noqa: F401, PLC0415
+        import playwright  # noqa: F401
     except ImportError:
         return "the Python package playwright (see tests/requirements.txt)"
     return "" if chromium() else "the browser Chromium (Debian: sudo apt-get install chromium)"
@@ -132,7 +132,7 @@ class Window:
 @contextmanager
 def driven() -> Iterator[Any]:
     """Give one Chromium under Playwright's control."""
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415
+    from playwright.sync_api import sync_playwright
 
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium(), args=FLAGS)

@@ -10,8 +10,8 @@ from release_core.release import Verdict
 
 
 def page():
-    from pages.frame import show  # noqa: PLC0415
-    from release_core.errors import NotFound, Problem  # noqa: PLC0415
+    from pages.frame import show
+    from release_core.errors import NotFound, Problem
 
     show.banner("FAIL", "<script>alert(1)</script> fails", "a & b", ["<i>point</i>"])
     columns = [

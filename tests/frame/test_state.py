@@ -13,11 +13,11 @@ OFFERED = {"release": ["credit-model", "credit-mixed"], "stage": ["replay", "can
 
 
 def sidebar():
-    from types import SimpleNamespace  # noqa: PLC0415
+    from types import SimpleNamespace
 
-    import streamlit as st  # noqa: PLC0415
+    import streamlit as st
 
-    from pages.frame import state  # noqa: PLC0415
+    from pages.frame import state
 
     cards = [SimpleNamespace(id=i, title=i, kind="model", problem=e) for i, e in (("a", ""), ("b", ""), ("c", "torn"))]
     source = SimpleNamespace(
