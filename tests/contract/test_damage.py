@@ -147,12 +147,12 @@ def test_bad_json_lines_cost_their_own_row(check_bytes):
         JSON % (1, "0.5") + "{bad\n" + "[1]\n" + "\n" + JSON % (4, "NaN") + JSON % (5, "0.5") + '{"event_id": "e6"'
     )
     report, good, bad = check_bytes(content, "day.jsonl")
-    assert [(row["row"], row["event_id"]) for row in good] == [(1, "e1"), (5, "e5")]
+    assert [(row["row"], row["event_id"]) for row in good] == [(1, "e1"), (6, "e5")]  # the number of the line
     assert faults(bad) == [
         (2, "{bad", "not valid JSON"),
         (3, "[1]", "not a JSON object"),
-        (4, "NaN", "score NaN or infinite"),
-        (6, '{"event_id": "e6"', "not valid JSON"),
+        (5, "NaN", "score NaN or infinite"),
+        (7, '{"event_id": "e6"', "not valid JSON"),
     ]
     assert (report.read, report.accepted) == (6, 2)
 

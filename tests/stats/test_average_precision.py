@@ -79,3 +79,11 @@ def test_average_precision_leading_axes():
     together = average_precision(pos, neg, tied)
     for index in np.ndindex(2, 3):
         np.testing.assert_allclose(together[index], average_precision(pos[index], neg[index], tied[index]), rtol=1e-12)
+
+
+@pytest.mark.parametrize("above", [1, 62, 63, 64, 65, 200, 5_000])
+def test_average_precision_at_any_depth_equals_the_sum_over_ranks(above):
+    ranks = np.arange(1, 6)
+    expected = 2 / 5 * ((1 + 1 + (ranks - 1) / 4) / (above + ranks)).sum()
+    found = 3 * average_precision([2, 1], [3, above - 1]) - average_precision([0, 1], [0, above - 1])
+    np.testing.assert_allclose(found, expected, rtol=1e-11)
