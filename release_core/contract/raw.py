@@ -181,7 +181,10 @@ def _delimited(file: LogFile) -> Raw:
 def _lines(cursor: Cursor, file: LogFile, folder: Path) -> Raw:
     """Read the objects into the cursor's table `_lines` and list the members that they have."""
     path: dict[str, object] = {"path": literal_path(file.path)}
-    create = "create or replace temp table _lines as select _row, line, {fault} as _fault from ({rows})"
+    create = "create or replace temp table _lines as select _row, line, {fault} as _fault from ({rows}) "
+    create += (
+        "where trim(coalesce(line, '')) <> ''"  # an empty line is no row; the others keep the number of their line
+    )
     if file.ending == ".json" and _starts_with_bracket(file.path):
         cursor.execute(create.format(fault=FAULT, rows=ARRAY), path)
     else:
