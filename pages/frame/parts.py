@@ -50,13 +50,18 @@ def cards(rows: Sequence[Row]) -> None:
             st.metric(
                 row["title"],
                 value,
-                None if alone or row["difference"] is None else digits.difference(row["difference"], row["unit"]),
+                None if alone or row["difference"] is None else _signed(row),
                 delta_color=ARROWS.get(row["better"], "off"),
                 border=True,
                 help=f"95 % interval of the {'value' if alone else 'difference'}: "
                 f"{digits.interval(row['low'], row['high'], row['unit'], of_difference=not alone)}; n = {digits.count(row['n'])}; "
                 f"{row['method'] or row['reason']}",
             )
+
+
+def _signed(row: Row) -> str:
+    """Return a card's change with the plain minus by which the card tells up from down."""
+    return digits.difference(row["difference"], row["unit"]).replace(digits.MINUS, "-")
 
 
 def pairs(facts: dict[str, str]) -> list[Row]:

@@ -131,6 +131,12 @@ def test_a_cutoff_in_the_link_is_the_one_that_is_compared(show):
     assert "What if alerts began at 0.5" in words(app)
 
 
+def test_a_card_points_down_where_the_candidate_is_lower(show):
+    deltas = [card.delta for card in show("overview", release="small").metric if card.delta]
+    assert deltas
+    assert all(delta[0] in "+-" for delta in deltas)
+
+
 def test_what_data_says_is_escaped(show, releases, tmp_path):
     evil = "<script>alert(1)</script>"
     log = factory.decisions(300, seed=32)
