@@ -365,7 +365,8 @@ class Release:
     @property
     def actions(self) -> tuple[str, ...]:
         """Return every action that can occur: the usual four, then those that the policies add."""
-        added = [rule.action for policy in self.policies.values() for rule in policy.rules]
+        policies = self.policies.values()
+        added = [*(a for p in policies for a in p.actions), *(rule.action for p in policies for rule in p.rules)]
         return tuple(dict.fromkeys((*ACTIONS, *added)))
 
     @property

@@ -60,6 +60,12 @@ def stage_of(opened: Opened, name: str | None) -> Stage:
     return Stage(str(name))
 
 
+def known_metrics(release: Release) -> dict[str, Metric]:
+    """Return the metrics of a release by name, those not known for its kind of score included."""
+    probability = release.scale.name == "probability"
+    return metrics.table(release.actions, release.cutoff_ids, probability=probability)
+
+
 def review(opened: Opened, stage: Stage, step: int) -> Review:
     """Return every verdict of a stage as of a step; the same question is answered from memory."""
     return _review(opened, stage, step)
@@ -69,7 +75,7 @@ def review(opened: Opened, stage: Stage, step: int) -> Review:
 def _review(opened: Opened, stage: Stage, step: int) -> Review:
     release, cube = opened.release, opened.cube
     cells = cube.slice(stage, step, judged_groups(release, several=len(cube.replay_sets(stage)) > 1))
-    known = metrics.table(cells.actions, cells.cutoffs)
+    known = known_metrics(opened.release)
     changed = tuple(changes.changed(release, cube))
     facts = _facts(opened, stage, step, changed)
     rows: list[GateRow] = []
@@ -153,7 +159,7 @@ def _scenario(opened: Opened, stage: Stage, step: int, scenario: Scenario) -> tu
     cells = opened.cube.slice(stage, step, (((), ((dim, "yes"),)),))
     if not cells.segments:
         return scenario.id, Verdict.NODATA, "no event of this scenario is in the logs.", 0
-    return gates.scenario(scenario, cells, metrics.table(cells.actions, cells.cutoffs))
+    return gates.scenario(scenario, cells, known_metrics(opened.release))
 
 
 def measured(
@@ -173,6 +179,6 @@ def measured(
         Unanswerable: more than two dimensions.
     """
     cells = opened.cube.slice(stage, step, ((tuple(by), tuple((where or {}).items())),), mature=mature)
-    known = metrics.table(cells.actions, cells.cutoffs)
+    known = known_metrics(opened.release)
     chosen = [metrics.find(known, name) for name in names] if names else list(known.values())
     return metrics.rows(cells, chosen)

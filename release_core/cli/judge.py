@@ -7,7 +7,6 @@ import sys
 import click
 
 from release_core import library, report, review
-from release_core import metrics as measures
 from release_core.errors import NotFound, Problem
 from release_core.evidence import evidence
 from release_core.release import Verdict
@@ -58,7 +57,7 @@ def metrics(
         where=dict(map(_pair, where)),
         names=names,
     )
-    known = measures.table(opened.release.actions, opened.release.cutoff_ids)
+    known = review.known_metrics(opened.release)
     click.echo(report.TABLES[form](rows, {name: metric.unit for name, metric in known.items()}))
     return 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from release_core.release import ACTIONS, MISSING, VERSIONS, Stage
+from release_core.release import MISSING, VERSIONS, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -94,7 +94,7 @@ def _decisions(release: Release) -> tuple[Column, ...]:
         Column("replay_set", "text", missing=""),
         Column("entity_id", "text"),
     )
-    taken = Column("action_taken", "word", words=_same(_actions(release)))
+    taken = Column("action_taken", "word", words=_same(release.actions))
     by_field = zip(_fields(release, "baseline"), _fields(release, "candidate"), strict=True)
     (scores, actions, *others) = list(by_field)
     tail = (Column("amount", "number"), *scores, *actions, taken, *(column for pair in others for column in pair))
@@ -143,7 +143,7 @@ def _values(condition: Condition) -> tuple[object, ...]:
 
 def _fields(release: Release, version: str) -> tuple[Column, ...]:
     prefix = f"{version}_" if version else ""
-    actions = _same(_actions(release))
+    actions = _same(release.actions)
     return tuple(
         Column(
             prefix + name,
@@ -159,11 +159,6 @@ def _fields(release: Release, version: str) -> tuple[Column, ...]:
 
 def _stage() -> Column:
     return Column("stage", "word", needed=True, words=_same(tuple(Stage)))
-
-
-def _actions(release: Release) -> tuple[str, ...]:
-    declared = (rule.action for policy in release.policies.values() for rule in policy.rules)
-    return tuple(dict.fromkeys((*ACTIONS, *declared)))
 
 
 def _version_words(release: Release) -> tuple[tuple[str, str], ...]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from release_core.frames import GateRow, segment_text
+from release_core.metrics.values import unmapped
 from release_core.release import Comparison, Verdict
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ def told(row: GateRow, spec: GateSpec, metric: Metric, interval: tuple[float, fl
 
 
 def _lack(row: GateRow, metric: Metric) -> str:
+    if metric.value is unmapped:
+        return "scores are points, for which no probability is declared"
     labelled = f"{row.n:,} labelled events, {row.positives:,} of them bad" if metric.labels else f"{row.n:,} events"
     return f"no verdict on {labelled}" if row.n else "no evidence: no labelled event" if metric.labels else "no event"
 

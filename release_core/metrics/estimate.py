@@ -264,6 +264,8 @@ def _known(value: float) -> float | None:
 
 
 def _reason(one: Estimate, place: tuple[int, int], value: float | None, low: float | None) -> str:
+    if value is None and one.metric.value is v.unmapped:
+        return "scores are points, for which no probability is declared"
     if value is None:
         if one.n[place] == 0:
             return "no labelled event in the denominator" if one.metric.labels else "no event in the denominator"

@@ -5,7 +5,7 @@ Adding a metric is one row here (and one function in values.py if it is new in k
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from release_core.errors import NotFound, Problem
@@ -179,7 +179,7 @@ ROWS = (
     ),
     Metric(
         "mean_score", "Mean score", "calibration", "score", "", "Mean score of all events, labelled or not.", SUMS,
-        v.mean_score, v.events,
+        v.mean_score, v.events, probability=True,
     ),
     _ranking("auc", "AUC", v.auc, "higher", "Chance that a positive scores above a negative, ties counting half.",
              f"Mann-Whitney {BINS}, b1"),
@@ -223,13 +223,18 @@ ROWS = (
 METRICS = {metric.name: metric for metric in ROWS}
 
 
-def table(actions: Sequence[str] = ACTIONS, cutoffs: Sequence[str] = ()) -> dict[str, Metric]:
+def table(
+    actions: Sequence[str] = ACTIONS, cutoffs: Sequence[str] = (), *, probability: bool = True
+) -> dict[str, Metric]:
     """Return the metrics by name, with one `share_above:<cutoff id>` per registered cutoff.
 
-    Actions that a policy adds count as alerts.
+    Actions that a policy adds count as alerts. Where scores are no probabilities, metrics that need them are not known.
     """
     above = {f"{ABOVE}:{name}": _share_above(name, number) for number, name in enumerate(cutoffs)}
-    return {metric.name: metric for metric in _with_actions(tuple(actions))} | above
+    found = {metric.name: metric for metric in _with_actions(tuple(actions))} | above
+    if probability:
+        return found
+    return {name: replace(m, value=v.unmapped, bins=False) if m.probability else m for name, m in found.items()}
 
 
 def _with_actions(actions: tuple[str, ...]) -> tuple[Metric, ...]:

@@ -119,6 +119,11 @@ def mcb_log_loss(tally: Tally) -> Array:
     return corp.corp_log_loss(tally.positive, tally.positive + tally.negative, log_loss(tally)).mcb
 
 
+def unmapped(tally: Tally) -> Array:
+    """Return NaN: what a metric of probabilities is worth for scores in points, which claim none."""
+    return np.full(tally.events.shape, np.nan)
+
+
 def taken(tally: Tally, actions: tuple[int, ...], population: int) -> Array:
     """Return how many events of a population (see frames.py) got one of these actions."""
     return tally.actions[..., list(actions), population].sum(-1)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from release_core import metrics, review
+from release_core import review
 from release_core.charts.chart import Caption
 from release_core.charts.digits import count
 from release_core.charts.style import Score
@@ -63,7 +63,7 @@ class View:
 
     def known(self) -> dict[str, Metric]:
         """Return the metrics of this release by name."""
-        return metrics.table(self.release.actions, self.release.cutoff_ids)
+        return review.known_metrics(self.release)
 
     def rows(self, names: Sequence[str], *by: str) -> list[MetricRow]:
         """Return the metric rows of the choice."""

@@ -173,6 +173,9 @@ def test_points_are_ranked_and_cut_in_their_own_unit_and_direction(tmp_path, dir
     alert = log["candidate_score"] >= cut if direction == "riskier" else log["candidate_score"] <= cut
     assert found["auc", "candidate", ()].value == pytest.approx(sk.roc_auc_score(log["bad"], signed), abs=1e-12)
     assert found["alert_rate", "candidate", ()].value == pytest.approx(alert.mean())
+    for name in ("oe_ratio", "brier", "calibration_slope", "mcb_brier", "mean_score"):
+        row = found[name, "candidate", ()]
+        assert (row.value, row.reason) == (None, "scores are points, for which no probability is declared")
 
 
 def test_rare_positives_keep_their_auc(tmp_path):
