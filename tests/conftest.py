@@ -1,0 +1,11 @@
+"""What holds for every test."""
+
+import sys
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def main_module(monkeypatch):
+    """Give the main module back: a page under test takes its place, and spawned processes would run that page again."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
