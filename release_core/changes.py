@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from release_core.cube import REPLAY_SET
+from release_core.frames import segment_text
 from release_core.release import CUTOFF_ACTIONS, Kind, Stage
 from release_core.stats import drift, grid
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from release_core.cube.cube import Cube
-    from release_core.frames import Array, Cells
+    from release_core.frames import Array, Cells, Segment
     from release_core.release import CutoffTable, Release
 
 EVENTS, CANDIDATE = 0, 1
@@ -44,7 +47,7 @@ def differing(release: Release, cube: Cube, table: CutoffTable) -> list[str]:
     where = ((REPLAY_SET, table.replay_set),) if table.replay_set else ()
     by = (table.carried_by,) if table.carried_by else ()
     cells = cube.slice(Stage.REPLAY, cube.steps[-1], ((by, where),))
-    wrong = []
+    wrong = _unproven(table, cells.segments)
     for place, segment in enumerate(cells.segments):
         own = {dim: value for dim, value in segment.items() if dim == table.carried_by}
         for action in CUTOFF_ACTIONS:
@@ -52,6 +55,13 @@ def differing(release: Release, cube: Cube, table: CutoffTable) -> list[str]:
             if stated is not None:
                 wrong += _compare(release, cells, place, (table, action, stated))
     return wrong
+
+
+def _unproven(table: CutoffTable, segments: Sequence[Segment]) -> list[str]:
+    """Return a sentence for every row of a table that the recomputation never meets, so that it proves nothing of it."""
+    met = [{table.carried_by: segment[table.carried_by]} for segment in segments] if table.carried_by else []
+    missed = [segment_text(dict(row.where)) for row in table.segments if dict(row.where) not in met]
+    return [f"the replay cannot tell {table.id}'s cutoffs of {name}" for name in missed]
 
 
 def _stated(table: CutoffTable, segment: dict[str, str], action: str) -> float | None:

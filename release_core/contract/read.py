@@ -11,7 +11,7 @@ from release_core.contract.columns import columns
 from release_core.contract.demands import judged_notes, supply, wrong_throughout
 from release_core.contract.judge import judge, split
 from release_core.contract.layout import KEYS, set_repeats_aside, widen
-from release_core.contract.raw import open_raw
+from release_core.contract.raw import literal_path, open_raw
 from release_core.contract.rules import WHOLESALE
 from release_core.errors import LimitReached, Problem, SourceError
 from release_core.store import quote
@@ -144,10 +144,14 @@ def _problem(file: LogFile, error: SourceError) -> Problem:
     )
 
 
-def _broken(file: LogFile, found: str) -> Problem:
+def _broken(file: LogFile, reason: str) -> Problem:
+    """Return the problem of a file that nobody can read, with the reader's own reason, free of this machine's paths."""
+    for path in (str(file.path), literal_path(file.path)):
+        reason = reason.replace(path, file.relative)
+    legible = "".join(char if char.isprintable() else "?" for char in reason)
     return Problem(
         file.relative,
-        found.replace(str(file.path), file.relative),
-        "a complete file that can be read",
+        f"a file that cannot be read ({legible})",
+        "a complete file",
         "Write it again, under a name that ends in .tmp until it is whole. All other files are used.",
     )

@@ -80,7 +80,7 @@ def _fates(cursor: Cursor) -> dict[str, Any]:
     pending = cursor.rows("select part, count(*) as n from fate where first_event is null group by part")
     touched = cursor.rows(
         """
-        select e.part, count(*) as n, bit_xor(hash(o.event_id, o.outcome, o.value, o.observed_at)) as mark
+        select e.part, count(*) as n, sum(hash(o.event_id, o.outcome, o.value, o.observed_at)) as mark
         from e join o on o.event_id = e.event_id group by e.part
         """
     )

@@ -225,7 +225,7 @@ def _added(table: str) -> str:
 
 def _cap(release: Release, cursor: Cursor, table: str, rows: str) -> bool:
     """Make the view `capped` of the cells, in which rare values of crowded dimensions read "(other)"; return if any."""
-    if table == "score":
+    if table == cells.TABLES[0]:
         _find_crowded(release, cursor, rows)
     crowded = cursor.rows("select count(*) as n from crowded")[0]["n"]
     if not crowded or '"by"' not in cells.KEYS[table]:
@@ -248,7 +248,7 @@ def _find_crowded(release: Release, cursor: Cursor, rows: str) -> None:
         select dim, value from (
             select dim, value, row_number() over (partition by dim order by n desc, value) as place from (
                 select "by" as dim, v1 as value, sum(n) as n
-                from ({rows}) where label < 0 and version = 0 and "by" <> '' group by "by", v1
+                from ({rows}) where label < 0 and "by" <> '' group by "by", v1
             )
         ) where place > {release.segments.cap}
         """

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from release_core.release import Release
 
 FRAME = "stage, arm, ramp_step, replay_set, label, since, until, settled"
-TABLES = ("score", "shard", "pair", "age", "watch", "checks")
+# Pairs first: they hold every event, so they tell which values of a dimension are crowded.
+TABLES = ("pair", "score", "shard", "age", "watch", "checks")
 # What the cells of a part are keyed by, and what adds when cells of different parts meet.
 KEYS = {
     "score": f'"by", v1, v2, {FRAME}, version, bin, band',

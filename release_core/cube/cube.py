@@ -223,7 +223,8 @@ class Cube:
         Args:
             stage: the stage.
             step: the as-of step.
-            groups: each splits by some dimensions within a filter; a group without events gives no segment.
+            groups: each splits by some dimensions within a filter; a group without events gives no segment, all
+                events (neither split nor filter) always one.
             mature: whether labels count only once their event is mature (as gates read), or as soon as known.
         """
         fine = all(len(self.dimensions((*by, *dict(where)))) < MOST_DIMENSIONS for by, where in groups)
@@ -232,7 +233,7 @@ class Cube:
         pairs: list[Columns] = []
         for group in groups:
             columns = self._summed("pair", (stage, step, mature), group)
-            keys.append(np.unique(self._key(group[0], columns)))
+            keys.append(np.unique(self._key(group[0], columns)) if any(group) else np.zeros(1, np.int64))
             pairs.append(columns | {"segment": len(segments) + np.searchsorted(keys[-1], self._key(group[0], columns))})
             segments += [dict(group[1]) | self._named(group[0], key) for key in keys[-1].tolist()]
 

@@ -116,7 +116,7 @@ def _binned(release: Release, columns: Callable[[], Columns], size: tuple[int, .
         cells = columns()
         ids = _ids(cells["bin"])
         shape = (*size, len(VERSIONS), len(ids))
-        index = (*(cells[axis] for axis in axes), cells["version"], cells["bin"] - _first(ids))
+        index = (*(cells[axis] for axis in axes), cells["version"], cells["bin"] - ids[0])
         return np.stack([_kept(shape, index, cells[measure], unit, keep) for keep in _labels(cells)])
 
     def beyond() -> Columns:
@@ -142,10 +142,6 @@ def _binned(release: Release, columns: Callable[[], Columns], size: tuple[int, .
     return _Lazy({"n": counts, "amount": amounts, "score": sums("score"), "logit": sums("logit"), "above": beyond})
 
 
-def _first(ids: Array) -> int:
-    return int(ids[0]) if len(ids) else 0
-
-
 def grid_of(release: Release, ids: Array, per_unit: int) -> Grid:
     """Return the grid of bin numbers: log-odds, or the score values themselves where points are declared."""
     levels = release.scale.levels
@@ -155,7 +151,8 @@ def grid_of(release: Release, ids: Array, per_unit: int) -> Grid:
 
 
 def _ids(bins: Array) -> Array:
-    return np.arange(int(bins.min()), int(bins.max()) + 1) if len(bins) else np.arange(0)
+    """Return the bins from the first to the last that holds a score; one empty bin where none does."""
+    return np.arange(int(bins.min()), int(bins.max()) + 1) if len(bins) else np.arange(1)
 
 
 def _total(shape: tuple[int, ...], index: tuple[Array, ...], values: Array, unit: int) -> Array:

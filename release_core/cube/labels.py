@@ -16,11 +16,16 @@ EVENT, QUIET = -1, -2
 
 
 def label(rules: LabelRules, bound: Bound) -> str:
-    """Return SQL for the label that an outcome row gives: 1, 0, or null where no rule speaks of it."""
-    return (
-        f"case when {_matches(rules.positive, bound)} then 1 "
-        f"when {_matches(rules.negative, bound)} then 0 else null end"
-    )
+    """Return SQL for the label that an outcome row gives: 1, 0, or null where no rule speaks of it.
+
+    A rule that names a value goes before one that takes any: "chargeback=reversed" is an exception to "chargeback".
+    """
+    cases = [
+        f"when {_matches(tuple(rule for rule in found if (rule.value is None) is anything), bound)} then {value}"
+        for anything in (False, True)
+        for value, found in ((1, rules.positive), (0, rules.negative))
+    ]
+    return f"case {' '.join(cases)} else null end"
 
 
 def _matches(rules: tuple[OutcomeMatch, ...], bound: Bound) -> str:

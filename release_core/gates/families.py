@@ -24,7 +24,7 @@ REPLAY_SET = "replay_set"
 class Family:
     """Cells whose segments are judged together; `counts` flags those that bear on the stage's verdict.
 
-    `absent` are mandatory segments without a single event.
+    `absent` are segments that the gate must judge (mandatory, or named in its scope) without a single event.
     """
 
     cells: Cells
@@ -57,10 +57,16 @@ def _wanted(spec: GateSpec, segment: Segment) -> bool:
     dims = _dims(segment)
     if spec.scope == "overall":
         return not dims
-    if spec.scope.startswith("segment:"):
-        dim, _, value = spec.scope.removeprefix("segment:").partition("=")
-        return dims == {dim: value}
-    return True
+    own = _own(spec)
+    return tuple(dims.items()) == own if own else True
+
+
+def _own(spec: GateSpec) -> tuple[tuple[str, str], ...]:
+    """Return the one segment that a gate's scope names, as a sequence of none or one (dimension, value)."""
+    if not spec.scope.startswith("segment:"):
+        return ()
+    dim, _, value = spec.scope.removeprefix("segment:").partition("=")
+    return ((dim, value),)
 
 
 def _dims(segment: Segment) -> dict[str, str]:
@@ -73,16 +79,17 @@ def _family(spec: GateSpec, cells: Cells, declared: Segments, evidence: Array, w
         return Family(cells.pooled([(cells.segments[within[0]], within[:1])]), (True,))
     needed = spec.min_events if spec.min_events is not None else declared.min_events
     chosen = [n for n in within if _wanted(spec, cells.segments[n])]
-    small = [n for n in chosen if _small(cells.segments[n], declared, evidence[n] < needed)]
+    asked = (*declared.mandatory, *_own(spec))
+    small = [n for n in chosen if _small(cells.segments[n], asked, evidence[n] < needed)]
     groups = [(cells.segments[n], [n]) for n in chosen] + _others(cells, small)
     counts = [n not in small for n in chosen] + [True] * (len(groups) - len(chosen))
-    absent = _absent(spec, cells, declared, within) if len(within) > 1 else ()
+    absent = _absent(spec, cells, asked, within) if len(within) > 1 else ()
     return Family(cells.pooled(groups), tuple(counts), absent)
 
 
-def _small(segment: Segment, declared: Segments, few: bool) -> bool:  # noqa: FBT001 - private
+def _small(segment: Segment, asked: Sequence[tuple[str, str]], few: bool) -> bool:  # noqa: FBT001 - private
     dims = _dims(segment)
-    return bool(few and dims and not any(pair in declared.mandatory for pair in dims.items()))
+    return bool(few and dims and not any(pair in asked for pair in dims.items()))
 
 
 def _others(cells: Cells, small: Sequence[int]) -> list[tuple[Segment, Sequence[int]]]:
@@ -97,8 +104,10 @@ def _others(cells: Cells, small: Sequence[int]) -> list[tuple[Segment, Sequence[
     return named  # type: ignore[return-value]
 
 
-def _absent(spec: GateSpec, cells: Cells, declared: Segments, within: Sequence[int]) -> tuple[Segment, ...]:
+def _absent(
+    spec: GateSpec, cells: Cells, asked: Sequence[tuple[str, str]], within: Sequence[int]
+) -> tuple[Segment, ...]:
     present = [_dims(cells.segments[n]) for n in within]
     around = {d: v for n in within for d, v in cells.segments[n].items() if d == REPLAY_SET}
-    missing = [{dim: value} for dim, value in declared.mandatory if {dim: value} not in present]
+    missing = [{dim: value} for dim, value in dict.fromkeys(asked) if {dim: value} not in present]
     return tuple(around | segment for segment in missing if _wanted(spec, segment)) if spec.scope != "overall" else ()

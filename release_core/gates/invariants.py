@@ -238,7 +238,8 @@ def scenario(case: Scenario, cells: Cells, known: dict[str, Metric]) -> tuple[st
     value = float(metric.value(cells.whole)[0] if metric.compared else metric.value(cells.whole)[0, 1])
     least = -inf if case.at_least is None else case.at_least
     most = inf if case.at_most is None else case.at_most
-    bound = f"at least {case.at_least:g}" if case.at_least is not None else f"at most {case.at_most:g}"
+    limits = {"at least": case.at_least, "at most": case.at_most}
+    bound = " and ".join(f"{words} {limit:g}" for words, limit in limits.items() if limit is not None)
     verdict = Verdict.NODATA if isnan(value) else Verdict.PASS if least <= value <= most else Verdict.FAIL
     shown = "not known" if isnan(value) else f"{value:.4g}"
     return case.id, verdict, f"{metric.title} of the candidate is {shown}; {bound} required.", n

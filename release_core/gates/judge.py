@@ -6,7 +6,7 @@ passing is an intersection; L is a lower bound adjusted by Holm over the family,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -59,7 +59,14 @@ class _Shown:
 
 
 def judge(spec: GateSpec, metric: Metric, family: Family, min_events: int) -> list[GateRow]:
-    """Return the rows of a gate for one family, in the order of its segments; absent mandatory segments are NODATA."""
+    """Return the rows of a gate for one family, in the order of its segments; segments that it misses are NODATA."""
+    missing = [words.absent(spec, metric, segment) for segment in family.absent]
+    if not family.cells.segments:
+        return missing
+    if spec.at_least is not None and spec.at_most is not None:
+        limits = (replace(spec, at_most=None), replace(spec, at_least=None))
+        both = zip(*(judge(limit, metric, family, min_events) for limit in limits), strict=True)
+        return [max(pair, key=lambda row: row.verdict) for pair in both]
     one = estimate(
         family.cells, metric, TARGETS.get(metric.name) if spec.comparison is Comparison.CALIBRATION else None
     )
@@ -68,7 +75,7 @@ def judge(spec: GateSpec, metric: Metric, family: Family, min_events: int) -> li
     verdicts = [_verdict(spec, one, harm, n, min_events) for n in range(len(family.cells.segments))]
     shown = _Shown(harm, sign, side, metric.value(family.cells.whole), one.bounds(0.95))
     rows = [_row(spec, one, family, shown, n, verdicts[n]) for n in range(len(verdicts))]
-    return rows + [words.absent(spec, metric, segment) for segment in family.absent]
+    return rows + missing
 
 
 def _side(spec: GateSpec, one: Estimate) -> int:
@@ -80,15 +87,19 @@ def _side(spec: GateSpec, one: Estimate) -> int:
 
 def _harm(spec: GateSpec, one: Estimate, family: Family, side: int) -> tuple[Harm, int]:
     """Return the harm arrays and the sign that turns the metric's scale into the harm scale."""
-    lower_is_worse = one.metric.better == "higher" or (
-        spec.comparison is Comparison.BUDGET and spec.at_least is not None
-    )
-    sign = -1 if lower_is_worse and spec.comparison not in TWO_SIDED else 1
+    sign = _sign(spec, one.metric)
     value, margin = sign * one.value[:, side], _margin(spec, one, sign)
     low, high = _signed(one, 1 - spec.alpha, side, sign)
     levels = _levels(spec, one, family, (value, low, high, margin))
     adjusted = _signed(one, 1 - levels, side, sign)
     return Harm(value, low, high, *adjusted, margin), sign
+
+
+def _sign(spec: GateSpec, metric: Metric) -> int:
+    """Return -1 where less of the metric is worse: a budget's own limit says so, else the metric's direction."""
+    if spec.comparison is Comparison.BUDGET:
+        return -1 if spec.at_least is not None else 1
+    return -1 if metric.better == "higher" and spec.comparison not in TWO_SIDED else 1
 
 
 def _signed(one: Estimate, confidence: float | Array, side: int, sign: int) -> tuple[Array, Array]:

@@ -52,7 +52,7 @@ def place(segment: Segment) -> str:
     """
     dims = {dim: value for dim, value in segment.items() if dim != REPLAY_SET}
     name = segment_text(dims)
-    return f"{name} ({segment[REPLAY_SET]})" if REPLAY_SET in segment else name
+    return f"{name} ({segment[REPLAY_SET] or 'no replay set'})" if REPLAY_SET in segment else name
 
 
 def told(row: GateRow, spec: GateSpec, metric: Metric, interval: tuple[float, float]) -> GateRow:
@@ -153,7 +153,7 @@ def unknown(spec: GateSpec) -> GateRow:
 
 
 def absent(spec: GateSpec, metric: Metric, segment: Segment) -> GateRow:
-    """Return the row of a mandatory segment without a single event."""
+    """Return the row of a segment that must be judged, mandatory or named by the gate, without a single event."""
     return GateRow(
         gate=spec.id,
         title=spec.title or metric.title,
@@ -163,7 +163,7 @@ def absent(spec: GateSpec, metric: Metric, segment: Segment) -> GateRow:
         scope=spec.scope,
         segment=segment,
         verdict=Verdict.NODATA,
-        sentence=f"{metric.title} in {place(segment)}: no event of this mandatory segment is in the logs.",
+        sentence=f"{metric.title} in {place(segment)}: no event of this segment is in the logs.",
         confidence=1 - spec.alpha,
         margin=spec.margin,
     )

@@ -232,8 +232,8 @@ def _auc(metric: Metric, cells: Cells) -> Closed:
 
 def rows(cells: Cells, metrics: Sequence[Metric], confidence: float = 0.95) -> list[MetricRow]:
     """Return one row per metric, version (and difference) and segment, with two-sided intervals."""
-    found = []
-    for metric in metrics:
+    found: list[MetricRow] = []
+    for metric in metrics if cells.segments else ():
         one = estimate(cells, metric)
         low, high = one.bounds(confidence)
         names = SIDES[2:] if metric.compared else SIDES

@@ -211,6 +211,14 @@ def test_what_only_looks_like_parquet_is_set_aside(check_bytes, content):
     assert report.rejected is not None
 
 
+def test_reason_of_an_unreadable_file_names_no_folder_of_this_machine(check_bytes, tmp_path):
+    for name in ("day.parquet", "d[a]y*.parquet"):
+        report, _, _ = check_bytes(b"\x0e" * 100, name)
+        assert report.rejected.found.startswith("a file that cannot be read (")
+        assert str(tmp_path) not in str(report.rejected)
+        assert str(report.rejected).isprintable()
+
+
 def test_truncated_gzip_is_set_aside_whole(check_bytes):
     content = gzip.compress((HEADER + "".join(line(number) for number in range(5000))).encode())
     report, good, bad = check_bytes(content[: len(content) // 2], "day.csv.gz")
