@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from release_core.release import SHARDS, Verdict
+from release_core.release import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -68,6 +68,10 @@ class Tally:
     # Axes: the baseline's action, the candidate's, population.
     joint: Array
     joint_amounts: Array
+    # Of joint: sums of inverse label propensities and their squares where logged; disagreements with reason codes.
+    joint_weights: Array
+    joint_weights2: Array
+    joint_explained: Array
     # Axes: version, cutoff.
     above: Array
 
@@ -169,6 +173,65 @@ def _gathered(array: Array, groups: Sequence[tuple[Segment, Sequence[int]]]) -> 
     return gathered
 
 
+@dataclass(frozen=True, eq=False)
+class ScoreMap:
+    """Both scores of the same events: counts and amounts [baseline's bin, candidate's bin] on one coarse grid."""
+
+    grid: Grid
+    n: Array
+    positive: Array
+    negative: Array
+    amount: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Worlds:
+    """What would have been done in each of the eight worlds (see worlds.combined), on the same events.
+
+    `counts` and `amounts` are [segment, shard, world, action, population].
+    """
+
+    players: tuple[str, ...]
+    segments: tuple[Segment, ...]
+    actions: tuple[str, ...]
+    counts: Array
+    amounts: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Coverage:
+    """Which events have labels: counts and amounts [version, bin, action taken] on a coarse grid.
+
+    `mature` counts the events that are past their maturity; `weight` and `weight2` sum the inverse label propensities
+    and their squares over the `weighted` labelled events that have one.
+    """
+
+    grid: Grid
+    actions: tuple[str, ...]
+    events: Array
+    mature: Array
+    positive: Array
+    negative: Array
+    amount: Array
+    positive_amount: Array
+    weighted: Array
+    weight: Array
+    weight2: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Arrivals:
+    """When something came to be known of events: `happened` [action taken, entry], `arrived` [action taken, entry, age].
+
+    `entries` are the as-of steps at which events entered, in order; ages are whole days.
+    """
+
+    actions: tuple[str, ...]
+    entries: tuple[int, ...]
+    happened: Array
+    arrived: Array
+
+
 @dataclass(frozen=True, slots=True)
 class MetricRow:
     """One number: a metric of one version (or the difference) in one segment, with its 95 % interval.
@@ -242,6 +305,3 @@ def segment_text(segment: Segment) -> str:
     'all events'
     """
     return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in segment.items()) or "all events"
-
-
-__all__ = ["COUNTED", "EVERYONE", "NEGATIVE", "POSITIVE", "SHARDS", "Cells", "GateRow", "Grid", "MetricRow", "Tally"]

@@ -2,6 +2,6 @@
 
 from release_core.cube.build import build
 from release_core.cube.cube import Cube
-from release_core.cube.query import PERIOD, REPLAY_SET
+from release_core.cube.query import PERIOD, REPLAY_SET, WINDOW
 
-__all__ = ["PERIOD", "REPLAY_SET", "Cube", "build"]
+__all__ = ["PERIOD", "REPLAY_SET", "WINDOW", "Cube", "build"]

@@ -18,6 +18,7 @@ from release_core.cube import cells, labels, steps
 from release_core.cube.across import across
 from release_core.cube.files import copy, digest, listed, replace_text, text
 from release_core.cube.parts import FORMAT, Part, part, spec
+from release_core.cube.query import WINDOW
 from release_core.errors import Problem, SourceError
 from release_core.release import OTHER
 from release_core.store import Store
@@ -186,6 +187,7 @@ def _facts(release: Release, cursor: Cursor, mine: list[Part], excluded: list[li
     )
     sql, params = labels.stretches(release.labels, "slim", "told")
     cursor.execute(f"create or replace temp table stretches as {sql}", params)
+    cursor.execute(f"create or replace temp table kinds as {labels.kinds(release.labels, 'slim', 'told')}")
 
 
 def _publish(release: Release, store: Store, folders: list[Path], target: Path, summary: dict[str, Any]) -> None:
@@ -235,7 +237,8 @@ def _cap(release: Release, cursor: Cursor, table: str, rows: str) -> bool:
         "case when exists (from crowded c where c.dim = split_part(r.\"by\", ',', {n}) and c.value = r.v{n}) "
         "then {other} else r.v{n} end as v{n}"
     )
-    replaced = ", ".join(named.format(n=n, other=text(OTHER)) for n in (1, 2))
+    places = [n for n in (1, 2, 3) if f"v{n}" in cells.KEYS[table]]
+    replaced = ", ".join(named.format(n=n, other=text(OTHER)) for n in places)
     cursor.execute(f"create or replace temp view capped as select r.* replace ({replaced}) from ({rows}) r")
     return True
 
@@ -248,7 +251,7 @@ def _find_crowded(release: Release, cursor: Cursor, rows: str) -> None:
         select dim, value from (
             select dim, value, row_number() over (partition by dim order by n desc, value) as place from (
                 select "by" as dim, v1 as value, sum(n) as n
-                from ({rows}) where label < 0 and "by" <> '' group by "by", v1
+                from ({rows}) where label < 0 and "by" not in ('', '{WINDOW}') group by "by", v1
             )
         ) where place > {release.segments.cap}
         """
@@ -275,6 +278,7 @@ def _told(one: Part, log: str, number: int, facts: dict[str, Any]) -> dict[str, 
     found, column, rule = LATE.get(log, ("", "", ""))
     rows = facts.get(found, {}).get(str(number), [])
     kept = {"size": one.file.size, "fingerprint": one.file.fingerprint, "bad": one.bad.name if one.bad else None}
+    kept["good"] = one.good.name if one.good else None
     report = one.report | kept
     report["accepted"] -= len(rows)
     report["quarantined"] += len(rows)

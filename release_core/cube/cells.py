@@ -4,11 +4,17 @@ Tables (every count and sum is an integer; amounts in minor units, other sums ti
 
 score   version, bin, band; at most two dimensions: 1/64 log-odds bins for one, 1/8 for two
 shard   version, 1/4 log-odds bin, band, entity shard; at most one dimension
-pair    both actions, entity shard, sums of both scores; at most two dimensions
-age     age in days at which the label became known; at most one dimension
+pair    both actions, entity shard, sums of both scores; at most two dimensions, of three only odd and even shards
+joint   both versions' 1/4 log-odds bins; at most one dimension
+world   the actions in every world (see worlds.combined), entity shard; at most one dimension
+cover   version, 1/4 log-odds bin, action taken, inverse label propensities; at most one dimension
+age     age in days at which the label became known, action taken; at most one dimension
+kind    age in days at which an outcome first came, action taken; at most one dimension
+reason  both actions and reasons of events on which the versions differ; at most one dimension
 watch   codes of watched inputs
 checks  one row per stage, arm, set and entry step: events, overlap, parity, clipped scores
 
+The calendar window of an event is a dimension like the declared ones, for at most two.
 All carry stage, arm, ramp step, replay set, label, since, until, settled (see labels.py).
 """
 
@@ -17,8 +23,9 @@ from __future__ import annotations
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from release_core.cube.encode import CLIP, COARSE, FINE, SCALED, SHARDED, dimension_columns, rolled_up
+from release_core.cube.encode import CLIP, COARSE, FINE, SCALED, SHARDED, dimension_columns, joined_bin, rolled_up
 from release_core.cube.labels import EVENT
+from release_core.cube.query import WINDOW
 from release_core.release import VERSIONS
 
 if TYPE_CHECKING:
@@ -28,13 +35,18 @@ if TYPE_CHECKING:
 
 FRAME = "stage, arm, ramp_step, replay_set, label, since, until, settled"
 # Pairs first: they hold every event, so they tell which values of a dimension are crowded.
-TABLES = ("pair", "score", "shard", "age", "watch", "checks")
+TABLES = ("pair", "score", "shard", "joint", "world", "cover", "age", "kind", "reason", "watch", "checks")
 # What the cells of a part are keyed by, and what adds when cells of different parts meet.
 KEYS = {
     "score": f'"by", v1, v2, {FRAME}, version, bin, band',
     "shard": f'"by", v1, v2, {FRAME}, version, bin, band, shard',
-    "pair": f'"by", v1, v2, {FRAME}, both_scored, baseline_action, candidate_action, shard',
-    "age": f'"by", v1, v2, {FRAME}, entry, age',
+    "pair": f'"by", v1, v2, v3, {FRAME}, both_scored, baseline_action, candidate_action, shard',
+    "joint": f'"by", v1, v2, {FRAME}, baseline_bin, candidate_bin',
+    "world": f'"by", v1, v2, {FRAME}, worlds, shard',
+    "cover": f'"by", v1, v2, {FRAME}, version, bin, taken',
+    "age": f'"by", v1, v2, {FRAME}, entry, age, taken',
+    "kind": '"by", v1, v2, stage, replay_set, entry, since, kind, age, taken',
+    "reason": f'"by", v1, v2, {FRAME}, baseline_action, candidate_action, baseline_reason, candidate_reason',
     "watch": "stage, replay_set, entry, name, code",
     "checks": "stage, arm, replay_set, entry",
 }
@@ -42,13 +54,29 @@ TERMS = ("score", "squared", "loss")
 SUMS = {
     "score": "n, score, logit, amount",
     "shard": "n, logit",
-    "pair": "n, amount, " + ", ".join(f"{version}_{term}" for version in VERSIONS for term in TERMS),
+    "pair": "n, amount, weight, weight2, explained, "
+    + ", ".join(f"{version}_{term}" for version in VERSIONS for term in TERMS),
+    "joint": "n, amount",
+    "world": "n, amount",
+    "cover": "n, amount, weighted, weight, weight2",
     "age": "n",
+    "kind": "n",
+    "reason": "n, amount",
     "watch": "n",
     "checks": "n, both_scored, baseline_only, candidate_only, baseline_same, baseline_differs, candidate_same, "
     "candidate_differs, clipped, clustered",
 }
-TEXTS = ("stage", "arm", "ramp_step", "replay_set", "baseline_action", "candidate_action")
+TEXTS = (
+    *("stage", "arm", "ramp_step", "replay_set", "span", "taken"),
+    *(f"{version}_{text}" for version in VERSIONS for text in ("action", "reason")),
+)
+# What a disagreement needs to be explained: a reason on every side that does more than approve.
+EXPLAINED = "baseline_action <> candidate_action and " + " and ".join(
+    f"({version}_action = 'approve' or {version}_reason <> '')" for version in VERSIONS
+)
+WEIGHTS = "coalesce(sum(weight), 0)::bigint as weight, coalesce(sum(weight2), 0)::bigint as weight2"
+# Scores are kept for at most so many dimensions together; most other tables for one fewer.
+MOST_SCORED = 2
 NOTHING, YES = "''", "'yes'"
 
 
@@ -57,17 +85,16 @@ def scenario_dimension(scenario: str) -> str:
     return f"scenario:{scenario}"
 
 
-def cuboids(release: Release, depth: int) -> Iterator[tuple[str, str, str, str]]:
-    """Yield (name, v1, v2, filter) as SQL for no dimension, each dimension, each scenario and (depth 2) each pair."""
-    names = dict(zip(release.segments.all, dimension_columns(release), strict=True))
-    yield "", NOTHING, NOTHING, "true"
-    for dim, column in names.items():
-        yield dim, column, NOTHING, "true"
+def cuboids(release: Release) -> Iterator[tuple[str, tuple[str, ...], str]]:
+    """Yield (name, columns, filter) as SQL for no dimension, each scenario, and every one, two or three dimensions."""
+    declared = dict(zip(release.segments.all, dimension_columns(release), strict=True))
+    names = declared | {WINDOW: "span"}
+    yield "", (), "true"
     for position, scenario in enumerate(release.scenarios):
-        yield scenario_dimension(scenario.id), YES, NOTHING, f"s{position}"
-    if depth > 1:
-        for one, two in combinations(names, 2):
-            yield f"{one},{two}", names[one], names[two], "true"
+        yield scenario_dimension(scenario.id), (YES,), f"s{position}"
+    for depth, dims in ((1, names), (2, names), (3, declared)):
+        for chosen in combinations(dims, depth):
+            yield ",".join(chosen), tuple(names[dim] for dim in chosen), "true"
 
 
 def prepare(release: Release, part: str) -> Iterator[str]:
@@ -96,19 +123,53 @@ def _terms(version: str) -> str:
 
 def statements(release: Release, part: str) -> Iterator[tuple[str, str, dict[str, object]]]:
     """Yield (table, SQL, values) whose answers, put together by table, are the cells of the part `facts`."""
-    for name, one, two, where in cuboids(release, 2):
-        key = f'$by as "by", {one}::word_{part} as v1, {two}::word_{part} as v2, {FRAME}'
-        single = "," not in name
+    for name, columns, where in cuboids(release):
+        given: dict[str, object] = {"by": name}
+        if len(columns) > MOST_SCORED:
+            yield "pair", _pair(_key(columns, part, 3), where, "(shard % 2)::utinyint"), given
+            continue
+        key = _key(columns, part, MOST_SCORED)
         for number in range(len(VERSIONS)):
-            yield "score", _score(release, key, number, where, FINE if single else COARSE), {"by": name}
-            if single:
-                yield "shard", _shard(release, key, number, where), {"by": name}
-        yield "pair", _pair(key, where), {"by": name}
-        if single:
-            yield "age", f"select {key}, entry, age, count(*) as n from facts where {where} group by all", {"by": name}
+            yield "score", _score(release, key, number, where, FINE if len(columns) < MOST_SCORED else COARSE), given
+        yield "pair", _pair(_key(columns, part, 3), where, "shard"), given
+        if len(columns) < MOST_SCORED:
+            for table, sql in _single(release, key, where):
+                yield table, sql, given
     for position, watch in enumerate(release.watches):
         yield "watch", _watch(position), {"name": watch.column}
     yield "checks", _checks(), {}
+
+
+def _key(columns: tuple[str, ...], part: str, size: int) -> str:
+    """Return SQL for the columns by which all cells of a cuboid are told apart: $by, v1 to v`size`, and the frame."""
+    padded = (*columns, *(NOTHING,) * (size - len(columns)))
+    values = ", ".join(f"{column}::word_{part} as v{place + 1}" for place, column in enumerate(padded))
+    return f'$by as "by", {values}, {FRAME}'
+
+
+def _single(release: Release, key: str, where: str) -> Iterator[tuple[str, str]]:
+    """Yield (table, SQL) of the tables that are kept for all events and for single dimensions."""
+    for number, version in enumerate(VERSIONS):
+        yield "shard", _shard(release, key, number, where)
+        yield "cover", _cover(release, key, version, where)
+    yield "joint", _joint(release, key, where)
+    yield (
+        "world",
+        (
+            f"select {key}, worlds, shard, count(*) as n, sum(amount)::bigint as amount "
+            f"from facts where both_scored and {where} group by all"
+        ),
+    )
+    yield "age", f"select {key}, entry, age, taken, count(*) as n from facts where {where} group by all"
+    yield "kind", _kind(key.replace(FRAME, "stage, replay_set"), where)
+    yield (
+        "reason",
+        (
+            f"select {key}, baseline_action, candidate_action, baseline_reason, candidate_reason, count(*) as n, "
+            f"sum(amount)::bigint as amount from facts "
+            f"where both_scored and baseline_action <> candidate_action and {where} group by all"
+        ),
+    )
 
 
 def _score(release: Release, key: str, number: int, where: str, per_unit: int) -> str:
@@ -128,12 +189,40 @@ select {key}, {number}::utinyint as version, ({rolled_up(release.scale, f"{versi
 from facts where both_scored and {where} group by all"""
 
 
-def _pair(key: str, where: str) -> str:
+def _cover(release: Release, key: str, version: str, where: str) -> str:
+    return f"""
+select {key}, {VERSIONS.index(version)}::utinyint as version,
+    ({rolled_up(release.scale, f"{version}_bin", SHARDED)})::smallint as bin, taken, count(*) as n,
+    sum(amount)::bigint as amount, count(weight) as weighted, {WEIGHTS}
+from facts where {version}_risk is not null and {where} group by all"""
+
+
+def _joint(release: Release, key: str, where: str) -> str:
+    bins = ", ".join(
+        f"({joined_bin(release.scale, f'{version}_bin')})::smallint as {version}_bin" for version in VERSIONS
+    )
+    return f"""
+select {key}, {bins}, count(*) as n, sum(amount)::bigint as amount
+from facts where both_scored and {where} group by all"""
+
+
+def _kind(key: str, where: str) -> str:
+    """Return SQL for the first coming of each kind of outcome, and (kind '') for the events themselves."""
+    return f"""
+select {key}, entry, kinds.since, kinds.kind, kinds.age, taken, count(*) as n
+from facts join kinds using (row) where label < 0 and {where} group by all
+union all
+select {key}, entry, entry as since, '' as kind, -1 as age, taken, count(*) as n
+from facts where label < 0 and {where} group by all"""
+
+
+def _pair(key: str, where: str, shard: str) -> str:
     sums = ", ".join(
         f"coalesce(sum({version}_{term}), 0)::bigint as {version}_{term}" for version in VERSIONS for term in TERMS
     )
     return f"""
-select {key}, both_scored, baseline_action, candidate_action, shard, count(*) as n, sum(amount)::bigint as amount, {sums}
+select {key}, both_scored, baseline_action, candidate_action, {shard} as shard, count(*) as n,
+    sum(amount)::bigint as amount, {WEIGHTS}, count_if({EXPLAINED}) as explained, {sums}
 from facts where {where} group by all"""
 
 

@@ -1,4 +1,4 @@
-"""A published cube in, slices out: cells of any stage, as-of step and up to two dimensions, as dense arrays."""
+"""A published cube in, slices out: cells of any stage, as-of step and up to three dimensions, as dense arrays."""
 
 from __future__ import annotations
 
@@ -9,28 +9,30 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from release_core.cube import cells as tables
-from release_core.cube import dense, query, steps
+from release_core.cube import dense, events, joined, known, query, steps
 from release_core.cube.encode import COARSE, FINE
 from release_core.cube.files import listed
-from release_core.cube.labels import EVENT, QUIET
-from release_core.cube.query import PERIOD, REPLAY_SET
+from release_core.cube.labels import EVENT
+from release_core.cube.query import PERIOD, REPLAY_SET, WINDOW
 from release_core.errors import NotFound, Problem, Unanswerable
 from release_core.frames import Cells, natural
 from release_core.release import Stage
 from release_core.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
     from pathlib import Path
 
     from release_core.cube.dense import Columns
     from release_core.cube.query import Group
-    from release_core.frames import Array
+    from release_core.frames import Array, Arrivals, Coverage, ScoreMap, Worlds
     from release_core.release import Release
 
-MOST_DIMENSIONS = 2
-CODED = ("v1", "v2", REPLAY_SET)
+    Where = tuple[tuple[str, str], ...]
+
+MOST_DIMENSIONS = 3
+CODED = ("v1", "v2", "v3", REPLAY_SET)
 
 
 class Cube:
@@ -59,8 +61,9 @@ class Cube:
         names = sorted(map(str, self.store.query(f"select v from ({values})")["v"]), key=natural)
         self.store.execute("create type code as enum (select unnest($names))", {"names": names})
         self.store.execute(f'create type cuboid as enum (select distinct "by" from {files["pair"]})')
-        coded = ", ".join(f"{column}::code as {column}" for column in CODED)
         for table, file in files.items():
+            held = [column for column in CODED if column in tables.KEYS[table]]
+            coded = ", ".join(f"{column}::code as {column}" for column in held)
             replaced = f'replace ({coded}, "by"::cuboid as "by")' if '"by"' in tables.KEYS[table] else ""
             ordered = 'order by "by"' if replaced else ""
             self.store.execute(f"create table {table} as select * {replaced} from {file} {ordered}")
@@ -89,7 +92,7 @@ class Cube:
         return tuple(map(str, self.store.query(sql, {"stage": stage})["v"]))
 
     def values(self, dim: str) -> tuple[str, ...]:
-        """Return the values of a dimension in the logs, sorted; a dimension is declared, or `replay_set`."""
+        """Return the values of a dimension in the logs, sorted; it is declared, or `replay_set`, or `window`."""
         if dim == REPLAY_SET:
             found = self.store.query("select distinct replay_set as v from checks where replay_set <> ''")
         else:
@@ -124,7 +127,7 @@ class Cube:
         found = self.store.rows(sql, {"stage": stage, "step": step})
         return [(r["name"], r["code"], self.label(r["entry"]), r["share"], r["before"], r["total"]) for r in found]
 
-    def maturity(self, stage: Stage, step: int, where: tuple[tuple[str, str], ...]) -> dict[str, int]:
+    def maturity(self, stage: Stage, step: int, where: Where) -> dict[str, int]:
         """Return how many events (n) of a filter there are as of a step, and how many labels are known and mature."""
         found = {}
         for name, mature, test in (
@@ -140,7 +143,7 @@ class Cube:
             )
         return found
 
-    def ages(self, stage: Stage, step: int, where: tuple[tuple[str, str], ...]) -> tuple[Array, Array]:
+    def ages(self, stage: Stage, step: int, where: Where) -> tuple[Array, Array]:
         """Return per age in days: labels known by then, and events of that age, as of a step.
 
         The age of an event is taken from the last instant of the step in which it entered, so that every event
@@ -149,28 +152,86 @@ class Cube:
         Raises:
             Unanswerable: the filter has more than one dimension beside the replay set.
         """
+        rows = self._aged("age", "label, entry, age, since, until, settled", stage, where)
+        return known.by_age(self.release, rows, step, lambda entry: (self.end(step) - self.end(entry)).days)
+
+    def arrivals(self, stage: Stage, step: int, where: Where = (), kind: str = "positive") -> Arrivals:
+        """Return when events came to show `kind` as of a step: a label (positive, negative), or a kind of outcome.
+
+        Raises:
+            NotFound: no outcome of that kind is in the logs.
+            Unanswerable: the filter has more than one dimension beside the replay set.
+        """
+        if kind in known.LABELS:
+            rows = self._aged("age", "label, entry, age, since, until, settled, taken", stage, where)
+        elif kind in self.kinds():
+            rows = self._aged("kind", "kind, entry, age, since, taken", stage, where)
+        else:
+            required = f"one of {', '.join((*known.LABELS, *self.kinds()))}"
+            raise NotFound(Problem("kind of outcome", repr(kind), required, "Choose one of them."))
+        return known.arrivals(self.release, rows, step, kind)
+
+    def kinds(self) -> tuple[str, ...]:
+        """Return the kinds of outcomes in the logs, sorted."""
+        found = self.store.query("select distinct kind from kind where kind <> '' order by kind")
+        return tuple(map(str, found["kind"]))
+
+    def map(self, stage: Stage, step: int, where: Where = (), *, mature: bool = True) -> ScoreMap:
+        """Return the joint table of both scores; the filter has at most one dimension beside the replay set."""
+        self._single(where)
+        return joined.score_map(self.release, self._summed("joint", (stage, step, mature), ((), where)))
+
+    def worlds(self, stage: Stage, step: int, group: Group = ((), ())) -> Worlds:
+        """Return what all worlds would have done; split and filter take one dimension beside the replay set."""
+        self._single((dim, "") for dim in (*group[0], *dict(group[1])))
+        columns = self._summed("world", (stage, step, True), group)
+        keys = np.unique(self._key(group[0], columns)) if any(group) else np.zeros(1, np.int64)
+        segments = [dict(group[1]) | self._named(group[0], key) for key in keys.tolist()]
+        placed = columns | {"segment": np.searchsorted(keys, self._key(group[0], columns))}
+        return joined.worlds(self.release, segments, placed)
+
+    def coverage(self, stage: Stage, step: int, where: Where = ()) -> Coverage:
+        """Return which events have labels; the filter has at most one dimension beside the replay set."""
+        self._single(where)
+        return known.coverage(self.release, self._summed("cover", (stage, step, True), ((), where)))
+
+    def reasons(self, stage: Stage, step: int, where: Where = ()) -> list[dict[str, Any]]:
+        """Return one row per pair of different actions and pair of reasons: n, positive, negative, amount."""
+        self._single(where)
+        return events.reasons(self._summed("reason", (stage, step, True), ((), where)))
+
+    def sample(
+        self, stage: Stage, step: int, actions: tuple[str, str], where: Where = (), limit: int = 20
+    ) -> list[dict[str, Any]]:
+        """Return some single events on which baseline and candidate took `actions`, customers masked; see `events`."""
+        self.dimensions(tuple(dict(where)))
+        return events.sample(self, (stage, step), actions, where, limit)
+
+    def _single(self, where: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+        """Return the filter's declared dimension, if any.
+
+        Raises:
+            Unanswerable: there are several.
+        """
         dims = self.dimensions(tuple(dict(where)))
         if len(dims) > 1:
-            raise Unanswerable(
-                Problem("label ages", f"a filter by {', '.join(dims)}", "at most one dimension", "Remove one.")
-            )
-        tests = ["stage = $stage", '"by" = $by', *(f"v1 = $v{n}" for n, _ in enumerate(dims))]
+            found, required = f"a split or filter by {', '.join(dims)}", "at most one dimension beside the replay set"
+            raise Unanswerable(Problem("segment", found, required, "Remove one of them."))
+        return dims
+
+    def _aged(self, table: str, keys: str, stage: Stage, where: Where) -> Columns:
+        """Return the sums of a table with ages by its `keys`, over all as-of steps."""
+        dims = self._single(where)
+        tests = ["stage = $stage", '"by" = $by', *("v1 = $value" for _ in dims)]
         params: dict[str, object] = {"stage": stage, "by": ",".join(dims)}
-        params.update({f"v{n}": dict(where)[dim] for n, dim in enumerate(dims)})
+        if dims:
+            params["value"] = dict(where)[dims[0]]
         if REPLAY_SET in dict(where):
             tests.append("replay_set = $set")
             params["set"] = dict(where)[REPLAY_SET]
-        rows = self.store.query(
-            f"select label, entry, age, since, until, settled, sum(n)::bigint as n from age where {' and '.join(tests)} group by all",
-            params,
+        return self.store.query(
+            f"select {keys}, sum(n)::bigint as n from {table} where {' and '.join(tests)} group by all", params
         )
-        # Silence is known at the age at which events mature.
-        silent = (rows["label"] == QUIET) & (rows["settled"] <= step)
-        spoken = {name: np.concatenate([column, column[silent]]) for name, column in rows.items()}
-        size = len(rows["n"])
-        spoken["label"][size:], spoken["age"][size:] = 0, int(self.release.labels.maturity_days)
-        spoken["since"][size:] = rows["settled"][silent]
-        return _by_age(spoken, step, lambda entry: (self.end(step) - self.end(entry)).days)
 
     def quarantined(self, limit: int) -> list[dict[str, Any]]:
         """Return a sample of quarantined rows: file, row, column, value, rule."""
@@ -203,17 +264,19 @@ class Cube:
 
         Raises:
             NotFound: a dimension is not declared.
-            Unanswerable: there are more than two.
+            Unanswerable: there are more than three, or more than two with the calendar window.
         """
-        known = (*self.release.segments.all, *(tables.scenario_dimension(s.id) for s in self.release.scenarios))
+        scenarios = (tables.scenario_dimension(s.id) for s in self.release.scenarios)
+        declared = (*self.release.segments.all, WINDOW, *scenarios)
         for dim in dims:
-            if dim not in (*known, REPLAY_SET, PERIOD):
-                required = f"one of {', '.join((*known, REPLAY_SET))}"
+            if dim not in (*declared, REPLAY_SET, PERIOD):
+                required = f"one of {', '.join((*declared, REPLAY_SET))}"
                 raise NotFound(Problem("dimension", repr(dim), required, "Choose a declared dimension."))
-        chosen = tuple(dim for dim in known if dim in dims)
-        if len(chosen) > MOST_DIMENSIONS:
+        chosen = tuple(dim for dim in declared if dim in dims)
+        most = MOST_DIMENSIONS - (WINDOW in chosen)
+        if len(chosen) > most:
             found = f"{len(chosen)} dimensions ({', '.join(chosen)})"
-            required = f"at most {MOST_DIMENSIONS} beside the replay set, counting split and filter together"
+            required = f"at most {most} beside the replay set, counting split and filter together"
             raise Unanswerable(Problem("segment", found, required, "Remove one of them."))
         return chosen
 
@@ -227,7 +290,7 @@ class Cube:
                 events (neither split nor filter) always one.
             mature: whether labels count only once their event is mature (as gates read), or as soon as known.
         """
-        fine = all(len(self.dimensions((*by, *dict(where)))) < MOST_DIMENSIONS for by, where in groups)
+        fine = all(len(self.dimensions((*by, *dict(where)))) < tables.MOST_SCORED for by, where in groups)
         segments: list[dict[str, str]] = []
         keys: list[Array] = []
         pairs: list[Columns] = []
@@ -243,10 +306,10 @@ class Cube:
             if table == "pair":
                 return _joined(pairs)
             found, first = [], 0
-            for group, known in zip(groups, keys, strict=True):
+            for group, placed in zip(groups, keys, strict=True):
                 columns = self._summed(table, (stage, step, mature), group)
-                found.append(columns | {"segment": first + np.searchsorted(known, self._key(group[0], columns))})
-                first += len(known)
+                found.append(columns | {"segment": first + np.searchsorted(placed, self._key(group[0], columns))})
+                first += len(placed)
             return _joined(found)
 
         shards = dense.shards(self.release, len(segments), columns_of, paired=stage.paired, binned=fine)
@@ -290,17 +353,3 @@ class Cube:
 def _joined(many: list[Columns]) -> Columns:
     names = [name for name in many[0] if name not in {"k0", "k1", "k2"}]
     return {name: np.concatenate([one[name] for one in many]) for name in names}
-
-
-def _by_age(rows: Columns, step: int, age_of: Callable[[int], int]) -> tuple[Array, Array]:
-    """Return (labels known by each age among events that old, events by age) from the sums of the age cells."""
-    present = (rows["label"] < 0) & (rows["entry"] <= step)
-    oldest = max((age_of(int(entry)) for entry in rows["entry"][present]), default=-1)
-    happened, known = np.zeros(oldest + 1), np.zeros(oldest + 1)
-    for entry, n in zip(rows["entry"][present], rows["n"][present], strict=True):
-        happened[max(age_of(int(entry)), 0)] += n
-    told = (rows["label"] >= 0) & (rows["since"] <= step) & (rows["until"] > step)
-    for entry, age, n in zip(rows["entry"][told], rows["age"][told], rows["n"][told], strict=True):
-        # A label known at some age counts at that age and every later one that its event has reached.
-        known[int(age) : max(age_of(int(entry)), 0) + 1] += n
-    return known, happened

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from release_core.cube.encode import SCALED, SHARDED
+from release_core.cube.encode import SCALED, SHARDED, SQUARED, WEIGHTED
 from release_core.cube.labels import QUIET
 from release_core.frames import Grid, Tally
 from release_core.release import SHARDS, VERSIONS
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     Source = Callable[[str], Columns]
 
 MINOR_UNITS = 100
-ACTED = {"actions", "action_amounts", "joint", "joint_amounts"}
+UNITS = {"n": 1, "amount": MINOR_UNITS, "weight": WEIGHTED, "weight2": SQUARED, "explained": 1, "weighted": 1}
+ACTED = {"actions", "action_amounts", "joint", "joint_amounts", "joint_weights", "joint_weights2", "joint_explained"}
 # The measure that each array over bins is made of.
 BINNED = {
     "n": "n",
@@ -52,14 +53,14 @@ def shards(release: Release, segments: int, columns: Source, *, paired: bool, bi
             return taken["pair", name]
         return bins[BINNED[name], name] if name in BINNED else totals["pair", name]
 
-    return Tally(lambda: grid_of(release, _ids(columns("shard")["bin"]), SHARDED), fetch, binned=binned)
+    return Tally(lambda: grid_of(release, ids_of(columns("shard")["bin"]), SHARDED), fetch, binned=binned)
 
 
 def whole(release: Release, summed: Tally, columns: Source, per_unit: int) -> Tally:
     """Return `summed` [segment, ...] with bins of the table score."""
     fine = _binned(release, lambda: columns("score"), (len(summed.actions),), ("segment",))
     return Tally(
-        lambda: grid_of(release, _ids(columns("score")["bin"]), per_unit),
+        lambda: grid_of(release, ids_of(columns("score")["bin"]), per_unit),
         lambda name: fine[BINNED[name], name] if name in BINNED else getattr(summed, name),
     )
 
@@ -82,28 +83,28 @@ def _totals(segments: int, pair: Columns) -> Columns:
     """Return the sums over all events that both versions scored, [segment, shard, version]."""
     shape, both = (segments, SHARDS), pair["both_scored"].astype(bool)
     place = (pair["segment"], pair["shard"])
-    events, positive, negative = (both & mask for mask in _labels(pair))
+    events, positive, negative = (both & mask for mask in labels(pair))
 
-    def total(name: str, keep: Array, unit: int = SCALED) -> Array:
+    def side(name: str, keep: Array, unit: int = SCALED) -> Array:
         sides = [
-            _kept(shape, place, pair[name if unit == 1 else f"{version}_{name}"], unit, keep) for version in VERSIONS
+            kept(shape, place, pair[name if unit == 1 else f"{version}_{name}"], unit, keep) for version in VERSIONS
         ]
         return np.stack(sides, axis=-1)
 
     labelled = positive | negative
     return {
-        "events": total("n", events, 1),
-        "positives": total("n", positive, 1),
-        "negatives": total("n", negative, 1),
-        "scores": total("score", events),
-        "labelled_scores": total("score", labelled),
-        "positive_scores": total("score", positive),
-        "squared": total("squared", labelled),
-        "loss": total("loss", labelled),
+        "events": side("n", events, 1),
+        "positives": side("n", positive, 1),
+        "negatives": side("n", negative, 1),
+        "scores": side("score", events),
+        "labelled_scores": side("score", labelled),
+        "positive_scores": side("score", positive),
+        "squared": side("squared", labelled),
+        "loss": side("loss", labelled),
     }
 
 
-def _labels(columns: Columns) -> tuple[Array, Array, Array]:
+def labels(columns: Columns) -> tuple[Array, Array, Array]:
     """Return which rows count as events, as positives and as negatives."""
     label = columns["label"]
     return label < 0, label == 1, (label == 0) | (label == QUIET)
@@ -114,10 +115,10 @@ def _binned(release: Release, columns: Callable[[], Columns], size: tuple[int, .
 
     def by_label(measure: str, unit: int) -> Array:
         cells = columns()
-        ids = _ids(cells["bin"])
+        ids = ids_of(cells["bin"])
         shape = (*size, len(VERSIONS), len(ids))
         index = (*(cells[axis] for axis in axes), cells["version"], cells["bin"] - ids[0])
-        return np.stack([_kept(shape, index, cells[measure], unit, keep) for keep in _labels(cells)])
+        return np.stack([kept(shape, index, cells[measure], unit, keep) for keep in labels(cells)])
 
     def beyond() -> Columns:
         cells = columns()
@@ -150,12 +151,12 @@ def grid_of(release: Release, ids: Array, per_unit: int) -> Grid:
     return Grid(ids, per_unit, log_odds.lower_edge(ids, per_unit))
 
 
-def _ids(bins: Array) -> Array:
+def ids_of(bins: Array) -> Array:
     """Return the bins from the first to the last that holds a score; one empty bin where none does."""
     return np.arange(int(bins.min()), int(bins.max()) + 1) if len(bins) else np.arange(1)
 
 
-def _total(shape: tuple[int, ...], index: tuple[Array, ...], values: Array, unit: int) -> Array:
+def total(shape: tuple[int, ...], index: tuple[Array, ...], values: Array, unit: int) -> Array:
     """Return the sums of `values` by place; float64 holds these integers exactly up to 9e15."""
     if not len(values):
         return np.zeros(shape)
@@ -168,7 +169,7 @@ def _above(release: Release, shape: tuple[int, ...], key: tuple[Array, ...], cel
     """Return [..., version, cutoff]: events at or beyond each registered cutoff, exact by band."""
     events = cells["n"] * (cells["label"] < 0)
     masks = [events * ((cells["band"].astype(np.int64) >> bit) & 1) for bit in range(len(release.cutoff_ids))]
-    return np.stack([_total(shape, key, mask, 1) for mask in masks], axis=-1) if masks else np.zeros((*shape, 0))
+    return np.stack([total(shape, key, mask, 1) for mask in masks], axis=-1) if masks else np.zeros((*shape, 0))
 
 
 def _actions(release: Release, segments: int, pair: Columns, *, paired: bool) -> Columns:
@@ -184,10 +185,13 @@ def _actions(release: Release, segments: int, pair: Columns, *, paired: bool) ->
     many = len(index)
 
     def populations(shape: tuple[int, ...], place: tuple[Array, ...], column: str, keep: Array) -> Array:
-        unit = 1 if column == "n" else MINOR_UNITS
-        return np.stack([_kept(shape, place, pair[column], unit, keep & mask) for mask in _labels(pair)], axis=-1)
+        unit = UNITS[column]
+        return np.stack([kept(shape, place, pair[column], unit, keep & mask) for mask in labels(pair)], axis=-1)
 
-    found = {}
+    found = {
+        f"joint_{name}": populations((*size, many, many), (*key, *places), column, both)
+        for name, column in (("weights", "weight"), ("weights2", "weight2"), ("explained", "explained"))
+    }
     for versions, jointly, column in (("actions", "joint", "n"), ("action_amounts", "joint_amounts", "amount")):
         found[jointly] = populations((*size, many, many), (*key, *places), column, both)
         sides = [populations((*size, many), (*key, places[v]), column, own[v]) for v in range(len(VERSIONS))]
@@ -195,5 +199,6 @@ def _actions(release: Release, segments: int, pair: Columns, *, paired: bool) ->
     return found
 
 
-def _kept(shape: tuple[int, ...], index: tuple[Array, ...], values: Array, unit: int, keep: Array) -> Array:
-    return _total(shape, tuple(axis[keep] for axis in index), values[keep], unit)
+def kept(shape: tuple[int, ...], index: tuple[Array, ...], values: Array, unit: int, keep: Array) -> Array:
+    """Return the sums by place of the values to `keep`, in units of `unit`."""
+    return total(shape, tuple(axis[keep] for axis in index), values[keep], unit)

@@ -8,12 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from release_core import worlds
 from release_core.cube import steps
 from release_core.release import CUTOFF_ACTIONS, SHARDS, VERSIONS
 from release_core.store import quote
 
 if TYPE_CHECKING:
     from release_core.release import Condition, CutoffTable, Release, Scale
+    from release_core.worlds import World
 
 # Bins per unit of log-odds: of one dimension, of two, and of the entity shards that only carry intervals.
 FINE = 64
@@ -21,6 +23,10 @@ COARSE = 8
 SHARDED = 4
 CLIP = 1e-7
 SCALED = 1_000_000_000
+# Inverse propensities and their squares as whole numbers: sums over 1e7 events with propensities of 1e-4 fit 64 bits.
+WEIGHTED, SQUARED = 1_000_000, 1_000
+LONGEST_REASON = 80
+MOST_JOINED = 128
 
 
 @dataclass
@@ -66,6 +72,18 @@ def rolled_up(scale: Scale, fine: str, per_unit: int) -> str:
         f"case when {fine} < 1 then {fine} when {fine} > {32 * FINE} then {32 * per_unit + 1} "
         f"else 1 + ({fine} - 1) // {FINE // per_unit} end"
     )
+
+
+def joined_bin(scale: Scale, fine: str) -> str:
+    """Return SQL for the bin of the joint table of both scores: 1/4 of log-odds, or at most 128 groups of score values."""
+    if scale.levels is None:
+        return rolled_up(scale, fine, SHARDED)
+    return f"if({fine} < 1, {fine}, 1 + ({fine} - 1) // {joined_levels(scale.levels)})"
+
+
+def joined_levels(levels: int) -> int:
+    """Return how many score values share a bin of the joint table."""
+    return -(-levels // MOST_JOINED)
 
 
 def condition(test: Condition, bound: Bound) -> str:
@@ -118,19 +136,37 @@ def reached(scale: Scale, score: str, at: str) -> str:
     return f"coalesce({score} {'>=' if scale.riskier == 'higher' else '<='} {at}, false)"
 
 
-def decided(release: Release, version: str, bound: Bound) -> str:
-    """Return SQL for the action that a version's bundle prescribes; null where the version did not score the event."""
-    bundle = release.bundle(version)
-    score, table = f"{version}_score", release.tables[bundle.thresholds]
+def decided(release: Release, world: World, bound: Bound) -> str:
+    """Return SQL for the action that the components of `world` prescribe; null where its score is not known."""
+    score, table = f"{world.version}_score", release.tables[world.thresholds]
     rules = [
         f"when {everything(rule.when, bound)} then {bound.value(rule.action)}"
-        for rule in release.policies[bundle.policy].rules
+        for rule in release.policies[world.policy].rules
     ]
     bands = [
         f"when {reached(release.scale, score, cutoff(table, action, bound))} then '{action}'"
         for action in reversed(CUTOFF_ACTIONS)
     ]
     return f"case when {score} is null then null {' '.join(rules + bands)} else 'approve' end"
+
+
+def reason(release: Release, version: str, bound: Bound) -> str:
+    """Return SQL for the reason code of a version's action: the logged one, else that of the policy rule that decided."""
+    rules = [
+        f"when {everything(rule.when, bound)} then {bound.value(rule.reason)}"
+        for rule in release.policies[release.bundle(version).policy].rules
+    ]
+    ruled = f"case when {version}_action is not null then '' {' '.join(rules)} else '' end"
+    return f"left(coalesce({version}_reason, {ruled}), {LONGEST_REASON})"
+
+
+def world_code(release: Release, bound: Bound) -> str:
+    """Return SQL for the actions in all different worlds as one number: their places, counted from 1, as its digits."""
+    digits = []
+    for position, world in enumerate(worlds.different(release)):
+        place = f"list_position({bound.value(list(release.actions))}::varchar[], {decided(release, world, bound)})"
+        digits.append(f"coalesce({place}, 0)::bigint * {(len(release.actions) + 1) ** position}")
+    return " + ".join(digits)
 
 
 def band(release: Release, version: str, bound: Bound) -> str:
@@ -152,6 +188,7 @@ def events(release: Release, source: str) -> tuple[str, dict[str, object]]:
     """Return the SQL that turns the table `source` of good rows into slim events, and its bound values."""
     bound, unit = Bound(), steps.unit_of(release.labels.steps)
     maturity = f"to_microseconds({round(release.labels.maturity_days * 86_400_000_000)}::bigint)"
+    taken = f"case arm when '{VERSIONS[1]}' then {VERSIONS[1]}_action else {VERSIONS[0]}_action end"
     columns = [
         "row, event_id, event_time, stage, arm, ramp_step, replay_set, coalesce(entity_id, event_id) as entity_id",
         "entity_id is not null as clustered",
@@ -162,23 +199,28 @@ def events(release: Release, source: str) -> tuple[str, dict[str, object]]:
         f"(('0x' || substr(md5(coalesce(entity_id, event_id)), 1, 2))::int % {SHARDS})::utinyint as shard",
         f"{steps.sql(unit, 'event_time')} as entry, {steps.sql(unit, f'event_time + {maturity}')} as mature",
         f"event_time + {maturity} as mature_time",
+        f"{steps.named(steps.COARSER[unit], 'event_time')} as span",
         "coalesce(round(amount * 100), 0)::bigint as amount",
         "baseline_score is not null and candidate_score is not null as both_scored",
-        "action_taken",
         *(column for version in VERSIONS for column in _version_columns(release, version, bound)),
+        f"({world_code(release, bound)}) as worlds",
+        f"round({WEIGHTED} / label_propensity)::bigint as weight",
+        f"round({SQUARED} / (label_propensity * label_propensity))::bigint as weight2",
         *(f"{quote(watch.column)}::varchar as w{i}" for i, watch in enumerate(release.watches)),
         *(f"({_scenario(release, i, bound)}) as s{i}" for i in range(len(release.scenarios))),
     ]
-    return f"select {', '.join(columns)} from {quote(source)}", bound.params
+    sql = f"select {', '.join(columns)}, action_taken as logged from {quote(source)}"
+    return f"select * exclude (logged), coalesce(logged, {taken}) as taken from ({sql})", bound.params
 
 
 def _version_columns(release: Release, version: str, bound: Bound) -> list[str]:
-    score, expected = f"{version}_score", decided(release, version, bound)
+    score, expected = f"{version}_score", decided(release, worlds.own(release, version), bound)
     return [
         f"{risk(release.scale, score)} as {version}_risk",
         f"({fine_bin(release.scale, score)})::smallint as {version}_bin",
         f"({band(release, version, bound)})::utinyint as {version}_band",
         f"coalesce({version}_action, {expected}, '') as {version}_action",
+        f"{reason(release, version, bound)} as {version}_reason",
         f"case when {version}_action is null or {score} is null then null "
         f"else {version}_action = {expected} end as {version}_parity",
     ]

@@ -84,3 +84,15 @@ where o.since < o.until
 """,
         bound.params,
     )
+
+
+def kinds(rules: LabelRules, events: str, outcomes: str) -> str:
+    """Return the SQL of when each kind of outcome first came to an event: (row, kind, since, age in whole days)."""
+    return f"""
+select row, kind, {steps.sql(steps.unit_of(rules.steps), "moment")} as since,
+    floor((epoch(moment) - epoch(event_time)) / 86400)::int as age
+from (
+    select e.row, any_value(e.event_time) as event_time, o.outcome as kind, min(o.observed_at) as moment
+    from {events} as e join {outcomes} as o on o.event_id = e.event_id
+    where o.observed_at >= e.event_time group by e.row, o.outcome
+)"""

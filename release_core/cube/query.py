@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     Group = tuple[tuple[str, ...], tuple[tuple[str, str], ...]]
 
 REPLAY_SET = "replay_set"
+# The calendar window (one unit coarser than the as-of steps) in which an event happened.
+WINDOW = "window"
 # Split by this and a slice counts the events (not the labels) of each step at which they entered.
 PERIOD = "period"
 # A stretch counts at an as-of step if it has begun, is not over, and (for judged labels) its event is mature.
@@ -27,7 +29,13 @@ SLICED = {
     "score": ("version", "bin", "band", "label"),
     "shard": ("version", "bin", "band", "shard", "label"),
     "pair": ("both_scored", "arm", "baseline_action", "candidate_action", "shard", "label"),
+    "joint": ("baseline_bin", "candidate_bin", "label"),
+    "world": ("worlds", "shard", "label"),
+    "cover": ("version", "bin", "taken", "mature", "label"),
+    "reason": ("baseline_action", "candidate_action", "baseline_reason", "candidate_reason", "label"),
 }
+# Keys that are not columns as they stand.
+DERIVED = {"label": f"{LABEL} as label", "mature": "(settled <= $step) as mature"}
 
 
 def statement(
@@ -36,13 +44,13 @@ def statement(
     """Return the SQL that adds up the cells of a group, and its bound values.
 
     Args:
-        table: score, shard or pair.
+        table: a key of SLICED.
         view: the stage, the as-of step, and whether labels count only once mature.
         group: the dimensions to split by (columns k0, k1, ... of the answer are their codes) and the filter.
         dims: the declared dimensions of the group, in the order of the cells.
     """
     (stage, step, mature), (by, where) = view, group
-    column = dict(zip(dims, ("v1", "v2"), strict=False)) | {REPLAY_SET: REPLAY_SET}
+    column = dict(zip(dims, ("v1", "v2", "v3"), strict=False)) | {REPLAY_SET: REPLAY_SET}
     params: dict[str, object] = {"by": ",".join(dims), "stage": str(stage), "step": step}
     tests = ['"by" = $by', "stage = $stage", MATURE if mature else KNOWN]
     for number, (dim, value) in enumerate(where):
@@ -53,7 +61,7 @@ def statement(
     split = [f"{'since' if dim == PERIOD else f'enum_code({column[dim]})'}::bigint as k{n}" for n, dim in enumerate(by)]
     sums = ", ".join(f"sum({name})::bigint as {name}" for name in tables.SUMS[table].split(", "))
     places = ", ".join(str(n + 1) for n in range(len(by) + len(SLICED[table])))
-    keys = ", ".join([*split, *(f"{LABEL} as label" if key == "label" else key for key in SLICED[table])])
+    keys = ", ".join([*split, *(DERIVED.get(key, key) for key in SLICED[table])])
     return f"select {keys}, {sums}\nfrom {table}\nwhere {' and '.join(tests)}\ngroup by {places}", params
 
 

@@ -20,6 +20,16 @@ TICK = timedelta(microseconds=1)
 # 1970-01-01 was a Thursday; weeks begin on Monday.
 WEEK_SHIFT = 3
 
+# The calendar window in which events are counted together, by the unit of the steps.
+COARSER = {"hour": "day", "day": "week", "week": "month", "month": "month"}
+
+
+def named(unit: str, column: str) -> str:
+    """Return the SQL expression of the name of a TIMESTAMP expression's day, week (its Monday) or month."""
+    if unit == "week":
+        return f"strftime(date_trunc('week', {column}), 'week of %Y-%m-%d')"
+    return f"strftime({column}, '{'%Y-%m' if unit == 'month' else '%Y-%m-%d'}')"
+
 
 def unit_of(steps: str | tuple[float, ...]) -> str:
     """Return the unit in which cells count time: a list of hours is counted in hours."""

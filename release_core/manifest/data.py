@@ -39,7 +39,20 @@ OUTCOME_COLUMNS = ("event_id", "outcome", "value", "observed_at")
 RUNTIME_COLUMNS = ("sampled_at", "stage", "arm", "name", "value")
 # Names that a segment dimension cannot bear: it stands beside these, and beside working columns with a leading
 # underscore, in the checked logs and in the cube's cells.
-RESERVED = {*DECISION_COLUMNS, *LONG_COLUMNS, *OUTCOME_COLUMNS, "row", "n", "bin", "band", "label", "shard", "step"}
+RESERVED = {
+    *DECISION_COLUMNS,
+    *LONG_COLUMNS,
+    *OUTCOME_COLUMNS,
+    "row",
+    "n",
+    "bin",
+    "band",
+    "label",
+    "shard",
+    "step",
+    "window",
+    "period",
+}
 # The one reserved name that is a dimension by itself.
 REPLAY_SET = "replay_set"
 

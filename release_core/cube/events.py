@@ -1,0 +1,86 @@
+"""Disagreements in; why they happened and, on demand, some of the events themselves out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from release_core.cube import dense
+from release_core.cube.encode import dimension_columns
+from release_core.cube.files import listed
+from release_core.cube.query import REPLAY_SET, WINDOW
+from release_core.errors import NotFound, Problem
+from release_core.store import quote
+
+if TYPE_CHECKING:
+    from release_core.cube.cube import Cube, Where
+    from release_core.cube.dense import Columns
+    from release_core.release import Stage
+
+MOST_EVENTS = 50
+WHY = ("baseline_action", "candidate_action", "baseline_reason", "candidate_reason")
+
+
+def reasons(columns: Columns) -> list[dict[str, Any]]:
+    """Return one row per pair of actions and of reasons, most events first, from the cells of the table `reason`."""
+    masks = dict(zip(("n", "positive", "negative"), dense.labels(columns), strict=True))
+    found: dict[tuple[str, ...], dict[str, Any]] = {}
+    for place, key in enumerate(zip(*(columns[name] for name in WHY), strict=True)):
+        names = tuple(map(str, key))
+        row = found.setdefault(names, dict(zip(WHY, names, strict=True)) | dict.fromkeys((*masks, "amount"), 0))
+        for name, mask in masks.items():
+            row[name] += int(columns["n"][place] * mask[place])
+        row["amount"] += float(columns["amount"][place] * masks["n"][place]) / dense.MINOR_UNITS
+    return sorted(found.values(), key=lambda row: -row["n"])
+
+
+def sample(
+    cube: Cube, view: tuple[Stage, int], actions: tuple[str, str], where: Where, limit: int
+) -> list[dict[str, Any]]:
+    """Return at most `limit` (and never over 50) events on which the versions took `actions`, in the order of the logs.
+
+    Read from the rows that were kept when the logs were read. Customers are shown as a code that is the same within
+    this answer's cube and tells nothing else; `outcomes` lists what was learned by the end of the as-of step.
+
+    Raises:
+        NotFound: the kept rows are no longer in the cache.
+    """
+    dims = dict(zip(cube.release.segments.all, dimension_columns(cube.release), strict=True))
+    column = dims | {REPLAY_SET: REPLAY_SET, WINDOW: "span"}
+    tests = ["stage = $stage", "entry <= $step", "baseline_action = $one", "candidate_action = $two"]
+    params: dict[str, object] = {"stage": str(view[0]), "step": view[1], "one": actions[0], "two": actions[1]}
+    for number, (dim, value) in enumerate(where):
+        tests.append(f"{column[dim]} = $w{number}")
+        params[f"w{number}"] = value
+    named = ", ".join(f"{name} as {quote(dim)}" for dim, name in dims.items())
+    sql = f"""
+with chosen as (
+    select * from read_parquet({_kept(cube, "decisions")}) where {" and ".join(tests)}
+    limit {min(limit, MOST_EVENTS)}
+), said as ({_said(cube)})
+select event_id, strftime(event_time, '%Y-%m-%d %H:%M') as event_time,
+    if(clustered, substr(md5($salt || entity_id), 1, 8), '') as customer, {named}{"," if named else ""}
+    amount / {dense.MINOR_UNITS} as amount, baseline_risk, candidate_risk, baseline_action, candidate_action,
+    baseline_reason, candidate_reason, taken as action_taken, coalesce(outcomes, '') as outcomes
+from chosen left join said using (event_id)"""
+    return cube.store.rows(sql, params | {"salt": cube.name, "end": cube.end(view[1]).replace(tzinfo=None)})
+
+
+def _said(cube: Cube) -> str:
+    """Return SQL for the outcomes of the chosen events in one text each, oldest first."""
+    if not any(report["good"] for report in cube.facts["logs"]["outcomes"]):
+        return "select '' as event_id, '' as outcomes where $end is null"
+    return f"""
+    select event_id, string_agg(outcome || coalesce(' = ' || value, ''), ', ' order by observed_at) as outcomes
+    from read_parquet({_kept(cube, "outcomes")}) semi join chosen using (event_id)
+    where observed_at <= $end group by event_id"""
+
+
+def _kept(cube: Cube, log: str) -> str:
+    folder = cube.folder.parent
+    files = [folder / report["good"] for report in cube.facts["logs"][log] if report["good"]]
+    if not files or not all(file.exists() for file in files):
+        raise NotFound(
+            Problem(f"the {log} log of {cube.release.id}", "kept rows that are gone", "the rows as they were read",
+                    "Open the release again: it is read anew once its logs or its manifest change.")
+        )  # fmt: skip
+    return listed(files)

@@ -1,0 +1,110 @@
+"""Cells of labels and outcomes in; what is known of which events, and when it came to be known, out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from release_core.cube import dense
+from release_core.cube.encode import SHARDED
+from release_core.cube.labels import QUIET
+from release_core.frames import Arrivals, Coverage
+from release_core.release import VERSIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from release_core.cube.dense import Columns
+    from release_core.frames import Array
+    from release_core.release import Release
+
+# What can arrive beside the kinds of outcomes: a label of either class.
+LABELS = {"positive": 1, "negative": 0}
+
+
+def coverage(release: Release, columns: Columns) -> Coverage:
+    """Return which events have labels from the cells of the table `cover`."""
+    ids = dense.ids_of(columns["bin"])
+    actions = tuple(action for action in release.actions if action in set(columns["taken"]))
+    taken = _places(columns["taken"], actions)
+    place, shape = (columns["version"], columns["bin"] - ids[0], taken), (len(VERSIONS), len(ids), len(actions))
+    events, positive, negative = (mask & (taken >= 0) for mask in dense.labels(columns))
+
+    def counted(column: str, keep: Array) -> Array:
+        return dense.kept(shape, place, columns[column], dense.UNITS[column], keep)
+
+    labelled = positive | negative
+    return Coverage(
+        dense.grid_of(release, ids, SHARDED),
+        actions,
+        counted("n", events),
+        counted("n", events & columns["mature"].astype(bool)),
+        counted("n", positive),
+        counted("n", negative),
+        counted("amount", events),
+        counted("amount", positive),
+        *(counted(name, labelled) for name in ("weighted", "weight", "weight2")),
+    )
+
+
+def _places(values: Array, names: tuple[str, ...]) -> Array:
+    """Return the position of each value among the names; -1 where it is none of them."""
+    known = {name: place for place, name in enumerate(names)}
+    return np.array([known.get(str(value), -1) for value in values], dtype=np.int64)
+
+
+def arrivals(release: Release, rows: Columns, step: int, kind: str) -> Arrivals:
+    """Return when `kind` arrived from the cells of the table `age` (a label) or `kind` (an outcome), as of a step."""
+    happened, arrived = _labels(release, rows, step, kind) if kind in LABELS else _outcomes(rows, step, kind)
+    entries = tuple(int(entry) for entry in np.unique(rows["entry"][happened]))
+    actions = tuple(action for action in release.actions if action in set(rows["taken"][happened]))
+    place = (_places(rows["taken"], actions), np.searchsorted(np.array(entries), rows["entry"]))
+    oldest = int(rows["age"][arrived].max(initial=-1))
+    events = dense.kept((len(actions), len(entries)), place, rows["n"], 1, happened)
+    shape = (len(actions), len(entries), oldest + 1)
+    return Arrivals(actions, entries, events, dense.kept(shape, (*place, rows["age"]), rows["n"], 1, arrived))
+
+
+def _labels(release: Release, rows: Columns, step: int, kind: str) -> tuple[Array, Array]:
+    """Return which rows are events, and which are labels of the class that stand as of the step.
+
+    Rows of silence are both: they take the age of maturity, in place, once their event has settled.
+    """
+    happened = (rows["label"] < 0) & (rows["entry"] <= step)
+    stands = (rows["label"] == LABELS[kind]) & (rows["since"] <= step) & (rows["until"] > step)
+    if kind == "negative":
+        silent = (rows["label"] == QUIET) & (rows["settled"] <= step)
+        rows["age"] = np.where(silent, int(release.labels.maturity_days), rows["age"])
+        stands |= silent
+    return happened, stands
+
+
+def _outcomes(rows: Columns, step: int, kind: str) -> tuple[Array, Array]:
+    happened = (rows["kind"] == "") & (rows["entry"] <= step)
+    return happened, (rows["kind"] == kind) & (rows["since"] <= step)
+
+
+def by_age(release: Release, rows: Columns, step: int, age_of: Callable[[int], int]) -> tuple[Array, Array]:
+    """Return (labels known by each age among events that old, events by age) from the cells of the table `age`."""
+    # Silence is known at the age at which events mature.
+    silent = (rows["label"] == QUIET) & (rows["settled"] <= step)
+    spoken = {name: np.concatenate([column, column[silent]]) for name, column in rows.items()}
+    size = len(rows["n"])
+    spoken["label"][size:], spoken["age"][size:] = 0, int(release.labels.maturity_days)
+    spoken["since"][size:] = rows["settled"][silent]
+    return _by_age(spoken, step, age_of)
+
+
+def _by_age(rows: Columns, step: int, age_of: Callable[[int], int]) -> tuple[Array, Array]:
+    """Return (labels known by each age among events that old, events by age) from the sums of the age cells."""
+    present = (rows["label"] < 0) & (rows["entry"] <= step)
+    oldest = max((age_of(int(entry)) for entry in rows["entry"][present]), default=-1)
+    happened, known = np.zeros(oldest + 1), np.zeros(oldest + 1)
+    for entry, n in zip(rows["entry"][present], rows["n"][present], strict=True):
+        happened[max(age_of(int(entry)), 0)] += n
+    told = (rows["label"] >= 0) & (rows["since"] <= step) & (rows["until"] > step)
+    for entry, age, n in zip(rows["entry"][told], rows["age"][told], rows["n"][told], strict=True):
+        # A label known at some age counts at that age and every later one that its event has reached.
+        known[int(age) : max(age_of(int(entry)), 0) + 1] += n
+    return known, happened
