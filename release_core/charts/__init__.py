@@ -11,6 +11,7 @@ from release_core.charts.style import PROBABILITY, Score
 from release_core.charts.sweep import cost, trade
 from release_core.charts.timeline import timeline
 from release_core.charts.transition import transition
+from release_core.charts.waterfall import waterfall
 
 __all__ = [
     "PROBABILITY",
@@ -28,4 +29,5 @@ __all__ = [
     "timeline",
     "trade",
     "transition",
+    "waterfall",
 ]

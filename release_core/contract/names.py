@@ -79,9 +79,10 @@ class Names:
 def match(wanted: Sequence[Column], available: Sequence[str], declared: Mapping[str, str], log: Log) -> Names:
     """Return which available column serves each wanted one.
 
-    First what the manifest declares, then the same name, then a known vendor's name in any case; a column that
-    serves already is not guessed to be a second one.
+    First what the manifest declares ("": nothing serves it), then the same name, then a known vendor's name in any
+    case; a column that serves already is not guessed to be a second one.
     """
+    wanted = [column for column in wanted if declared.get(column.name) != ""]
     found = {c.name: declared[c.name] for c in wanted if declared.get(c.name) in available}
     found |= {c.name: c.name for c in wanted if c.name not in found and c.name in available}
     spellings: dict[str, str] = {}

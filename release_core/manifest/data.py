@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from release_core.manifest.forms import (
     ABOVE_ZERO,
     ANY_NUMBER,
+    COLUMN,
     DIMENSION,
     NAME,
     NOT_NEGATIVE,
@@ -73,7 +74,7 @@ def sources(root: Fields, extra: Iterable[str]) -> tuple[Source, Source, Source]
 
 
 def _source(fields: Fields, log: str, known: set[str]) -> Source:
-    columns = fields.mapping("columns", NAME)
+    columns = fields.mapping("columns", COLUMN)
     for name, _ in columns:
         if name not in known:
             remedy = nearest(name, known) or "Write ours = theirs, with a column of the log contract on the left."

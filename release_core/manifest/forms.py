@@ -112,6 +112,9 @@ def _date(value: object) -> date | None:
 
 TEXT = Form("text that is not blank", lambda value: value if isinstance(value, str) and value.strip() else None, "")
 NAME = Form("one line of text without blanks around it", _line, "")
+COLUMN = Form(
+    'the name of a column, or "" for none', lambda value: "" if value == "" else _line(value), ""
+)  # "": the log has it, but it is not to be read
 DIMENSION = Form("the name of a column, without '=' and ','", _dimension, "")
 SLUG = matched(
     "up to 100 letters, digits, '.', '_', '-', starting with a letter or digit", r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"

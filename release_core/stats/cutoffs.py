@@ -57,6 +57,32 @@ def expected_cost(sweep: Sweep, costs: UnitCosts, missed_amount: ArrayLike = 0.0
     return alerts + false_negative * sweep.fn + times * floats(missed_amount)
 
 
+def action_cost(
+    counts: ArrayLike, missed_amount: ArrayLike, costs: UnitCosts, places: tuple[int, int], detection: float = 1.0
+) -> Array:
+    """Return the total cost [...] of actions taken (METHODS d1): reviews, wrong blocks, and positives that get through.
+
+    Args:
+        counts: labelled events [..., action, population]; the populations are all, positive, negative.
+        missed_amount: amount of the approved positives [...].
+        costs: unit costs; every event that is neither approved nor blocked costs a review.
+        places: the places of approve and of block among the actions.
+        detection: the share of reviewed positives that the review finds; the others get through, by count alone.
+
+    >>> seen = np.array([[0, 2, 90], [0, 3, 4], [0, 5, 1]])
+    >>> action_cost(seen, 100.0, UnitCosts(10.0, 2.0, 1.0, 0.5), (0, 2)).item()
+    76.0
+    """
+    by_class, (approve, block) = floats(counts), places
+    positive, negative = by_class[..., 1], by_class[..., 2]
+    labelled = positive + negative
+    reviewed = labelled.sum(-1) - labelled[..., approve] - labelled[..., block]
+    looked_at = positive.sum(-1) - positive[..., approve] - positive[..., block]
+    wrong = floats(costs.false_positive) * negative[..., block] + floats(costs.review) * reviewed
+    missed = positive[..., approve] + (1 - detection) * looked_at
+    return wrong + floats(costs.false_negative) * missed + floats(costs.amount_times) * floats(missed_amount)
+
+
 def below_edges(sums: ArrayLike) -> Array:
     """Return [..., B + 1]: the sum of the bins below each edge, such as the positive amount missed there.
 

@@ -1,13 +1,15 @@
 """The real app on the real demo in a real browser: cold links, both themes, both widths, the way from red to a decision."""
 
 import re
+from pathlib import Path
 
 import pytest
 
 from release_core import demo
 from tests.browser import conftest as harness
 
-PAGES = ("", "score_drift", "segments", "cutoffs", "calibration", "labels", "data_health", "sign_off", "history")
+ROOT = Path(__file__).parents[2]
+PAGES = ("", *(path.stem for path in sorted((ROOT / "pages").glob("*.py")) if path.stem != "overview"))
 
 
 @pytest.fixture(scope="module")

@@ -196,6 +196,19 @@ def flows():
 ACTIONS = ["approve", "review", "block"]
 
 
+def causes():
+    """Return the steps of a waterfall, one of them without an interval."""
+    steps = [("model", 0.13, 0.03, (0.02, 0.04), (0.01, 0.03)), ("cutoffs", 0.11, -0.02, (None, None), (-0.04, 0.01))]
+    return [
+        {"name": "baseline", "level": 0.10},
+        *(
+            {"name": name, "level": level, "change": change, "low": low, "high": high, "least": least, "most": most}
+            for name, level, change, (low, high), (least, most) in steps
+        ),
+        {"name": "candidate", "level": 0.11},
+    ]
+
+
 def full(drag=None):
     """Return every chart, filled."""
     return {
@@ -213,6 +226,8 @@ def full(drag=None):
         "heatmap": charts.heatmap(cells(), CAPTION, dims=("age", "limit"), metric="Recall"),
         "share_above": charts.share_above(shares(), CAPTION),
         "transition": charts.transition(flows(), ACTIONS, CAPTION),
+        "waterfall": charts.waterfall(causes(), CAPTION, effect="Review rate", unit="share", better="neither"),
+        "waterfall_money": charts.waterfall(causes(), CAPTION, effect="Cost", unit="EUR", better="lower"),
     }
 
 
@@ -230,4 +245,5 @@ def empty():
         "heatmap": charts.heatmap([], CAPTION, dims=("age", "limit"), metric="Recall"),
         "share_above": charts.share_above([], CAPTION),
         "transition": charts.transition([], ACTIONS, CAPTION),
+        "waterfall": charts.waterfall([], CAPTION, effect="Review rate", unit="share", better="neither"),
     }
