@@ -19,6 +19,7 @@ MENU = {
     "Evidence": [
         ("score_drift", "Score drift", "show_chart"),
         ("segments", "Segments", "stacks"),
+        ("disagreement", "Disagreement", "alt_route"),
         ("attribution", "Attribution", "account_tree"),
         ("cutoffs", "Cutoffs", "content_cut"),
         ("calibration", "Calibration", "straighten"),

@@ -39,7 +39,8 @@ def sample(
     """Return at most `limit` (and never over 50) events on which the versions took `actions`, in the order of the logs.
 
     Read from the rows that were kept when the logs were read. Customers are shown as a code that is the same within
-    this answer's cube and tells nothing else; `outcomes` lists what was learned by the end of the as-of step.
+    one cube and tells nothing else, and so are events whose id holds their customer's; `outcomes` lists what was
+    learned by the end of the as-of step.
 
     Raises:
         NotFound: the kept rows are no longer in the cache.
@@ -51,16 +52,17 @@ def sample(
     for number, (dim, value) in enumerate(where):
         tests.append(f"{column[dim]} = $w{number}")
         params[f"w{number}"] = value
-    named = ", ".join(f"{name} as {quote(dim)}" for dim, name in dims.items())
+    named = "".join(f", {name} as {quote(dim)}" for dim, name in dims.items())
     sql = f"""
 with chosen as (
     select * from read_parquet({_kept(cube, "decisions")}) where {" and ".join(tests)}
     limit {min(limit, MOST_EVENTS)}
 ), said as ({_said(cube)})
-select event_id, strftime(event_time, '%Y-%m-%d %H:%M') as event_time,
-    if(clustered, substr(md5($salt || entity_id), 1, 8), '') as customer, {named}{"," if named else ""}
-    amount / {dense.MINOR_UNITS} as amount, baseline_risk, candidate_risk, baseline_action, candidate_action,
-    baseline_reason, candidate_reason, taken as action_taken, coalesce(outcomes, '') as outcomes
+select if(clustered and contains(event_id, entity_id), substr(md5($salt || event_id), 1, 12), event_id) as event,
+    strftime(event_time, '%Y-%m-%d %H:%M') as event_time,
+    if(clustered, substr(md5($salt || entity_id), 1, 8), '') as customer, amount / {dense.MINOR_UNITS} as amount,
+    baseline_risk, candidate_risk, taken as action_taken, coalesce(outcomes, '') as outcomes,
+    baseline_reason, candidate_reason{named}
 from chosen left join said using (event_id)"""
     return cube.store.rows(sql, params | {"salt": cube.name, "end": cube.end(view[1]).replace(tzinfo=None)})
 

@@ -152,7 +152,7 @@ def _counts(metric: Metric, tally: Tally) -> tuple[Array, Array]:
 def _closed(cells: Cells, metric: Metric) -> tuple[Closed | None, str]:
     """Return the closed-form bounds of shares and of the AUC, widened by the design effect seen where shards suffice."""
     if metric.compared:
-        return (_one_share(metric, cells), "Wilson") if metric.name == "disagreement_rate" else (None, "")
+        return (_one_share(metric, cells), "Wilson") if metric.unit == "share" else (None, "")
     if metric.name == "auc":
         return _auc(metric, cells), "DeLong, widened and paired as all events are"
     if metric.unit == "share" and metric.name != "amount_recall":

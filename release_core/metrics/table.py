@@ -48,6 +48,8 @@ class Metric:
     limits: tuple[float, float] = (0.0, 1.0)
 
 
+# Comparisons that are shares, and of what.
+SHARED: dict[str, Value] = {"disagreement_rate": v.both_decided, "explained_share": v.disagreements}
 NO_LIMIT = (float("-inf"), float("inf"))
 UP = (0.0, float("inf"))
 SUMS = "exact from sums (METHODS a8)"
@@ -119,14 +121,14 @@ def _loss(name: str, title: str, value: Value, words: str, source: str) -> Metri
 
 
 def _compared(name: str, title: str, value: Value, words: str, source: str, limits: tuple[float, float]) -> Metric:
-    base = v.both_decided if name == "disagreement_rate" else lambda tally: v.events(tally)[..., 0]
-    unit = "share" if name == "disagreement_rate" else "number"
+    base = SHARED.get(name, lambda tally: v.events(tally)[..., 0])
+    unit = "share" if name in SHARED else "number"
     return Metric(
         name,
         title,
         "drift",
         unit,
-        "lower",
+        "higher" if name == "explained_share" else "lower",
         words,
         source,
         value,
@@ -216,6 +218,8 @@ ROWS = (
     _amount_recall(ALERT),
     _compared("disagreement_rate", "Disagreement", v.disagreement_rate, "Events on which the two actions differ / events.",
               "counts", (0.0, 1.0)),
+    _compared("explained_share", "Explained disagreement", v.explained_share,
+              "Disagreements with a reason code on every side that does more than approve / disagreements.", "counts", (0.0, 1.0)),
     _compared("psi", "PSI", v.psi, "Population stability index, candidate against baseline, ten baseline quantile groups, "
               "counts + 0.5.", "METHODS c1", UP),
     _compared("ks_drift", "KS drift", v.ks_drift, "Largest gap between the two score distributions.", "METHODS c2", (0.0, 1.0)),

@@ -168,8 +168,17 @@ def both_decided(tally: Tally) -> Array:
 
 def disagreement_rate(tally: Tally) -> Array:
     """Return the share of events on which the two versions' actions differ, [...]."""
-    same = np.trace(tally.joint[..., EVERYONE], axis1=-2, axis2=-1)
-    return ratio(both_decided(tally) - same, both_decided(tally))
+    return ratio(disagreements(tally), both_decided(tally))
+
+
+def disagreements(tally: Tally) -> Array:
+    """Return the number of events on which the two versions' actions differ, [...]."""
+    return both_decided(tally) - np.trace(tally.joint[..., EVERYONE], axis1=-2, axis2=-1)
+
+
+def explained_share(tally: Tally) -> Array:
+    """Return the share of disagreements with a reason code on every side that does more than approve, [...]."""
+    return ratio(tally.joint_explained[..., EVERYONE].sum((-2, -1)), disagreements(tally))
 
 
 def psi(tally: Tally) -> Array:

@@ -11,11 +11,9 @@ from release_core.charts.bars import share_above
 from release_core.charts.digits import count, percent
 from release_core.charts.distribution import distribution
 from release_core.charts.timeline import timeline
-from release_core.charts.transition import transition
 from release_core.cube import PERIOD
-from release_core.frames import EVERYONE, NEGATIVE, POSITIVE
 from release_core.stats import drift
-from release_core.stats.arrays import ratio
+from release_core.views.disagreement import flow
 from release_core.views.view import axis, cutoff_marks, known, paired_rows, shown_scores
 
 if TYPE_CHECKING:
@@ -50,7 +48,7 @@ def score_drift(view: View) -> ScoreDrift:
         _headline(view, cells, alerts[0] if alerts else {}),
         _above(view),
         _over_time(view),
-        _swaps(view, cells),
+        flow(view, cells),
         _distribution(view, cells),
         _distances(cells),
         _psi_groups(view, cells),
@@ -108,31 +106,6 @@ def _over_time(view: View) -> Chart:
     shown = [{"step": row["where"][PERIOD], **{key: row.get(key) for key in keep}} for row in rows]
     n = sum(row["n"] or 0 for row in shown)
     return timeline(shown, view.caption(n, table="pair", by=(PERIOD,)), metric="Alert rate")
-
-
-def _swaps(view: View, cells: Cells) -> Chart:
-    rows: list[Row] = []
-    if cells.segments:
-        joint, amounts = cells.whole.joint[0], cells.whole.joint_amounts[0]
-        total = joint[..., EVERYONE].sum()
-        for i, j in zip(*np.nonzero(joint[..., EVERYONE]), strict=True):
-            one = joint[i, j]
-            rows.append(
-                {
-                    "baseline": cells.actions[i],
-                    "candidate": cells.actions[j],
-                    "n": int(one[EVERYONE]),
-                    "share": float(one[EVERYONE] / total),
-                    "bad": known(float(ratio(one[POSITIVE], one[POSITIVE] + one[NEGATIVE]))),
-                    "labelled_bad": int(one[POSITIVE]),
-                    "labelled_good": int(one[NEGATIVE]),
-                    "amount": float(amounts[i, j, EVERYONE]),
-                    "bad_amount": float(amounts[i, j, POSITIVE]),
-                }
-            )
-    used = {row[version] for row in rows for version in ("baseline", "candidate")}
-    actions = [action for action in view.release.actions if action in used]
-    return transition(rows, actions, view.caption(events(cells), table="pair"))
 
 
 def shown_bins(view: View, cells: Cells) -> list[Row]:

@@ -173,9 +173,20 @@ def test_sample_is_bounded_masked_and_of_the_chosen_actions(mixed, log):
     assert len(rows) == 50
     named = log.set_index("event_id")
     for row in rows:
-        assert (row["baseline_action"], row["candidate_action"], row["market"]) == ("approve", "review", "AT")
-        assert named.loc[row["event_id"], "entity_id"] not in row.values()
-        assert row["outcomes"] == "review_result = " + ("fraud" if named.loc[row["event_id"], "bad"] else "legit")
+        event = named.loc[row["event"]]
+        assert (event["market"], row["market"]) == ("AT", "AT")
+        assert act(named.loc[[row["event"]]], "candidate_score", "t2", "p2") == "review"
+        assert event["entity_id"] not in row.values()
+        assert row["outcomes"] == "review_result = " + ("fraud" if event["bad"] else "legit")
+
+
+def test_sample_masks_events_whose_id_holds_the_customer(tmp_path):
+    log = factory.decisions(200, seed=8, shift=0.5)
+    log["event_id"] = [f"{entity}-{n}" for n, entity in enumerate(log["entity_id"])]
+    one = factory.opened(factory.write(tmp_path / "r", log))
+    rows = one.cube.sample(REPLAY, one.cube.steps[-1], ("approve", "review"))
+    assert rows
+    assert not any(row["event"] in set(log["event_id"]) for row in rows)
 
 
 def test_tables_of_one_dimension_refuse_two(mixed):

@@ -1,0 +1,203 @@
+"""The Disagreement page: where the two versions act differently, why, on whom, and for how much money."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from release_core import attribution
+from release_core.charts import digits
+from release_core.charts.forest import forest
+from release_core.charts.transition import transition
+from release_core.cube.events import MOST_EVENTS
+from release_core.frames import EVERYONE, NEGATIVE, POSITIVE
+from release_core.stats import decisions
+from release_core.stats.arrays import ratio
+from release_core.views.view import known, paired_rows, segment_key, shown_scores
+
+if TYPE_CHECKING:
+    from release_core.charts.chart import Chart
+    from release_core.frames import Array, Cells
+    from release_core.views.view import View
+
+    Row = dict[str, Any]
+
+EXPLAINED = "explained_share"
+NO_REASON = "no reason given"
+
+
+@dataclass(frozen=True, slots=True)
+class DisagreementPage:
+    """What the page shows; `pairs` and `reasons` are rows, most events first."""
+
+    headline: str
+    demand: str
+    flow: Chart
+    pairs: list[Row]
+    reasons: list[Row]
+
+
+def page(view: View) -> DisagreementPage:
+    """Return the page for a choice."""
+    cells = view.cells()
+    pairs = pairs_of(view, cells)
+    return DisagreementPage(
+        _headline(view),
+        _demand(view),
+        flow(view, cells),
+        [row for row in pairs if row["baseline"] != row["candidate"]],
+        _reasons(view),
+    )
+
+
+def by_segment(view: View, dim: str) -> tuple[Chart, list[Row]]:
+    """Return how often the versions differ in each value of a dimension, and the same as rows with what is explained."""
+    rows = {row["segment"]: row for row in paired_rows(view.rows(["disagreement_rate"], dim))}
+    told = {row["segment"]: row for row in paired_rows(view.rows([EXPLAINED], dim))}
+    shown = [
+        {
+            "segment": row["where"][dim],
+            "key": segment_key(row["where"]),
+            "difference": row["difference"],
+            "low": row["low"],
+            "high": row["high"],
+            "verdict": "OBSERVE" if row["difference"] is not None else "NODATA",
+            "n": row["n"],
+            "explained": told[name]["difference"],
+            "explained_low": told[name]["low"],
+            "explained_high": told[name]["high"],
+            "differ": told[name]["n"],
+        }
+        for name, row in rows.items()
+    ]
+    caption = view.caption(sum(row["n"] for row in shown), table="pair", by=(dim,))
+    chart = forest(shown, caption, metric="Disagreement", unit="share", better="lower", margin=None)
+    return chart, sorted(shown, key=lambda row: -(row["difference"] or 0))
+
+
+def sample(view: View, baseline: str, candidate: str, limit: int = 20) -> list[Row]:
+    """Return some events on which the versions took these actions, scores in their own unit, customers masked.
+
+    At most 50, read from the kept rows of the logs on demand.
+    """
+    rows = view.opened.cube.sample(view.stage, view.step, (baseline, candidate), view.where, min(limit, MOST_EVENTS))
+    for row in rows:
+        scores = np.array([row.pop("baseline_risk"), row.pop("candidate_risk")], dtype=float)
+        shown = [float(f"{score:.4g}") for score in shown_scores(view.release, scores)]
+        row["baseline_score"], row["candidate_score"] = shown
+    return [_ordered(row) for row in rows]
+
+
+def _ordered(row: Row) -> Row:
+    """Return a row with the scores in front of what else is known of the event."""
+    first = ("event", "event_time", "customer", "amount", "baseline_score", "candidate_score")
+    return {name: row[name] for name in (*first, *(name for name in row if name not in first))}
+
+
+def _headline(view: View) -> str:
+    found = paired_rows(view.rows(["disagreement_rate"]))
+    if not found or found[0]["difference"] is None:
+        return f"No event of {view.place} has an action of both versions."
+    row = found[0]
+    interval = digits.interval(row["low"], row["high"], of_difference=False)
+    different = round(row["difference"] * row["n"])
+    return (
+        f"The versions act differently on {digits.percent(row['difference'])} {interval} of {row['n']:,} events: "
+        f"{different:,}{_daily(view, different)}."
+    )
+
+
+def _daily(view: View, n: float) -> str:
+    days = view.opened.cube.days(view.stage, view.step)
+    return f", {digits.number(n / days, 2)} a day" if days else ""
+
+
+def _demand(view: View) -> str:
+    """Return how many disagreements carry a reason, and what the gates demand."""
+    found = paired_rows(view.rows([EXPLAINED]))
+    gate = next((spec for spec in view.release.gates if spec.metric == EXPLAINED), None)
+    asked = "No gate demands reasons." if gate is None else _asked(view, gate.at_least, [str(s) for s in gate.stages])
+    if not found or found[0]["difference"] is None:
+        return f"There is no disagreement to explain. {asked}"
+    row = found[0]
+    interval = digits.interval(row["low"], row["high"], of_difference=False)
+    return (
+        f"{digits.percent(row['difference'])} {interval} of the {row['n']:,} disagreements carry a reason code. {asked}"
+    )
+
+
+def _asked(view: View, share: float | None, stages: list[str]) -> str:
+    here = "this stage included" if str(view.stage) in stages else f"not yet in {view.stage}"
+    return f"The gate demands {digits.percent(share)} in {' and '.join(stages)} ({here})."
+
+
+def pairs_of(view: View, cells: Cells) -> list[Row]:
+    """Return one row per pair of actions that occurs: events, money, labels, and what the change is worth."""
+    if not cells.segments:
+        return []
+    joint, amounts = cells.whole.joint[0], cells.whole.joint_amounts[0]
+    total, days = joint[..., EVERYONE].sum(), view.opened.cube.days(view.stage, view.step)
+    rows = []
+    for i, j in zip(*np.nonzero(joint[..., EVERYONE]), strict=True):
+        one = joint[i, j]
+        low, high = decisions.wilson(one[POSITIVE], one[POSITIVE] + one[NEGATIVE])
+        rows.append(
+            {
+                "baseline": cells.actions[i],
+                "candidate": cells.actions[j],
+                "pair": f"{cells.actions[i]} → {cells.actions[j]}",
+                "n": int(one[EVERYONE]),
+                "per_day": known(one[EVERYONE] / days if days else np.nan),
+                "share": float(one[EVERYONE] / total),
+                "bad": known(float(ratio(one[POSITIVE], one[POSITIVE] + one[NEGATIVE]))),
+                "bad_low": known(float(low)),
+                "bad_high": known(float(high)),
+                "labelled_bad": int(one[POSITIVE]),
+                "labelled_good": int(one[NEGATIVE]),
+                "amount": float(amounts[i, j, EVERYONE]),
+                "bad_amount": float(amounts[i, j, POSITIVE]),
+                "saved": _saved(view, one, amounts[i, j], (int(i), int(j))),
+            }
+        )
+    return sorted(rows, key=lambda row: -row["n"])
+
+
+def _saved(view: View, one: Array, amount: Array, actions: tuple[int, int]) -> float | None:
+    """Return how much cheaper the candidate's action is than the baseline's on the labelled events of a pair."""
+    effect = attribution.effects(view.release).get("cost")
+    labelled = float(one[POSITIVE] + one[NEGATIVE])
+    if effect is None or not labelled:
+        return None
+    costs = []
+    for action in actions:
+        counts, money = (np.zeros((len(view.release.actions), 3)) for _ in range(2))
+        counts[action], money[action] = one, amount
+        costs.append(float(effect.value(counts, money)) * labelled / attribution.THOUSAND)
+    return costs[0] - costs[1]
+
+
+def flow(view: View, cells: Cells) -> Chart:
+    """Return the table of who is treated differently."""
+    rows = pairs_of(view, cells)
+    used = {row[version] for row in rows for version in ("baseline", "candidate")}
+    actions = [action for action in view.release.actions if action in used]
+    return transition(rows, actions, view.caption(sum(row["n"] for row in rows), table="pair"))
+
+
+def _reasons(view: View) -> list[Row]:
+    rows = view.opened.cube.reasons(view.stage, view.step, view.where)
+    total = sum(row["n"] for row in rows)
+    return [
+        {
+            "pair": f"{row['baseline_action']} → {row['candidate_action']}",
+            "baseline_reason": row["baseline_reason"] or NO_REASON,
+            "candidate_reason": row["candidate_reason"] or NO_REASON,
+            "n": row["n"],
+            "share": row["n"] / total,
+            "bad": known(float(ratio(row["positive"], row["positive"] + row["negative"]))),
+            "amount": row["amount"],
+        }
+        for row in rows[:MOST_EVENTS]
+    ]
