@@ -1,0 +1,130 @@
+"""Sums of two arms by ramp step and entity shard in, their difference and its standard error out.
+
+Axes at the end: ramp step, arm (baseline, candidate), shard; any leading axes (segment, look). An entity is in one
+shard and, unless it is contaminated and left out, in one arm, so the arms are independent (RELEASE.md B.4).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import chdtrc
+
+from release_core.stats.arrays import Array, floats, ratio
+from release_core.stats.intervals import MIN_SHARDS
+
+BASELINE, CANDIDATE = 0, 1
+
+
+class Arms(NamedTuple):
+    """The ratio of each arm [..., arm], candidate - baseline [...], its standard error, and the entities behind it."""
+
+    levels: Array
+    value: Array
+    se: Array
+    n: Array
+
+
+def between(numerator: ArrayLike, denominator: ArrayLike, entities: ArrayLike) -> Arms:
+    """Return the arms' difference of a ratio of sums, stratified by ramp step.
+
+    Within a ramp step d_k is the difference of the ratios and s_k its delete-a-shard jackknife standard error; the
+    steps weigh w_k ~ n_t n_c / (n_t + n_c) in entities, so that a step at which one arm is nearly empty says little and
+    a rate that moves between steps moves nothing (RELEASE.md B.4). Steps in which an arm is empty are left out.
+
+    Args:
+        numerator: [..., ramp step, arm, shard], for example approved events.
+        denominator: the same shape, for example all events.
+        entities: [..., ramp step, arm] entities that entered.
+
+    Returns: NaN where no ramp step has events in both arms, or fewer than 20 shards hold events of an arm.
+    """
+    top, bottom, size = floats(numerator), floats(denominator), floats(entities)
+    each, variance = _jackknifed(top, bottom)
+    harmonic = ratio(size[..., 0] * size[..., 1], size.sum(axis=-1))
+    usable = np.isfinite(each).all(axis=-1) & np.isfinite(harmonic) & (harmonic > 0)
+    weight = np.where(usable, harmonic, 0.0)
+    weight = ratio(weight, weight.sum(axis=-1, keepdims=True))
+    known = usable & np.isfinite(variance).all(axis=-1)
+    moved = np.where(usable, each[..., 1] - each[..., 0], 0.0)
+    spread = np.where(usable, np.where(known, variance.sum(axis=-1), np.nan), 0.0)
+    levels = np.where(usable[..., None], each, 0.0)
+    return Arms(
+        (weight[..., None] * levels).sum(axis=-2),
+        (weight * moved).sum(axis=-1),
+        np.sqrt((weight**2 * spread).sum(axis=-1)),
+        np.where(usable[..., None], size, 0.0).sum(axis=(-2, -1)),
+    )
+
+
+def _jackknifed(top: Array, bottom: Array) -> tuple[Array, Array]:
+    """Return each arm's ratio and its jackknife variance, [..., ramp step, arm]."""
+    every, whole = top.sum(axis=-1), bottom.sum(axis=-1)
+    level = ratio(every, whole)
+    used = bottom != 0
+    without = ratio(every[..., None] - top, whole[..., None] - bottom)
+    shards = used.sum(axis=-1)
+    moved = np.where(used & np.isfinite(without), without - level[..., None], 0.0)
+    centre = ratio(moved.sum(axis=-1), shards)
+    squares = np.where(used, (moved - centre[..., None]) ** 2, 0.0).sum(axis=-1)
+    return level, np.where(shards >= MIN_SHARDS, squares * ratio(shards - 1, shards), np.nan)
+
+
+class Covariate(NamedTuple):
+    """Sums over entities of a covariate fixed before treatment, [..., ramp step, arm, shard]: count, X, X^2, X Y."""
+
+    n: Array
+    x: Array
+    xx: Array
+    xy: Array
+
+
+def adjusted(y: ArrayLike, covariate: Covariate) -> Array:
+    """Return the sums of Y less what the covariate foretells: Y - theta (X - mean X), same shape as `y` (CUPED).
+
+    theta = cov(Y, X) / var(X), pooled over arms, ramp steps and shards; X must be fixed before treatment, such as the
+    baseline score of an entity's first event (Deng et al. 2013; RELEASE.md B.6). Unchanged where X does not vary.
+    """
+    total = floats(y)
+    axes = (-3, -2, -1)
+    n, x = covariate.n.sum(axis=axes), covariate.x.sum(axis=axes)
+    mean_x, mean_y = ratio(x, n), ratio(total.sum(axis=axes), n)
+    variance = ratio(covariate.xx.sum(axis=axes), n) - mean_x**2
+    together = ratio(covariate.xy.sum(axis=axes), n) - mean_x * mean_y
+    varies = variance > 1e-12 * np.maximum(mean_x**2, 1e-300)
+    theta = np.where(varies, ratio(together, np.where(varies, variance, 1.0)), 0.0)
+    shape = (..., None, None, None)
+    foretold = covariate.x - covariate.n * np.nan_to_num(mean_x)[shape]
+    return total - np.nan_to_num(theta)[shape] * foretold
+
+
+def balanced(covariate: Covariate, p_least: float = 0.0005) -> Array:
+    """Return [...] whether the covariate is alike in both arms; where it is not, adjusting by it is off.
+
+    A two-sided normal test of equal means per ramp step, added up to a chi-squared with one degree of freedom a step;
+    unbalanced at p below `p_least`. True where there is nothing to compare.
+    """
+    n, x, xx = (part.sum(axis=-1) for part in (covariate.n, covariate.x, covariate.xx))
+    mean = ratio(x, n)
+    variance = ratio(ratio(xx, n) - mean**2, n)
+    z2 = ratio((mean[..., 1] - mean[..., 0]) ** 2, variance.sum(axis=-1))
+    told = np.isfinite(z2)
+    p = chdtrc(np.maximum(told.sum(axis=-1), 1), np.where(told, z2, 0.0).sum(axis=-1))
+    return np.asarray(p >= p_least)
+
+
+def split_p(entities: ArrayLike, share: ArrayLike) -> Array:
+    """Return the p-value of a fixed-look sample-ratio test, [...] over ramp steps: Pearson's chi-squared.
+
+    `entities`, `share` [..., ramp step, arm]. NaN where an expected count is below 5; steps without entities do not
+    count. For a test that is read often use `sequential.split_evidence`.
+    """
+    x, p = np.broadcast_arrays(floats(entities), floats(share))
+    expected = p * x.sum(axis=-1, keepdims=True)
+    used = x.sum(axis=-1) > 0
+    squares = np.where(used, ratio((x - expected) ** 2, expected).sum(axis=-1), 0.0).sum(axis=-1)
+    enough = (np.where(used[..., None], expected, np.inf) >= 5).all(axis=(-2, -1)) & used.any(axis=-1)
+    p_value = chdtrc(np.maximum(used.sum(axis=-1), 1), np.nan_to_num(squares))
+    return np.where(enough, p_value, np.nan)
