@@ -36,7 +36,7 @@ def asymptotic(
         alpha: the error over all looks together.
         sides: with 1, each of the two bounds holds with 1 - alpha on its own.
 
-    >>> [bound.round(5).item() for bound in asymptotic(0.0, 0.33341, 6461, 1000)]
+    >>> [bound.round(4).item() for bound in asymptotic(0.0, 0.33341, 6461, 1000)]
     [-1.0618, 1.0618]
     """
     tuned = floats(alpha) if sides == 2 else 2 * floats(alpha)
