@@ -7,7 +7,7 @@ from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from datetime import date
+    from datetime import date, datetime
     from pathlib import Path
 
 VERSIONS = ("baseline", "candidate")
@@ -279,13 +279,18 @@ class StagePlan:
 
 @dataclass(frozen=True, slots=True)
 class Rollback:
-    """The one rollback point: the component id to restore, how, and how fast."""
+    """The one rollback point: the component id to restore, how, and how fast.
+
+    `drilled` (UTC) and `drill_minutes` tell of a rehearsal that was made before the ledger was kept.
+    """
 
     target: str
     how: str
     max_minutes: float | None = None
     drill: str | None = None
     drill_max_age_days: float | None = None
+    drilled: datetime | None = None
+    drill_minutes: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from release_core import changes, gates, metrics
+from release_core import changes, gates, ledger, metrics
 from release_core.cube import REPLAY_SET
 from release_core.cube.cells import scenario_dimension
-from release_core.errors import NotFound, Problem
+from release_core.errors import LedgerError, NotFound, Problem
 from release_core.release import Comparison, Stage, Verdict
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from release_core.library import Opened
     from release_core.metrics import Metric
     from release_core.release import GateSpec, Release, Scenario
+
+
+READY = "rollback_ready"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +70,32 @@ def known_metrics(release: Release) -> dict[str, Metric]:
 
 
 def review(opened: Opened, stage: Stage, step: int) -> Review:
-    """Return every verdict of a stage as of a step; the same question is answered from memory."""
-    return _review(opened, stage, step)
+    """Return every verdict of a stage as of a step; the same question is answered from memory.
+
+    Of the ledger only the last rehearsed rollback is read, and only where a gate of the stage asks for it.
+    """
+    asked = any(spec.metric == READY and stage in spec.stages for spec in opened.release.gates)
+    return _review(opened, stage, step, rehearsal(opened.release) if asked else None)
+
+
+def rehearsal(release: Release) -> gates.Rehearsal | None:
+    """Return the last rehearsed rollback in the ledger; none where there is none, or where it cannot be read."""
+    try:
+        drill = ledger.latest_drill(ledger.Ledger().records(release.id, "drill"), release.id)
+    except LedgerError:
+        return None
+    return None if drill is None else gates.Rehearsal(drill.began, drill.minutes)
 
 
 @lru_cache(maxsize=128)
-def _review(opened: Opened, stage: Stage, step: int) -> Review:
+def _review(opened: Opened, stage: Stage, step: int, drill: gates.Rehearsal | None) -> Review:
     release, cube = opened.release, opened.cube
     cells = cube.slice(stage, step, judged_groups(release, several=len(cube.replay_sets(stage)) > 1))
     known = known_metrics(opened.release)
     changed = tuple(changes.changed(release, cube))
     facts = _facts(opened, stage, step, changed)
+    moment = gates.Moment(stage, cube.began(stage), cube.end(step))
+    facts = replace(facts, ready=gates.readiness(release.rollback, drill, moment))
     rows: list[GateRow] = []
     families: dict[object, list[gates.Family]] = {}
     for spec in release.gates:

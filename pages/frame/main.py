@@ -25,7 +25,10 @@ MENU = {
         ("calibration", "Calibration", "straighten"),
         ("labels", "Labels", "hourglass_bottom"),
     ],
-    "Operate": [("data_health", "Data health", "fact_check")],
+    "Operate": [
+        ("rollback", "Rollback", "undo"),
+        ("data_health", "Data health", "fact_check"),
+    ],
 }
 
 

@@ -91,12 +91,14 @@ def page(function: Callable[..., T], *arguments: object) -> T:
     Raises:
         ReleaseReviewError: it cannot be answered; the message says why.
     """
-    answer: T = _computed(function, view(state.current()), arguments)
+    one = view(state.current())
+    # A drill that was just recorded may change a verdict: it is part of the question.
+    answer: T = _computed(function, one, arguments, None if one.stage.paired else review.rehearsal(one.release))
     return answer
 
 
 @lru_cache(maxsize=512)
-def _computed(function: Callable[..., Any], one: View, arguments: tuple[object, ...]) -> Any:  # noqa: ANN401
+def _computed(function: Callable[..., Any], one: View, arguments: tuple[object, ...], drill: object) -> Any:  # noqa: ANN401, ARG001
     return function(one, *arguments)
 
 

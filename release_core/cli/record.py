@@ -1,16 +1,18 @@
-"""The commands that record and check what was decided: sign and ledger."""
+"""The commands that record and check what was decided: sign, rollback, drill and ledger."""
 
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import click
 
 from release_core import ledger as book
-from release_core import library, review
+from release_core import library, manifest, review
 from release_core.cli.judge import AS_OF, STAGE, told
 from release_core.errors import NotFound, Problem
 from release_core.evidence import evidence
+from release_core.release import Stage
 
 BROKEN = 40
 
@@ -64,6 +66,39 @@ def _waiver(text: str) -> book.Waiver:
     if not equals or len(parts) < 3:
         raise NotFound(Problem("--waive", repr(text), "GATE=OWNER:EXPIRES:NOTE, EXPIRES as 2026-12-31", "Complete it."))
     return book.Waiver(gate, *parts)
+
+
+@click.command()
+@click.argument("release")
+@STAGE
+@click.option("--reason", required=True)
+@click.option("--signer", required=True, help="Your name.")
+@click.option("--role", default="", help="The role in which you act.")
+def rollback(release: str, stage: str | None, reason: str, signer: str, role: str) -> int:
+    """Record that RELEASE was rolled back; no gate is asked, and its logs are not read if the stage is named."""
+    found = manifest.load(library.folder(release))
+    at = stage or str(review.stage_of(library.open_release(release, told), None))
+    if at not in tuple(Stage):
+        raise NotFound(Problem("stage", repr(at), f"one of {', '.join(Stage)}", "Correct it."))
+    made = book.roll_back(book.Ledger(), found, book.RollbackRequest(at, reason, signer, role))
+    click.echo(f"record {made.seq} {made.hash}\nrestore {found.rollback.target}: {found.rollback.how}")
+    return 0
+
+
+@click.command()
+@click.argument("release")
+@STAGE
+@click.option("--minutes", required=True, type=float, help="How long it took.")
+@click.option("--who", required=True)
+@click.option("--at", default="", help="When it began, ISO 8601. Default: now.")
+@click.option("--note", default="")
+def drill(release: str, stage: str | None, minutes: float, who: str, at: str, note: str) -> int:
+    """Record that the rollback of RELEASE was rehearsed."""
+    found = manifest.load(library.folder(release))
+    began = at or datetime.now(UTC).isoformat(timespec="seconds")
+    made = book.record_drill(book.Ledger(), found.id, book.Drill(began, minutes, who, note), stage)
+    click.echo(f"record {made.seq} {made.hash}")
+    return 0
 
 
 @click.group()

@@ -244,6 +244,17 @@ class Cube:
                 found += [{"file": report["file"]} | row for row in self.store.rows(sql)]
         return found[:limit]
 
+    def began(self, stage: Stage) -> datetime:
+        """Return the beginning (UTC) of the step in which the first event of a stage entered; the stage has events."""
+        sql = "select min(entry) as first from checks where stage = $stage"
+        return self.end(int(self.store.query(sql, {"stage": stage})["first"][0]) - 1) + steps.TICK
+
+    def acted(self, stage: Stage, step: int, group: Group = ((), ())) -> list[dict[str, Any]]:
+        """Return one row per segment, arm and pair of actions of events with both: segment, arm, actions, n, amount."""
+        columns = self._summed("pair", (stage, step, True), group)
+        segments = [self._named(group[0], key) for key in self._key(group[0], columns).tolist()]
+        return events.acted(segments, columns)
+
     def days(self, stage: Stage, step: int) -> float:
         """Return over how many days the events of a stage entered, as of a step; 0 without events."""
         sql = (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from release_core.cube import dense
 from release_core.cube.encode import dimension_columns
 from release_core.cube.files import listed
@@ -31,6 +33,21 @@ def reasons(columns: Columns) -> list[dict[str, Any]]:
             row[name] += int(columns["n"][place] * mask[place])
         row["amount"] += float(columns["amount"][place] * masks["n"][place]) / dense.MINOR_UNITS
     return sorted(found.values(), key=lambda row: -row["n"])
+
+
+def acted(segments: list[dict[str, str]], columns: Columns) -> list[dict[str, Any]]:
+    """Return the events of each segment by arm and pair of actions, from the cells of the table `pair`."""
+    keep = (columns["label"] < 0) & columns["both_scored"].astype(bool)
+    found: dict[tuple[object, ...], dict[str, Any]] = {}
+    for place in np.flatnonzero(keep).tolist():
+        key = tuple(str(columns[name][place]) for name in ("arm", *WHY[:2]))
+        row = found.setdefault(
+            (*segments[place].values(), *key),
+            {"segment": segments[place]} | dict(zip(("arm", *WHY[:2]), key, strict=True)) | {"n": 0, "amount": 0.0},
+        )
+        row["n"] += int(columns["n"][place])
+        row["amount"] += float(columns["amount"][place]) / dense.MINOR_UNITS
+    return list(found.values())
 
 
 def sample(

@@ -3,7 +3,23 @@
 from release_core.gates.families import Family, families
 from release_core.gates.invariants import Facts, check, scenario
 from release_core.gates.judge import judge
+from release_core.gates.readiness import Moment, Rehearsal, age_days, last, readiness
 from release_core.gates.words import unknown
 from release_core.gates.worst import counted, worst
 
-__all__ = ["Facts", "Family", "check", "counted", "families", "judge", "scenario", "unknown", "worst"]
+__all__ = [
+    "Facts",
+    "Family",
+    "Moment",
+    "Rehearsal",
+    "age_days",
+    "check",
+    "counted",
+    "families",
+    "judge",
+    "last",
+    "readiness",
+    "scenario",
+    "unknown",
+    "worst",
+]

@@ -34,7 +34,7 @@ class Facts:
     segments: (dimension, value) -> events.
     reversals: reversed, tied and all events of a recalibration, or None.
     scenarios: (id, verdict, sentence, events) as `gates.scenarios` found them.
-    priced: whether the costs that cutoffs are weighed with are declared.
+    ready: whether the way back is proven, and in words why (see readiness.py).
     """
 
     release: Release
@@ -47,6 +47,7 @@ class Facts:
     reversals: dict[str, int] | None
     scenarios: Sequence[tuple[str, Verdict, str, int]] = ()
     extra: dict[str, Any] = field(default_factory=dict)
+    ready: tuple[Verdict, str] = (Verdict.NODATA, "Whether the way back is proven was not looked up.")
 
 
 def check(spec: GateSpec, facts: Facts) -> list[GateRow]:
@@ -256,6 +257,10 @@ def _costs_declared(facts: Facts) -> Iterator[Found]:
         yield Verdict.PASS, "Costs are declared, and every segment whose cutoffs change has scored events.", {}, 0
 
 
+def _rollback_ready(facts: Facts) -> Iterator[Found]:
+    yield *facts.ready, {}, 0
+
+
 INVARIANTS: dict[str, Callable[[Facts], Iterator[Found]]] = {
     "one_kind": _one_kind,
     "decision_parity": _decision_parity,
@@ -266,4 +271,5 @@ INVARIANTS: dict[str, Callable[[Facts], Iterator[Found]]] = {
     "rank_reversals": _rank_reversals,
     "scenarios": _scenarios,
     "costs_declared": _costs_declared,
+    "rollback_ready": _rollback_ready,
 }

@@ -8,7 +8,7 @@ from release_core.ledger.book import Ledger
 from release_core.ledger.canonical import canonical_json, evidence, evidence_hash
 from release_core.ledger.chain import GENESIS, Check, Record, check_chain
 from release_core.ledger.decisions import DECISIONS, REPEATED, Needs, allowed
-from release_core.ledger.drills import Drill, latest_drill, record_drill
+from release_core.ledger.drills import Drill, drills, latest_drill, record_drill
 from release_core.ledger.in_force import Standing, attempts, evaluated, go_signed, standing
 from release_core.ledger.sign_off import RollbackRequest, code_version, roll_back, sign
 from release_core.ledger.signature import Acceptance, Override, SignOff, SignOffRequest, Waiver
@@ -34,6 +34,7 @@ __all__ = [
     "canonical_json",
     "check_chain",
     "code_version",
+    "drills",
     "evaluated",
     "evidence",
     "evidence_hash",

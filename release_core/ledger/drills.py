@@ -44,8 +44,12 @@ def record_drill(ledger: Ledger, release: str, drill: Drill, stage: str | None =
 
 def latest_drill(records: Sequence[Record], release: str) -> Drill | None:
     """Return the release's drill that began last, None if none was recorded."""
-    drills = [_read(record) for record in records if record.type == "drill" and record.release == release]
-    return max(drills, key=lambda drill: drill.began, default=None)
+    return max(drills(records, release), key=lambda drill: drill.began, default=None)
+
+
+def drills(records: Sequence[Record], release: str) -> list[Drill]:
+    """Return the release's drills in the order in which they were recorded."""
+    return [_read(record) for record in records if record.type == "drill" and record.release == release]
 
 
 def _read(record: Record) -> Drill:

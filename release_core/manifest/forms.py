@@ -7,7 +7,7 @@ import math
 import re
 import reprlib
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Generic, TypeGuard, TypeVar
 
 if TYPE_CHECKING:
@@ -110,6 +110,17 @@ def _date(value: object) -> date | None:
         return None
 
 
+def _instant(value: object) -> datetime | None:
+    """Return an instant in UTC, which is meant where no zone is given."""
+    try:
+        found = datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        return None
+    if not isinstance(found, datetime):
+        return None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
 TEXT = Form("text that is not blank", lambda value: value if isinstance(value, str) and value.strip() else None, "")
 NAME = Form("one line of text without blanks around it", _line, "")
 COLUMN = Form(
@@ -121,6 +132,7 @@ SLUG = matched(
 )
 FLAG = Form("true or false", lambda value: value if isinstance(value, bool) else None, blank=False)
 DATE = Form("a date as YYYY-MM-DD", _date, date.min)
+INSTANT = Form("a time as 2026-01-31T14:00:00Z", _instant, datetime.min.replace(tzinfo=UTC))
 SCALAR: Form[str | float | bool] = Form("text, a finite number, true or false", _scalar, "")
 ANY_NUMBER = number("a finite number")
 NOT_NEGATIVE = number("a number of at least 0", lambda value: value >= 0)

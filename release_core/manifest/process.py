@@ -9,6 +9,7 @@ from release_core.manifest.forms import (
     ABOVE_ZERO,
     DATE,
     FLAG,
+    INSTANT,
     NAME,
     NOT_NEGATIVE,
     SHARE_ABOVE_ZERO,
@@ -42,6 +43,8 @@ def rollback(fields: Fields, baseline: Bundle, candidate: Bundle) -> Rollback:
         max_minutes=fields.get("max_minutes", ABOVE_ZERO, None),
         drill=fields.get("drill", NAME, None),
         drill_max_age_days=fields.get("drill_max_age_days", NOT_NEGATIVE, None),
+        drilled=fields.get("drilled", INSTANT, None),
+        drill_minutes=fields.get("drill_minutes", NOT_NEGATIVE, None),
     )
 
 

@@ -336,3 +336,21 @@ def test_a_mixed_release_can_only_be_refused(run, release):
     words = ("sign", folder, "--reason", "because", "--signer", "A. Lee")
     assert run(*words, "--decision", "go", "--override-reason", "x" * 80).returncode == 2
     assert run(*words, "--decision", "no_go").returncode == 0
+
+
+def test_a_rollback_and_a_drill_are_recorded(run, release):
+    folder = release()
+    done = run("drill", folder, "--minutes", 12, "--who", "sam", "--at", "2026-01-10T10:00Z")
+    assert done.returncode == 0, done.stderr
+    done = run("rollback", folder, "--stage", "canary", "--reason", "queue overran", "--signer", "sam")
+    assert done.returncode == 0, done.stderr
+    assert "restore m1: load m1" in done.stdout
+    records = json.loads(run("ledger", "export").stdout)
+    assert [record["type"] for record in records] == ["drill", "rollback"]
+    assert run("ledger", "verify").returncode == 0
+
+
+def test_a_rollback_without_a_reason_or_at_no_stage_is_refused(run, release):
+    folder = release()
+    assert run("rollback", folder, "--stage", "canary", "--reason", " ", "--signer", "sam").returncode == 2
+    assert "one of replay" in run("rollback", folder, "--stage", "moon", "--reason", "x", "--signer", "sam").stderr
