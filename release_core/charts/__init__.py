@@ -6,14 +6,19 @@ from release_core.charts.distribution import distribution
 from release_core.charts.forest import forest
 from release_core.charts.heatmap import heatmap
 from release_core.charts.maturity import by_age, by_step
+from release_core.charts.mix import mix
+from release_core.charts.quantiles import quantiles
 from release_core.charts.reliability import reliability
-from release_core.charts.style import PROBABILITY, Score
+from release_core.charts.score_map import score_map
+from release_core.charts.style import LINEAR, PROBABILITY, Score
 from release_core.charts.sweep import cost, trade
+from release_core.charts.tail import tail
 from release_core.charts.timeline import timeline
 from release_core.charts.transition import transition
 from release_core.charts.waterfall import waterfall
 
 __all__ = [
+    "LINEAR",
     "PROBABILITY",
     "Caption",
     "Chart",
@@ -24,8 +29,12 @@ __all__ = [
     "distribution",
     "forest",
     "heatmap",
+    "mix",
+    "quantiles",
     "reliability",
+    "score_map",
     "share_above",
+    "tail",
     "timeline",
     "trade",
     "transition",

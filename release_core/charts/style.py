@@ -41,7 +41,7 @@ PROBABILITY_TICKS = (1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """The axis on which scores are shown: probabilities on log-odds, points as they are."""
+    """The axis on which scores are shown: probabilities on log-odds (or "linear" as they are), points as they are."""
 
     name: str = "probability"
     title: str = "score (log-odds scale)"
@@ -56,11 +56,13 @@ class Score:
 
     def write(self, score: float | None) -> str:
         """Return `score` as a reader sees it: percent for probabilities, else the number."""
-        return digits.percent(score) if self.name == "probability" else digits.number(score)
+        return digits.number(score) if self.name == "points" else digits.percent(score)
 
     def axis(self, scores: Iterable[float | None], title: str = "") -> Spec:
         """Return an axis that spans `scores`, with ticks at round probabilities."""
         placed = [p for p in map(self.place, scores) if p is not None]
+        if self.name == "linear":
+            return axis(title or self.title, tickformat="~p")
         if self.name != "probability" or not placed:
             return axis(title or self.title)
         low, high = min(placed), max(placed)
@@ -77,6 +79,7 @@ class Score:
 
 
 PROBABILITY = Score()
+LINEAR = Score("linear", "score")
 
 
 def layout(question: str, height: int = PAIR_HEIGHT, **parts: Any) -> Spec:

@@ -6,6 +6,7 @@ score   version, bin, band; at most two dimensions: 1/64 log-odds bins for one, 
 shard   version, 1/4 log-odds bin, band, entity shard; at most one dimension
 pair    both actions, entity shard, sums of both scores; at most two dimensions, of three only odd and even shards
 joint   both versions' 1/4 log-odds bins; at most one dimension
+crossed which cutoffs each version's score reaches, the candidate's 1/64 log-odds bin; at most one dimension
 world   the actions in every world (see worlds.combined), entity shard; at most one dimension
 cover   version, 1/4 log-odds bin, action taken, inverse label propensities; at most one dimension
 age     age in days at which the label became known, action taken; at most one dimension
@@ -35,13 +36,14 @@ if TYPE_CHECKING:
 
 FRAME = "stage, arm, ramp_step, replay_set, label, since, until, settled"
 # Pairs first: they hold every event, so they tell which values of a dimension are crowded.
-TABLES = ("pair", "score", "shard", "joint", "world", "cover", "age", "kind", "reason", "watch", "checks")
+TABLES = ("pair", "score", "shard", "joint", "crossed", "world", "cover", "age", "kind", "reason", "watch", "checks")
 # What the cells of a part are keyed by, and what adds when cells of different parts meet.
 KEYS = {
     "score": f'"by", v1, v2, {FRAME}, version, bin, band',
     "shard": f'"by", v1, v2, {FRAME}, version, bin, band, shard',
     "pair": f'"by", v1, v2, v3, {FRAME}, both_scored, baseline_action, candidate_action, shard',
     "joint": f'"by", v1, v2, {FRAME}, baseline_bin, candidate_bin',
+    "crossed": f'"by", v1, v2, {FRAME}, baseline_band, candidate_band, bin',
     "world": f'"by", v1, v2, {FRAME}, worlds, shard',
     "cover": f'"by", v1, v2, {FRAME}, version, bin, taken',
     "age": f'"by", v1, v2, {FRAME}, entry, age, taken',
@@ -57,6 +59,7 @@ SUMS = {
     "pair": "n, amount, weight, weight2, explained, "
     + ", ".join(f"{version}_{term}" for version in VERSIONS for term in TERMS),
     "joint": "n, amount",
+    "crossed": "n, amount, amount2",
     "world": "n, amount",
     "cover": "n, amount, weighted, weight, weight2",
     "age": "n",
@@ -153,6 +156,7 @@ def _single(release: Release, key: str, where: str) -> Iterator[tuple[str, str]]
         yield "shard", _shard(release, key, number, where)
         yield "cover", _cover(release, key, version, where)
     yield "joint", _joint(release, key, where)
+    yield "crossed", _cross(key, where)
     yield (
         "world",
         (
@@ -203,6 +207,14 @@ def _joint(release: Release, key: str, where: str) -> str:
     )
     return f"""
 select {key}, {bins}, count(*) as n, sum(amount)::bigint as amount
+from facts where both_scored and {where} group by all"""
+
+
+def _cross(key: str, where: str) -> str:
+    """Return SQL for the candidate's bins by the cutoffs reached; squares of amounts are in whole units of the currency."""
+    return f"""
+select {key}, baseline_band, candidate_band, candidate_bin as bin, count(*) as n, sum(amount)::bigint as amount,
+    sum(round(amount * amount / 10000.0))::bigint as amount2
 from facts where both_scored and {where} group by all"""
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from release_core.cube.dense import Columns
     from release_core.cube.query import Group
-    from release_core.frames import Array, Arrivals, Coverage, ScoreMap, Worlds
+    from release_core.frames import Array, Arrivals, Coverage, Crossing, ScoreMap, Worlds
     from release_core.release import Release
 
     Where = tuple[tuple[str, str], ...]
@@ -183,12 +183,19 @@ class Cube:
 
     def worlds(self, stage: Stage, step: int, group: Group = ((), ())) -> Worlds:
         """Return what all worlds would have done; split and filter take one dimension beside the replay set."""
+        return joined.worlds(self.release, *self._placed("world", (stage, step, True), group))
+
+    def crossing(self, stage: Stage, step: int, group: Group = ((), ())) -> Crossing:
+        """Return who crosses which cutoff; split and filter take one dimension beside the replay set."""
+        return joined.crossing(self.release, *self._placed("crossed", (stage, step, True), group))
+
+    def _placed(self, table: str, view: tuple[Stage, int, bool], group: Group) -> tuple[list[dict[str, str]], Columns]:
+        """Return the segments of a group in at most one dimension, and a table's columns with each row's segment."""
         self._single((dim, "") for dim in (*group[0], *dict(group[1])))
-        columns = self._summed("world", (stage, step, True), group)
+        columns = self._summed(table, view, group)
         keys = np.unique(self._key(group[0], columns)) if any(group) else np.zeros(1, np.int64)
         segments = [dict(group[1]) | self._named(group[0], key) for key in keys.tolist()]
-        placed = columns | {"segment": np.searchsorted(keys, self._key(group[0], columns))}
-        return joined.worlds(self.release, segments, placed)
+        return segments, columns | {"segment": np.searchsorted(keys, self._key(group[0], columns))}
 
     def coverage(self, stage: Stage, step: int, where: Where = ()) -> Coverage:
         """Return which events have labels; the filter has at most one dimension beside the replay set."""

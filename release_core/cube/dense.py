@@ -22,7 +22,15 @@ if TYPE_CHECKING:
     Source = Callable[[str], Columns]
 
 MINOR_UNITS = 100
-UNITS = {"n": 1, "amount": MINOR_UNITS, "weight": WEIGHTED, "weight2": SQUARED, "explained": 1, "weighted": 1}
+UNITS = {
+    "n": 1,
+    "amount": MINOR_UNITS,
+    "weight": WEIGHTED,
+    "weight2": SQUARED,
+    "amount2": 1,
+    "explained": 1,
+    "weighted": 1,
+}
 ACTED = {"actions", "action_amounts", "joint", "joint_amounts", "joint_weights", "joint_weights2", "joint_explained"}
 # The measure that each array over bins is made of.
 BINNED = {

@@ -30,6 +30,7 @@ SLICED = {
     "shard": ("version", "bin", "band", "shard", "label"),
     "pair": ("both_scored", "arm", "baseline_action", "candidate_action", "shard", "label"),
     "joint": ("baseline_bin", "candidate_bin", "label"),
+    "crossed": ("baseline_band", "candidate_band", "bin", "label"),
     "world": ("worlds", "shard", "label"),
     "cover": ("version", "bin", "taken", "mature", "label"),
     "reason": ("baseline_action", "candidate_action", "baseline_reason", "candidate_reason", "label"),

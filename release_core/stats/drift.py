@@ -129,6 +129,33 @@ def mass_near(counts: ArrayLike, positions: ArrayLike, at: ArrayLike, reach: flo
     return ratio(np.where(near, values, 0.0).sum(axis=-1), values.sum(axis=-1))
 
 
+def quantile(counts: ArrayLike, probability: ArrayLike) -> Indices:
+    """Return the bin of the quantile without interpolation: the first at which the share of events reaches it.
+
+    Of one distribution per leading axis, at one probability; -1 for an empty one.
+
+    >>> quantile([5, 3, 0, 2], 0.8).item(), quantile([5, 3, 0, 2], 0.81).item()
+    (1, 3)
+    """
+    cumulative = np.cumsum(floats(counts), axis=-1)
+    total = cumulative[..., -1:]
+    reached = cumulative >= floats(probability) * total - _WHOLE
+    return np.where(total[..., 0] > 0, (reached & (cumulative > 0)).argmax(axis=-1), -1).astype(np.int64)
+
+
+def density(counts: ArrayLike, at: int, reach: int = 4) -> Array:
+    """Return the events per bin around the bin edge `at`: the mean of `reach` bins on either side (METHODS c3).
+
+    Times the bins per unit it is by how many events an alert grows when all scores rise by one unit.
+
+    >>> density([0, 4, 8, 0], 2, reach=1).item()
+    6.0
+    """
+    values = floats(counts)
+    near = values[..., max(at - reach, 0) : at + reach]
+    return floats(near.sum(axis=-1) / (2 * reach))
+
+
 def equal_alert_rate(counts: ArrayLike, rate: ArrayLike) -> Transfer:
     """Return the lowest bin edge whose alert rate is at most `rate` (METHODS c5); B is alert none.
 

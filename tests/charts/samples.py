@@ -209,6 +209,39 @@ def causes():
     ]
 
 
+def map_cells():
+    """Return a joint table around the diagonal, with cells that hold nothing."""
+    counts = {(i, j): round(400 * bell(i, 2, 2) * bell(j, i, 1)) for i in range(8) for j in range(8)}
+    return [
+        {"row": i, "column": j, "n": n, "bad": None if i + j < 4 else (i + j) / 20, "amount": 12.5 * n}
+        for (i, j), n in counts.items()
+        if n
+    ]
+
+
+def quantile_rows():
+    rows = []
+    for month in range(4, 10):
+        row = {"step": f"2005-0{month}-28", "n": 0 if month == 6 else 900}
+        for version, shift in (("baseline", 0.0), ("candidate", 0.05 * month)):
+            levels = {"p50": -3.0 + shift, "p90": -1.0 + shift, "p99": 1.0 + shift}
+            row |= {f"{version}_{level}": None if month == 6 else expit(x) for level, x in levels.items()}
+        rows.append(row)
+    return rows
+
+
+def action_shares():
+    table = [("approve", 0.91, 0.9), ("review", 0.06, 0.075), ("block", 0.03, 0.025)]
+    return [{"action": action, "baseline": old, "candidate": new} for action, old, new in table]
+
+
+def tail_points():
+    places = [-6 + i / 4 for i in range(32)]
+    return [
+        {"score": expit(x), "baseline": expit(-2 - x), "candidate": expit(-1.8 - x) if x < 1 else 0.0} for x in places
+    ]
+
+
 def full(drag=None):
     """Return every chart, filled."""
     return {
@@ -226,6 +259,10 @@ def full(drag=None):
         "heatmap": charts.heatmap(cells(), CAPTION, dims=("age", "limit"), metric="Recall"),
         "share_above": charts.share_above(shares(), CAPTION),
         "transition": charts.transition(flows(), ACTIONS, CAPTION),
+        "score_map": charts.score_map(map_cells(), [expit(-4 + i) for i in range(9)], CUTOFFS, CAPTION),
+        "quantiles": charts.quantiles(quantile_rows(), ["p50", "p90", "p99"], CUTOFFS, CAPTION),
+        "mix": charts.mix(action_shares(), CAPTION),
+        "tail": charts.tail(tail_points(), CUTOFFS, CAPTION),
         "waterfall": charts.waterfall(causes(), CAPTION, effect="Review rate", unit="share", better="neither"),
         "waterfall_money": charts.waterfall(causes(), CAPTION, effect="Cost", unit="EUR", better="lower"),
     }
@@ -245,5 +282,9 @@ def empty():
         "heatmap": charts.heatmap([], CAPTION, dims=("age", "limit"), metric="Recall"),
         "share_above": charts.share_above([], CAPTION),
         "transition": charts.transition([], ACTIONS, CAPTION),
+        "score_map": charts.score_map([], [0.1, 0.2], CUTOFFS, CAPTION),
+        "quantiles": charts.quantiles([], ["p50"], CUTOFFS, CAPTION),
+        "mix": charts.mix([], CAPTION),
+        "tail": charts.tail([], CUTOFFS, CAPTION),
         "waterfall": charts.waterfall([], CAPTION, effect="Review rate", unit="share", better="neither"),
     }

@@ -194,3 +194,29 @@ def test_tables_of_one_dimension_refuse_two(mixed):
     for ask in (mixed.cube.map, mixed.cube.coverage, mixed.cube.reasons, mixed.cube.arrivals):
         with pytest.raises(Unanswerable, match="at most one dimension"):
             ask(REPLAY, mixed.cube.steps[-1], where)
+
+
+def test_crossing_counts_who_reaches_which_cutoff_exactly(mixed, log):
+    answer = mixed.cube.crossing(REPLAY, mixed.cube.steps[-1], (("market",), ()))
+    assert [segment["market"] for segment in answer.segments] == ["AT", "DE", "PL"]
+    cut = {name: table["default"] for name, table in TABLES.items()}
+    bins = np.floor(64 * np.log(log["candidate_score"] / (1 - log["candidate_score"]))).astype(int) + 1025
+    for place, segment in enumerate(answer.segments):
+        mine = log["market"] == segment["market"]
+        for k, name in enumerate(answer.cutoffs):
+            table, action = name.split(".")
+            reached = log["baseline_score"] >= cut[table][action]
+            for side, keep in enumerate((mine & ~reached, mine & reached)):
+                counted = np.bincount(bins[keep] - answer.grid.ids[0], minlength=len(answer.grid.ids))
+                assert answer.n[place, k, side, :, EVERYONE].tolist() == counted.tolist()
+                assert answer.n[place, k, side, :, POSITIVE].sum() == (keep & log["bad"]).sum()
+                assert answer.n[place, k, side, :, NEGATIVE].sum() == (keep & ~log["bad"]).sum()
+                assert answer.amount[place, k, side].sum() == pytest.approx(log["amount"][keep & log["bad"]].sum())
+                squares = np.round(log["amount"][keep & log["bad"]] ** 2).sum()
+                assert answer.amount2[place, k, side].sum() == pytest.approx(squares, abs=2)
+            for j, other in enumerate(answer.cutoffs):
+                table, action = other.split(".")
+                there = log["candidate_score"] >= cut[table][action]
+                assert answer.joint[place, k, j, 1, 0, EVERYONE] == (mine & reached & ~there).sum()
+                assert answer.joint[place, k, j, 0, 1, POSITIVE] == (mine & ~reached & there & log["bad"]).sum()
+    assert answer.n.sum((0, 2, 3))[:, EVERYONE].tolist() == [len(log)] * len(answer.cutoffs)

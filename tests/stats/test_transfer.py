@@ -1,0 +1,135 @@
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats as scipy_stats
+from statsmodels.stats.contingency_tables import mcnemar
+
+from release_core.stats import drift, intervals, transfer
+from tests.stats.cases import FUZZ
+
+BINS = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=12)
+SHARES = st.floats(0.0, 1.0)
+
+
+@FUZZ
+@given(BINS, SHARES)
+def test_equal_precision_is_the_lowest_edge_that_is_precise_enough(rows, target):
+    pos, neg = np.array(rows, dtype=float).T
+    found = transfer.equal_precision(pos, neg, target)
+    if not (pos + neg).sum():
+        assert found.bin == -1
+        return
+    alerts = [(pos[edge:].sum(), (pos + neg)[edge:].sum()) for edge in range(pos.size)]
+    precise = [n > 0 and caught / n >= target - 1e-12 for caught, n in alerts]
+    assert found.bin == (precise.index(True) if any(precise) else pos.size)
+    if any(precise):
+        caught, n = alerts[int(found.bin)]
+        assert found.achieved == pytest.approx(caught / n)
+    with_alerts = [side for side, (_, n) in zip(precise, alerts, strict=True) if n]
+    assert found.passes == sum(a != b for a, b in itertools.pairwise(with_alerts))
+
+
+def test_precision_that_is_not_monotone_is_told():
+    found = transfer.equal_precision([0, 9, 0, 5], [20, 1, 9, 0], 0.5)
+    assert (found.bin, found.passes) == (1, 3)
+    assert transfer.equal_precision([0, 1, 9], [20, 2, 1], 0.5).passes == 1
+
+
+@pytest.mark.parametrize("target", [np.nan])
+def test_unknown_targets_and_empty_samples_give_no_cutoff(target):
+    assert transfer.equal_precision([1, 2], [3, 4], target).bin == -1
+    assert transfer.equal_loss([1, 2], target).bin == -1
+    assert np.isnan(transfer.equal_loss([1, 2], target).achieved)
+    empty = transfer.equal_precision([0, 0], [0, 0], 0.5)
+    assert empty.bin == -1
+    assert np.isnan(empty.achieved)
+
+
+@FUZZ
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=12), st.integers(0, 60))
+def test_equal_loss_is_the_highest_edge_that_misses_no_more(loss, target):
+    found = transfer.equal_loss(loss, target)
+    missed = [sum(loss[:edge]) for edge in range(len(loss) + 1)]
+    assert found.bin == max(edge for edge, value in enumerate(missed) if value <= target)
+    assert found.achieved == missed[int(found.bin)]
+
+
+def test_leading_axes_equal_one_at_a_time():
+    rng = np.random.default_rng(3)
+    pos, neg = rng.integers(0, 5, (3, 9)), rng.integers(0, 9, (3, 9))
+    targets = np.array([0.3, 0.5, 0.9])
+    together, lost = transfer.equal_precision(pos, neg, targets), transfer.equal_loss(pos, targets * 10)
+    for k in range(3):
+        assert together.bin[k] == transfer.equal_precision(pos[k], neg[k], targets[k]).bin
+        assert lost.bin[k] == transfer.equal_loss(pos[k], targets[k] * 10).bin
+
+
+@FUZZ
+@given(st.lists(st.integers(-5, 5), min_size=2, max_size=40))
+def test_mean_se_equals_scipy(values):
+    found = transfer.mean_se(len(values), sum(values), sum(value**2 for value in values))
+    np.testing.assert_allclose(found, scipy_stats.sem(values), atol=1e-9)
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_mean_se_of_fewer_than_two_is_undefined(n):
+    assert np.isnan(transfer.mean_se(n, n, n))
+
+
+def test_mean_se_of_paired_rates_agrees_with_mcnemar():
+    lost, gained, n = 40, 75, 5000
+    z = (gained - lost) / n / transfer.mean_se(n, gained - lost, gained + lost)
+    chi2 = mcnemar([[100, lost], [gained, n - 100 - lost - gained]], exact=False, correction=False).statistic
+    # McNemar's variance holds under equality; ours subtracts the squared mean.
+    np.testing.assert_allclose(z**2, chi2, rtol=0.01)
+
+
+def test_precision_se_is_the_spread_of_precision_over_samples():
+    rng = np.random.default_rng(4)
+    share = np.array([[[0.7, 0.02], [0.05, 0.02]], [[0.04, 0.02], [0.09, 0.06]]])
+    n, rounds = 4000, 4000
+    drawn = rng.multinomial(n, share.ravel(), rounds).reshape(rounds, 2, 2, 2)
+
+    def precision(axis):
+        alerts = np.take(drawn, 1, axis=axis + 1).sum(axis=1)
+        return alerts[:, 1] / alerts.sum(1)
+
+    observed = (precision(1) - precision(0)).std()
+    # The standard deviation of 4,000 draws has a relative error of 1.1 %.
+    np.testing.assert_allclose(transfer.precision_se(n * share), observed, rtol=0.04)
+    np.testing.assert_allclose(np.median(transfer.precision_se(drawn)), observed, rtol=0.04)
+
+
+def test_precision_se_of_identical_alerts_is_zero_and_without_alerts_undefined():
+    same = np.zeros((2, 2, 2))
+    same[0, 0], same[1, 1] = [50, 3], [6, 9]
+    assert transfer.precision_se(same) == 0
+    same[1, 1] = 0
+    assert np.isnan(transfer.precision_se(same))
+
+
+@pytest.mark.parametrize("noise", [0.3, 1.0])
+def test_interval_of_a_transferred_cutoff_covers_the_true_one(noise):
+    """Woodruff's interval: the cutoffs that keep the rate within the error of the paired difference of rates."""
+    rng = np.random.default_rng(5)
+    n, rounds, cut = 3000, 600, 1.3
+    # Both scores are normal: the baseline with variance 1, the candidate with 1 + noise^2, on bins of 1/64.
+    rate, spread = scipy_stats.norm.sf(cut), np.sqrt(1 + noise**2)
+    true = scipy_stats.norm.isf(rate) * spread
+    edges = np.arange(-640, 641) / 64
+    covered = 0
+    for _ in range(rounds):
+        old = rng.standard_normal(n)
+        new = old + noise * rng.standard_normal(n)
+        counts = np.histogram(new, np.append(edges, np.inf))[0]
+        wanted = (old >= cut).mean()
+        at = edges[int(drift.equal_alert_rate(counts, wanted).bin)]
+        lost, gained = ((old >= cut) & (new < at)).sum(), ((old < cut) & (new >= at)).sum()
+        reach = intervals.critical(0.95) * transfer.mean_se(n, gained - lost, gained + lost)
+        low, high = (edges[int(drift.equal_alert_rate(counts, wanted + side).bin)] for side in (reach, -reach))
+        covered += low - 1 / 64 <= true <= high
+    # 95 % claimed; with 600 rounds the simulation's own standard error is 0.9 points.
+    assert 0.925 < covered / rounds < 0.985
