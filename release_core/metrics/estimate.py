@@ -61,9 +61,13 @@ class Estimate:
         if self.closed and not self.jackknifed.all():
             closed_low, closed_high = self.closed(level, sides)
             low, high = (np.where(self.jackknifed, a, b) for a, b in ((low, closed_low), (high, closed_high)))
+        return self.limited(low, high)
+
+    def limited(self, low: Array, high: Array) -> Bounds:
+        """Return bounds [..., side] kept within what the metric and its difference can be."""
         least, most = self.metric.limits
         ends = (
-            [(least, most)] * self.value.shape[1]
+            [(least, most)] * self.value.shape[-1]
             if self.metric.compared
             else [(least, most)] * 2 + [(least - most, most - least)]
         )

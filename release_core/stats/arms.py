@@ -19,7 +19,10 @@ BASELINE, CANDIDATE = 0, 1
 
 
 class Arms(NamedTuple):
-    """The ratio of each arm [..., arm], candidate - baseline [...], its standard error, and the entities behind it."""
+    """What two arms show: the level of each [..., arm], candidate - baseline [...], and what they rest on.
+
+    `se` and `n` (entities) are [..., arm or difference], the difference last.
+    """
 
     levels: Array
     value: Array
@@ -28,48 +31,58 @@ class Arms(NamedTuple):
 
 
 def between(numerator: ArrayLike, denominator: ArrayLike, entities: ArrayLike) -> Arms:
-    """Return the arms' difference of a ratio of sums, stratified by ramp step.
-
-    Within a ramp step d_k is the difference of the ratios and s_k its delete-a-shard jackknife standard error; the
-    steps weigh w_k ~ n_t n_c / (n_t + n_c) in entities, so that a step at which one arm is nearly empty says little and
-    a rate that moves between steps moves nothing (RELEASE.md B.4). Steps in which an arm is empty are left out.
+    """Return the arms' difference of a ratio of sums, stratified by ramp step; see `stratified`.
 
     Args:
         numerator: [..., ramp step, arm, shard], for example approved events.
         denominator: the same shape, for example all events.
         entities: [..., ramp step, arm] entities that entered.
-
-    Returns: NaN where no ramp step has events in both arms, or fewer than 20 shards hold events of an arm.
     """
-    top, bottom, size = floats(numerator), floats(denominator), floats(entities)
-    each, variance = _jackknifed(top, bottom)
+    top, bottom = floats(numerator), floats(denominator)
+    every, whole = top.sum(axis=-1), bottom.sum(axis=-1)
+    left = ratio(every[..., None] - top, whole[..., None] - bottom)
+    return stratified(ratio(every, whole), left, bottom != 0, entities)
+
+
+def stratified(level: ArrayLike, left: ArrayLike, used: ArrayLike, entities: ArrayLike) -> Arms:
+    """Return the arms' difference of any statistic, compared within ramp steps and then averaged.
+
+    Within a ramp step d_k is the difference of the levels and s_k its delete-a-shard jackknife standard error; the
+    steps weigh w_k ~ n_t n_c / (n_t + n_c) in entities, so that a step at which one arm is nearly empty says little and
+    a rate that moves between steps moves nothing (RELEASE.md B.4). Steps in which an arm says nothing are left out.
+
+    Args:
+        level: [..., ramp step, arm] the statistic.
+        left: [..., ramp step, arm, shard] the statistic without each shard.
+        used: the same shape: whether the shard holds anything.
+        entities: [..., ramp step, arm] entities that entered.
+
+    Returns: NaN where no ramp step speaks of both arms, standard errors also where fewer than 20 shards of an arm do.
+    """
+    each, size = floats(level), floats(entities)
+    variance = _jackknifed(each, floats(left), np.asarray(used, dtype=bool))
     harmonic = ratio(size[..., 0] * size[..., 1], size.sum(axis=-1))
-    usable = np.isfinite(each).all(axis=-1) & np.isfinite(harmonic) & (harmonic > 0)
+    usable = np.isfinite(each).all(axis=-1) & (np.nan_to_num(harmonic) > 0)
     weight = np.where(usable, harmonic, 0.0)
-    weight = ratio(weight, weight.sum(axis=-1, keepdims=True))
-    known = usable & np.isfinite(variance).all(axis=-1)
-    moved = np.where(usable, each[..., 1] - each[..., 0], 0.0)
-    spread = np.where(usable, np.where(known, variance.sum(axis=-1), np.nan), 0.0)
-    levels = np.where(usable[..., None], each, 0.0)
+    weight = ratio(weight, weight.sum(axis=-1, keepdims=True))[..., None]
+    spread = (weight**2 * np.where(usable[..., None], variance, 0.0)).sum(axis=-2)
+    n = np.where(usable[..., None], size, 0.0).sum(axis=-2)
+    levels = (weight * np.where(usable[..., None], each, 0.0)).sum(axis=-2)
     return Arms(
-        (weight[..., None] * levels).sum(axis=-2),
-        (weight * moved).sum(axis=-1),
-        np.sqrt((weight**2 * spread).sum(axis=-1)),
-        np.where(usable[..., None], size, 0.0).sum(axis=(-2, -1)),
+        levels,
+        levels[..., 1] - levels[..., 0],
+        np.sqrt(np.concatenate([spread, spread.sum(axis=-1, keepdims=True)], axis=-1)),
+        np.concatenate([n, n.sum(axis=-1, keepdims=True)], axis=-1),
     )
 
 
-def _jackknifed(top: Array, bottom: Array) -> tuple[Array, Array]:
-    """Return each arm's ratio and its jackknife variance, [..., ramp step, arm]."""
-    every, whole = top.sum(axis=-1), bottom.sum(axis=-1)
-    level = ratio(every, whole)
-    used = bottom != 0
-    without = ratio(every[..., None] - top, whole[..., None] - bottom)
+def _jackknifed(level: Array, left: Array, used: Array) -> Array:
+    """Return the delete-a-shard jackknife variance of each arm's level, [..., ramp step, arm]."""
     shards = used.sum(axis=-1)
-    moved = np.where(used & np.isfinite(without), without - level[..., None], 0.0)
+    moved = np.where(used & np.isfinite(left), left - level[..., None], 0.0)
     centre = ratio(moved.sum(axis=-1), shards)
     squares = np.where(used, (moved - centre[..., None]) ** 2, 0.0).sum(axis=-1)
-    return level, np.where(shards >= MIN_SHARDS, squares * ratio(shards - 1, shards), np.nan)
+    return np.where(shards >= MIN_SHARDS, squares * ratio(shards - 1, shards), np.nan)
 
 
 class Covariate(NamedTuple):
