@@ -13,6 +13,7 @@ with read.told("This release cannot be reviewed"):
     parts.title(read.view(choice))
     show.banner(page.verdict.name, page.headline, page.aggregate, page.points)
     show.chips(page.facts)
+    parts.not_open(read.view(choice))
     if page.mixed:
         st.subheader("Refused: split it into releases of one kind", anchor=False)
         st.markdown("\n".join(show.escape_markdown(line) for line in page.mixed))

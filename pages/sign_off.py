@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.frame import read, show, signing, state
+from pages.frame import parts, read, show, signing, state
 from release_core.views import sign_off
 
 OPEN = (
@@ -19,6 +19,7 @@ with read.told("Nothing can be signed here"):
     st.title("Sign-off", anchor=False)
     show.banner(page.verdict, page.answer, stands.reason if stands.decision else "Nothing is signed at this stage yet.")
     show.chips(page.facts)
+    parts.not_open(view)
     done = st.session_state.pop("recorded", None)
     if done:
         st.success(done, icon=":material/verified:")

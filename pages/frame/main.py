@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.frame import read, show, state
+from pages.frame import parts, read, show, state
 
 FOLDER = Path(__file__).parent.parent
 # Section -> rows of (file, title, icon); the first page of all is the one at "/".
@@ -53,3 +53,4 @@ with read.told():
         show.empty("There is no release yet. Build the demo with: python -m release_core demo")
     else:
         page.run()
+        parts.stage(choice)

@@ -10,6 +10,9 @@ import streamlit as st
 
 from pages.frame import read, show, state
 from release_core.charts import digits
+from release_core.errors import ReleaseReviewError
+from release_core.stages import ACCOUNTS
+from release_core.views import sign_off
 from release_core.views.view import version_ids
 
 if TYPE_CHECKING:
@@ -96,6 +99,25 @@ def _signature(row: Row) -> str:
     if signed is None or signed.decision is None:
         return "not signed"
     return f"{signed.decision.replace('_', ' ')}{' by ' + ', '.join(signed.signers) if signed.signers else ''}"
+
+
+def stage(choice: Choice) -> None:
+    """Say at the foot of a page what the chosen stage can show and what it cannot; nothing where nothing is shown."""
+    try:
+        told = ACCOUNTS[read.view(choice).stage]
+    except ReleaseReviewError:
+        return  # the page has said why
+    st.divider()
+    st.caption(
+        show.escape_markdown(f"{told.title} proves: {told.proves} It does not prove: {told.does_not_prove}"),
+    )
+
+
+def not_open(view: View) -> None:
+    """Warn where the chosen stage was entered without a signed go at the one before."""
+    why = sign_off.opening(view, read.records())
+    if why:
+        st.warning(show.escape_markdown(why), icon=":material/lock:")
 
 
 def open_segments(rows: Sequence[Row]) -> None:

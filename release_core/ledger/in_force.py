@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from release_core.ledger.decisions import NO_GO
 from release_core.ledger.signature import SignOff, distinct_people
+from release_core.release import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,6 +73,34 @@ def standing(
         reason = f"Signed by {names}; {distinct - len(signers)} more signature(s) needed."
         return Standing(decision, go=False, signers=signers, record=last, reason=reason)
     return Standing(decision, go=True, signers=signers, record=last, reason=f"Signed by {names}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Whether a stage is open: the planned stage before it (None: it is the first) has a signed go; `reason` in words."""
+
+    open: bool
+    before: str | None
+    reason: str
+
+
+def opening(records: Sequence[Record], release: Release, stage: str) -> Opening:
+    """Return whether the stage is open: the last decision at the planned stage before it is a go by enough people.
+
+    That go opens the stage for good: it is no matter whether its evidence has expired since, but a no-go, a rollback
+    or an edited manifest closes the stage again. A stage that the manifest does not plan is as open as the first.
+    """
+    planned = [str(plan.name) for plan in sorted(release.stages, key=lambda plan: list(Stage).index(plan.name))]
+    place = planned.index(stage) if stage in planned else 0
+    if not place:
+        return Opening(open=True, before=None, reason="It is the first stage.")
+    before = planned[place - 1]
+    last = next((record for record in reversed(records) if _decides(record, release.id, before)), None)
+    then = None if last is None else datetime.fromisoformat(last.at)
+    found = standing(
+        records, release.id, before, release.manifest_hash, distinct=max(release.signoff.distinct, 1), now=then
+    )
+    return Opening(found.go, before, found.reason)
 
 
 def signatures_since_stop(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from release_core.ledger.chain import Check
     from release_core.ledger.decisions import Needs
+    from release_core.ledger.in_force import Opening
     from release_core.ledger.signature import SignOffRequest, Waiver
     from release_core.release import Release
 
@@ -33,6 +34,7 @@ class Signing:
     seen_hash: str
     needs: Mapping[str, Needs]
     chain: Check
+    opening: Opening
     now: datetime
 
     @property
@@ -45,7 +47,7 @@ def refusals(signing: Signing) -> tuple[Problem, ...]:
     """Return every reason to refuse the request; none means that it may be recorded."""
     found = [*_wording(signing.request), *_words_known(signing), *_evidence(signing), *_freeze(signing)]
     if signing.permits:
-        found += [*_chain(signing), *_signer(signing), *_decision(signing)]
+        found += [*_chain(signing), *_opened(signing), *_signer(signing), *_decision(signing)]
     return tuple(found)
 
 
@@ -103,6 +105,17 @@ def _freeze(signing: Signing) -> Iterator[Problem]:
 def _chain(signing: Signing) -> Iterator[Problem]:
     if not signing.chain.ok:
         yield Problem("ledger", signing.chain.reason, "an unbroken chain", "Restore the ledger before a go is signed.")
+
+
+def _opened(signing: Signing) -> Iterator[Problem]:
+    if not signing.opening.open:
+        before = signing.opening.before
+        yield Problem(
+            f"stage {signing.seen['stage']}",
+            f"no go at {before}: {signing.opening.reason}",
+            f"a signed go at {before}, since a stage opens only after the one before",
+            f"Sign {before} first.",
+        )
 
 
 def _signer(signing: Signing) -> Iterator[Problem]:

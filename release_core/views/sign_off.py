@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from release_core import ledger, review
 from release_core.evidence import evidence
+from release_core.release import Stage
+from release_core.stages import ACCOUNTS
 from release_core.views.overview import ANSWERS
 from release_core.views.view import version_ids
 
@@ -62,6 +64,15 @@ def standing(view: View, records: Sequence[Record]) -> Standing:
     return ledger.standing(
         records, release.id, str(view.stage), release.manifest_hash, distinct=max(release.signoff.distinct, 1)
     )
+
+
+def opening(view: View, records: Sequence[Record]) -> str:
+    """Return why the stage is not open yet, or nothing."""
+    found = ledger.opening(records, view.release, str(view.stage))
+    if found.open:
+        return ""
+    name, before = ACCOUNTS[view.stage].title, ACCOUNTS[Stage(str(found.before))].title.lower()
+    return f"{name} is not open: a stage opens only after a signed go at the one before, here {before}. {found.reason}"
 
 
 def record(view: View, book: Ledger, request: SignOffRequest) -> Record:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from release_core.errors import LedgerError
+from release_core.errors import LedgerError, SignOffRefused
 from release_core.ledger import (
     Drill,
     RollbackRequest,
@@ -14,12 +14,13 @@ from release_core.ledger import (
     evaluated,
     go_signed,
     latest_drill,
+    opening,
     record_drill,
     roll_back,
     sign,
     standing,
 )
-from release_core.release import Stage, StagePlan
+from release_core.release import SignOffRules, Stage, StagePlan
 from tests.ledger.cases import a_release, ask, seen
 
 HASH = "a" * 64
@@ -119,3 +120,48 @@ def test_record_drill_names_every_problem(ledger):
     with pytest.raises(LedgerError, match="after it was done"):
         record_drill(ledger, "credit-model", Drill("2026-06-01T12:00:01", 1, "A. Lee"))
     assert ledger.records() == []
+
+
+STAGES = tuple(map(StagePlan, (Stage.REPLAY, Stage.CANARY, Stage.AB)))
+
+
+def is_open(ledger, stage, release=None):
+    return opening(ledger.records(), release or a_release(stages=STAGES), stage).open
+
+
+def test_a_stage_opens_after_a_go_at_the_planned_one_before_it(ledger):
+    release = a_release(stages=STAGES)
+    assert is_open(ledger, "replay")
+    assert not is_open(ledger, "canary")
+    signed(ledger, release)
+    assert is_open(ledger, "canary")
+    assert not is_open(ledger, "ab")
+    assert is_open(ledger, "shadow")  # not planned: nothing comes before it
+
+
+def test_a_go_at_a_stage_that_is_not_open_is_refused_and_a_no_go_is_not(ledger):
+    release = a_release(stages=STAGES)
+    with pytest.raises(SignOffRefused, match="Sign replay first"):
+        signed(ledger, release, stage="canary")
+    signed(ledger, release, "no_go", stage="canary")
+    signed(ledger, release)
+    signed(ledger, release, stage="canary")
+
+
+def test_what_closes_a_stage_again(ledger, clock):
+    short = (replace(STAGES[0], evidence_ttl_hours=1), *STAGES[1:])
+    release = a_release(stages=short)
+    signed(ledger, release)
+    clock.forward(days=9)
+    assert is_open(ledger, "canary", release)  # expired evidence has done its work
+    assert not is_open(ledger, "canary", replace(release, manifest_hash="b" * 64))
+    roll_back(ledger, release, RollbackRequest("replay", "wrong file", "A. Lee"))
+    assert not is_open(ledger, "canary", release)
+
+
+def test_a_stage_opens_only_with_enough_signers(ledger):
+    release = a_release(stages=STAGES, signoff=SignOffRules(distinct=2))
+    signed(ledger, release)
+    assert not is_open(ledger, "canary", release)
+    signed(ledger, release, signer="B. Kim")
+    assert is_open(ledger, "canary", release)
