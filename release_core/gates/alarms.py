@@ -1,0 +1,72 @@
+"""Rules and what two arms did up to every look in; at which looks a rule fires out.
+
+A stop rule is a gate that is read continuously: its bound holds at all looks together, and its alpha is divided over
+the rules and then over the segments, so that a harmless release is stopped by any rule at any look with a chance of at
+most alpha (RELEASE.md B.4). It fires where harm beyond the margin is proven.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from release_core.release import Comparison
+from release_core.stats import sequential
+from release_core.stats.arrays import floats
+
+if TYPE_CHECKING:
+    from release_core.frames import Array
+    from release_core.metrics.anytime import Anytime
+    from release_core.release import GateSpec
+
+BASELINE, CANDIDATE, DIFFERENCE = range(3)
+
+
+def level(spec: GateSpec, rules: int, segments: int) -> float:
+    """Return the alpha that one rule has left in one segment."""
+    return spec.alpha / max(rules, 1) / max(segments, 1)
+
+
+def margin(spec: GateSpec, baseline: Array) -> Array:
+    """Return what a rule allows, in the metric's unit and without a sign; relative ones are shares of `baseline`."""
+    allowed = float(spec.margin or 0.0)
+    return np.abs(floats(baseline)) * allowed if spec.unit == "rel" else np.full(np.shape(baseline), allowed)
+
+
+def breached(spec: GateSpec, one: Anytime, alpha: float) -> Array:
+    """Return [segment, look] whether harm beyond the margin is proven by then.
+
+    Args:
+        spec: the rule; a budget reads the candidate against its limit, everything else the difference of the arms.
+        one: the estimate [segment, look, side].
+        alpha: the error that is left for one segment, over all looks.
+    """
+    low, high = one.bounds(1 - alpha, sides=1)
+    told = one.evidence > 0
+    if spec.comparison is Comparison.BUDGET:
+        over = low[..., CANDIDATE] > (np.inf if spec.at_most is None else spec.at_most)
+        under = high[..., CANDIDATE] < (-np.inf if spec.at_least is None else spec.at_least)
+        return np.asarray(told & (over | under))
+    allowed = margin(spec, one.value[..., BASELINE])
+    worse, better = low[..., DIFFERENCE] > allowed, high[..., DIFFERENCE] < -allowed
+    if spec.comparison in {Comparison.EQUIVALENCE, Comparison.DRIFT}:
+        return np.asarray(told & (worse | better))
+    return np.asarray(told & (better if one.metric.better == "higher" else worse))
+
+
+def rare(first: Array, shares: Array, allowed: float, alpha: float) -> Array:
+    """Return [segment, look] whether the candidate's rate of a rare harm is proven beyond 1 + `allowed` times the baseline's.
+
+    `first` [segment, look, ramp step, arm] counts entities with their first such harm, `shares` [ramp step] are the
+    candidate's shares of the traffic. Exact however rare the harm is (event-arm test).
+    """
+    low, _ = sequential.rate_ratio_bounds(first[..., CANDIDATE], first[..., BASELINE], shares, alpha)
+    return np.asarray(low > 1 + allowed)
+
+
+def uneven(entities: Array, shares: Array, alpha: float) -> Array:
+    """Return [look] whether the split of entities [look, ramp step, arm] is proven not to be the planned one."""
+    planned = np.stack([1 - floats(shares), floats(shares)], axis=-1)
+    used = planned.min(axis=-1) > 0  # at a share of 0 or 1 there is nothing to split
+    return np.asarray(sequential.split_evidence(entities[..., used, :], planned[used]) > np.log(1 / alpha))

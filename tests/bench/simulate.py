@@ -1,0 +1,184 @@
+"""Whole live stages with known truth, looked at every hour: `python tests/bench/simulate.py [RELEASES]`.
+
+Prints the share of harmless releases that any stop rule halts, of harmful ones that get a go at the end, and how long
+harm beyond the margin is not noticed, beside an oracle that knows the truth. Entities have 5 events on average.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.stats import beta
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from release_core.frames import Grid, Tally
+from release_core.gates import alarms
+from release_core.metrics import anytime
+from release_core.metrics.table import METRICS
+from release_core.release import Comparison, GateSpec, Stage
+from release_core.stats import sequential
+from tests.bench import arms
+
+if TYPE_CHECKING:
+    Array = np.ndarray[Any, Any]
+
+SEGMENTS, RULES, ALPHA, MARGIN, RARE = 4, 3, 0.05, 0.02, 0.25
+WEEKS_HOURS = 14 * 24
+STOP = GateSpec("stop", "approve_rate", Comparison.NON_INFERIORITY, tuple(Stage), margin=MARGIN, alpha=ALPHA)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What happened to one release: the first look at which each rule fired (-1: never), and whether it got a go."""
+
+    approvals: int
+    harms: int
+    split: int
+    go: bool
+    knew: int
+
+    @property
+    def stopped(self) -> bool:
+        """Return whether any rule fired."""
+        return max(self.approvals, self.harms, self.split) >= 0
+
+
+def run(truth: arms.Truth, seed: int, harm: float = 1.0, tilt: float = 0.0) -> Outcome:
+    """Return the outcome of one release of SEGMENTS segments, of which the first one is harmed as `truth` says.
+
+    `harm` is the ratio of the rates of a rare harm in that segment, `tilt` what the split of entities is off the plan.
+    """
+    calm = replace(truth, effect=0.0)
+    each = [arms.looks(truth if place == 0 else calm, SEGMENTS * seed + place) for place in range(SEGMENTS)]
+    counts, entities = (np.stack([found[part] for found in each]) for part in (0, 1))
+    shares = np.array(truth.shares)
+    found = anytime.estimate(tally(counts), entities, METRICS["approve_rate"], SEGMENTS * truth.entities)
+    alpha = alarms.level(STOP, RULES, SEGMENTS)
+    first = rare(truth, harm, seed)
+    fired = alarms.breached(STOP, found, alpha)
+    split = alarms.uneven(tilted(entities.sum(axis=0), tilt, seed), shares, ALPHA / RULES)
+    return Outcome(
+        earliest(fired),
+        earliest(alarms.rare(first, shares, RARE, alpha)),
+        int(sequential.first_alarm(split)),
+        go(found),
+        oracle(counts, truth),
+    )
+
+
+def tally(counts: Array) -> Tally:
+    """Return cells that hold actions alone."""
+    return Tally.of(Grid(np.arange(1), None, np.zeros(1)), {"actions": counts})
+
+
+def rare(truth: arms.Truth, harm: float, seed: int) -> Array:
+    """Return first harms [segment, look, ramp step, arm]: about one entity in 200, `harm` times as often in the first segment."""
+    rng = np.random.default_rng(90_000 + seed)
+    steps = len(truth.shares)
+    look = np.arange(truth.looks)
+    rate = truth.entities / 200 / truth.looks
+    ratio = np.where(np.arange(SEGMENTS) == 0, harm, 1.0)[:, None]
+    share = np.array(truth.shares)[look * steps // truth.looks]
+    found = np.zeros((SEGMENTS, truth.looks, steps, 2))
+    for arm, part in ((0, 1 - share), (1, share * ratio)):
+        found[:, look, look * steps // truth.looks, arm] = rng.poisson(
+            rate * np.broadcast_to(part, (SEGMENTS, truth.looks))
+        )
+    return found.cumsum(axis=1)
+
+
+def tilted(entities: Array, tilt: float, seed: int) -> Array:
+    """Return the entities of all segments with a share of the candidate's lost, as a broken assignment would."""
+    lost = np.random.default_rng(seed).binomial(entities[..., 1].astype(np.int64), tilt)
+    return entities - np.stack([np.zeros_like(lost), lost], axis=-1)
+
+
+def earliest(fired: Array) -> int:
+    """Return the first look at which any segment fires, -1 if none ever does."""
+    return int(sequential.first_alarm(fired.any(axis=0)))
+
+
+def go(found: anytime.Anytime) -> bool:
+    """Return whether at the last look every segment is proven to be within the margin (no adjustment: all must pass)."""
+    low, _ = found.bounds(1 - ALPHA, sides=1)
+    return bool((low[:, -1, alarms.DIFFERENCE] > -MARGIN).all())
+
+
+def oracle(counts: Array, truth: arms.Truth) -> int:
+    """Return the look at which one who knows where to look, once, and what the rates are would have known.
+
+    A fixed one-sided z-test at ALPHA with power 1/2 on independent events of the harmed segment.
+    """
+    if truth.effect <= MARGIN:
+        return -1
+    decided = counts[0].sum(axis=(1, 2))[..., arms.EVERYONE].sum(-1)
+    variance = truth.alerted * (1 - truth.alerted) * (1 / np.maximum(decided, 1)).sum(-1)
+    return int(sequential.first_alarm((truth.effect - MARGIN) / np.sqrt(variance) > 1.645))
+
+
+def share(hits: int, n: int) -> str:
+    """Return a share with its exact 95 % interval."""
+    low = beta.ppf(0.025, hits, n - hits + 1) if hits else 0.0
+    high = beta.ppf(0.975, hits + 1, n - hits) if hits < n else 1.0
+    return f"{100 * hits / n:5.1f} %  ({100 * low:.1f} to {100 * high:.1f})"
+
+
+def hours(values: list[int]) -> str:
+    """Return the median and the 90th percentile of delays in hours, or that there are none."""
+    found = [value for value in values if value >= 0]
+    return f"{np.median(found):.0f} h (9 in 10 by {np.quantile(found, 0.9):.0f} h)" if found else "never"
+
+
+def say(what: str, value: str) -> None:
+    """Print one line of the table."""
+    print(f"| {what:<88} | {value:>30} |")  # noqa: T201
+
+
+def main() -> None:
+    """Print the whole table."""
+    releases = int(sys.argv[1]) if len(sys.argv) > 1 else 500
+    canary = arms.Truth(entities=2000, looks=WEEKS_HOURS, shares=(0.01, 0.05, 0.10))
+    ab = arms.Truth(entities=2000, looks=WEEKS_HOURS, shares=(0.5,))
+    for name, truth in (("canary", canary), ("A/B", ab)):
+        calm = [run(truth, seed) for seed in range(releases)]
+        say(f"{name}: harmless releases halted by any rule at any of {truth.looks} looks (alpha 5 %)",
+            share(sum(one.stopped for one in calm), releases))  # fmt: skip
+    say("A/B: harmless releases that get a go at the end", share(sum(one.go for one in calm), releases))
+    harmed = replace(ab, effect=MARGIN)
+    edge = [run(harmed, seed) for seed in range(releases)]
+    say(
+        "A/B: releases at the margin in one segment that get a go (alpha 5 %)",
+        share(sum(one.go for one in edge), releases),
+    )
+    harmed = replace(ab, effect=0.06)
+    bad = [run(harmed, seed) for seed in range(releases)]
+    say(
+        "A/B: releases 4 points beyond the margin in one segment that get a go", share(sum(o.go for o in bad), releases)
+    )
+    say("A/B: the same halted by the approvals rule", share(sum(one.approvals >= 0 for one in bad), releases))
+    say("A/B: the same, hours until the rule fires", hours([one.approvals for one in bad]))
+    say(
+        "A/B: the same, hours until an oracle knows (one look, right segment, known rates)",
+        hours([o.knew for o in bad]),
+    )
+    rare_bad = [run(ab, seed, harm=4.0) for seed in range(releases)]
+    say(
+        "A/B: a rare harm four times as frequent in one segment, halted",
+        share(sum(o.harms >= 0 for o in rare_bad), releases),
+    )
+    say("A/B: the same, hours until the rule fires", hours([one.harms for one in rare_bad]))
+    lost = [run(ab, seed, tilt=0.1) for seed in range(releases)]
+    say(
+        "A/B: a tenth of the candidate's entities lost, seen as a wrong split",
+        share(sum(o.split >= 0 for o in lost), releases),
+    )
+    say("A/B: the same, hours until it is seen", hours([one.split for one in lost]))
+
+
+if __name__ == "__main__":
+    main()
