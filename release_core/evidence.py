@@ -71,5 +71,8 @@ def gate(row: GateRow) -> dict[str, Any]:
         "n": row.n,
         "positives": row.positives,
         "margin": row.margin,
+        "unseen": row.unseen,
+        "unseen_low": row.unseen_low,
+        "unseen_high": row.unseen_high,
         "sentence": row.sentence,
     }

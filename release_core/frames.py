@@ -7,7 +7,7 @@ then bin, action or cutoff, and population (all events, labelled positive, label
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,8 @@ class Grid:
 class Tally:
     """Counts and sums of one slice; every array may carry leading axes (segment, or segment and shard).
 
+    `positive_excess` and `negative_excess` are by how much inverse propensities exceed the counts of labelled events.
+
     Whole numbers throughout, in float64: scores, logits and losses are sums of values, amounts are in the currency.
     An array is computed when it is first asked for: a metric pays for the cells that it needs, and for no others.
     """
@@ -53,6 +55,8 @@ class Tally:
     positive_amount: Array
     labelled_score: Array
     labelled_logit: Array
+    positive_excess: Array
+    negative_excess: Array
     # Axis: version. Exact sums over the events that both versions scored.
     events: Array
     positives: Array
@@ -68,10 +72,23 @@ class Tally:
     # Axes: the baseline's action, the candidate's, population.
     joint: Array
     joint_amounts: Array
-    # Of joint: sums of inverse label propensities and their squares where logged; disagreements with reason codes.
+    # Of joint: disagreements with reason codes; sums of inverse label propensities (1 where none is logged), of their
+    # squares, and of the same capped at encode.MOST_WEIGHT.
+    joint_explained: Array
     joint_weights: Array
     joint_weights2: Array
-    joint_explained: Array
+    joint_capped: Array
+    # Of actions, the same.
+    action_weights: Array
+    action_weights2: Array
+    action_capped: Array
+    # Mature events that no label tells of because of the action taken, and no propensity stands for, with their
+    # amounts: by joint action, by version and action, and their scores by version.
+    joint_unseen: Array
+    joint_unseen_amounts: Array
+    unseen: Array
+    unseen_amounts: Array
+    unseen_scores: Array
     # Axes: version, cutoff.
     above: Array
 
@@ -134,6 +151,7 @@ class Cells:
     `whole` is on the finest grid at hand, `shards` [segment, shard, ...] on a coarser one, or without bins where two
     dimensions are split. `cutoffs` and `actions` name the axes of the tallies. `overall` returns the cells of all
     events of the stage: how far clustering widens an interval, and how alike the versions err, is seen there.
+    `unseen` names the actions after which no outcome can be seen; `weighted` says that label propensities are logged.
     """
 
     segments: tuple[Segment, ...]
@@ -144,18 +162,16 @@ class Cells:
     paired: bool
     clustered: bool
     overall: Callable[[], Cells] | None = None
+    unseen: tuple[str, ...] = ()
+    weighted: bool = False
 
     def pooled(self, groups: Sequence[tuple[Segment, Sequence[int]]]) -> Cells:
         """Return one segment per group: the sum of the segments at the given positions."""
-        return Cells(
-            tuple(name for name, _ in groups),
-            self.whole.map(lambda array: _gathered(array, groups)),
-            self.shards.map(lambda array: _gathered(array, groups)),
-            self.actions,
-            self.cutoffs,
-            self.paired,
-            self.clustered,
-            self.overall,
+        return replace(
+            self,
+            segments=tuple(name for name, _ in groups),
+            whole=self.whole.map(lambda array: _gathered(array, groups)),
+            shards=self.shards.map(lambda array: _gathered(array, groups)),
         )
 
     @cached_property
@@ -221,8 +237,9 @@ class Worlds:
 class Coverage:
     """Which events have labels: counts and amounts [version, bin, action taken] on a coarse grid.
 
-    `mature` counts the events that are past their maturity; `weight` and `weight2` sum the inverse label propensities
-    and their squares over the `weighted` labelled events that have one.
+    `mature` counts the events that are past their maturity, `silent` the negative ones of which silence tells;
+    `weight` and `weight2` sum the inverse label propensities and their squares over the `weighted` labelled events
+    that have one.
     """
 
     grid: Grid
@@ -231,6 +248,7 @@ class Coverage:
     mature: Array
     positive: Array
     negative: Array
+    silent: Array
     amount: Array
     positive_amount: Array
     weighted: Array
@@ -276,7 +294,9 @@ class GateRow:
     """One verdict: a gate in one segment, with the numbers and the sentence that it rests on.
 
     `low`, `high` are the one-sided bounds of candidate - baseline that the verdict used, `low_adjusted`
-    and `high_adjusted` the same after Holm's adjustment; `counts` is False where it is shown only.
+    and `high_adjusted` the same after Holm's adjustment; `counts` is False where it is shown only. `unseen` events have
+    no outcome that could be seen, because of the actions `unseen_after`; over all outcomes that they could have had, what
+    the gate reads lies between `unseen_low` and `unseen_high`.
     """
 
     gate: str
@@ -302,6 +322,10 @@ class GateRow:
     positives: int = 0
     margin: float | None = None
     needed: int | None = None
+    unseen: int = 0
+    unseen_low: float | None = None
+    unseen_high: float | None = None
+    unseen_after: tuple[str, ...] = ()
 
 
 def natural(value: str) -> tuple[float, int, str]:

@@ -173,13 +173,19 @@ class OutcomeMatch:
 
 @dataclass(frozen=True, slots=True)
 class LabelRules:
-    """What makes an event positive or negative, after how many days silence speaks, and the as-of steps."""
+    """What makes an event positive or negative, after how many days silence speaks, and the as-of steps.
+
+    `unobserved` names the actions after which no outcome can be seen (a blocked payment has none): silence never
+    speaks there. `holdout` is the share of the events due for one of them that are let through by lot.
+    """
 
     positive: tuple[OutcomeMatch, ...]
     negative: tuple[OutcomeMatch, ...] = ()
     silence: str = "unknown"
     maturity_days: float = 0.0
     steps: str | tuple[float, ...] = "day"
+    unobserved: tuple[str, ...] = ()
+    holdout: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,10 @@
 
 Tables (every count and sum is an integer; amounts in minor units, other sums times 1e9):
 
-score   version, bin, band; at most two dimensions: 1/64 log-odds bins for one, 1/8 for two
+score   version, bin, band, inverse label propensities; at most two dimensions: 1/64 log-odds bins for one, 1/8 for two
 shard   version, 1/4 log-odds bin, band, entity shard; at most one dimension
-pair    both actions, entity shard, sums of both scores; at most two dimensions, of three only odd and even shards
+pair    both actions, action taken, entity shard, inverse label propensities, sums of both scores; at most two dimensions,
+        of three only odd and even shards
 joint   both versions' 1/4 log-odds bins; at most one dimension
 crossed which cutoffs each version's score reaches, the candidate's 1/64 log-odds bin; at most one dimension
 world   the actions in every world (see worlds.combined), entity shard; at most one dimension
@@ -24,7 +25,18 @@ from __future__ import annotations
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from release_core.cube.encode import CLIP, COARSE, FINE, SCALED, SHARDED, dimension_columns, joined_bin, rolled_up
+from release_core.cube.encode import (
+    CLIP,
+    COARSE,
+    FINE,
+    SCALED,
+    SHARDED,
+    SQUARED,
+    WEIGHTED,
+    dimension_columns,
+    joined_bin,
+    rolled_up,
+)
 from release_core.cube.labels import EVENT
 from release_core.cube.query import WINDOW
 from release_core.release import VERSIONS
@@ -41,7 +53,7 @@ TABLES = ("pair", "score", "shard", "joint", "crossed", "world", "cover", "age",
 KEYS = {
     "score": f'"by", v1, v2, {FRAME}, version, bin, band',
     "shard": f'"by", v1, v2, {FRAME}, version, bin, band, shard',
-    "pair": f'"by", v1, v2, v3, {FRAME}, both_scored, baseline_action, candidate_action, shard',
+    "pair": f'"by", v1, v2, v3, {FRAME}, both_scored, baseline_action, candidate_action, taken, shard',
     "joint": f'"by", v1, v2, {FRAME}, baseline_bin, candidate_bin',
     "crossed": f'"by", v1, v2, {FRAME}, baseline_band, candidate_band, bin',
     "world": f'"by", v1, v2, {FRAME}, worlds, shard',
@@ -54,9 +66,9 @@ KEYS = {
 }
 TERMS = ("score", "squared", "loss")
 SUMS = {
-    "score": "n, score, logit, amount",
-    "shard": "n, logit",
-    "pair": "n, amount, weight, weight2, explained, "
+    "score": "n, score, logit, amount, excess",
+    "shard": "n, logit, excess",
+    "pair": "n, amount, weighted, excess, excess2, excess_capped, explained, "
     + ", ".join(f"{version}_{term}" for version in VERSIONS for term in TERMS),
     "joint": "n, amount",
     "crossed": "n, amount, amount2",
@@ -78,6 +90,12 @@ EXPLAINED = "baseline_action <> candidate_action and " + " and ".join(
     f"({version}_action = 'approve' or {version}_reason <> '')" for version in VERSIONS
 )
 WEIGHTS = "coalesce(sum(weight), 0)::bigint as weight, coalesce(sum(weight2), 0)::bigint as weight2"
+# The same less 1 each, so that cells of logs without propensities hold zeros; an event without one weighs 1.
+EXCESS = f"sum(coalesce(weight, {WEIGHTED}) - {WEIGHTED})::bigint as excess"
+EXCESSES = (
+    f"count(weight) as weighted, {EXCESS}, sum(coalesce(weight2, {SQUARED}) - {SQUARED})::bigint as excess2, "
+    f"sum(coalesce(capped, {WEIGHTED}) - {WEIGHTED})::bigint as excess_capped"
+)
 # Scores are kept for at most so many dimensions together; most other tables for one fewer.
 MOST_SCORED = 2
 NOTHING, YES = "''", "'yes'"
@@ -181,7 +199,7 @@ def _score(release: Release, key: str, number: int, where: str, per_unit: int) -
     return f"""
 select {key}, {number}::utinyint as version, ({rolled_up(release.scale, f"{version}_bin", per_unit)})::smallint as bin,
     {version}_band as band, count(*) as n, sum({version}_score)::bigint as score, sum({version}_logit)::bigint as logit,
-    sum(amount)::bigint as amount, min({version}_risk) as low, max({version}_risk) as high
+    sum(amount)::bigint as amount, {EXCESS}, min({version}_risk) as low, max({version}_risk) as high
 from facts where both_scored and {where} group by all"""
 
 
@@ -189,7 +207,7 @@ def _shard(release: Release, key: str, number: int, where: str) -> str:
     version = VERSIONS[number]
     return f"""
 select {key}, {number}::utinyint as version, ({rolled_up(release.scale, f"{version}_bin", SHARDED)})::smallint as bin,
-    {version}_band as band, shard, count(*) as n, sum({version}_logit)::bigint as logit
+    {version}_band as band, shard, count(*) as n, sum({version}_logit)::bigint as logit, {EXCESS}
 from facts where both_scored and {where} group by all"""
 
 
@@ -233,8 +251,8 @@ def _pair(key: str, where: str, shard: str) -> str:
         f"coalesce(sum({version}_{term}), 0)::bigint as {version}_{term}" for version in VERSIONS for term in TERMS
     )
     return f"""
-select {key}, both_scored, baseline_action, candidate_action, {shard} as shard, count(*) as n,
-    sum(amount)::bigint as amount, {WEIGHTS}, count_if({EXPLAINED}) as explained, {sums}
+select {key}, both_scored, baseline_action, candidate_action, taken, {shard} as shard, count(*) as n,
+    sum(amount)::bigint as amount, {EXCESSES}, count_if({EXPLAINED}) as explained, {sums}
 from facts where {where} group by all"""
 
 

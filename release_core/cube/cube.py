@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from release_core.cube.dense import Columns
+    from release_core.cube.known import Selection
     from release_core.cube.query import Group
     from release_core.frames import Array, Arrivals, Coverage, Crossing, ScoreMap, Worlds
     from release_core.release import Release
@@ -50,6 +51,7 @@ class Cube:
         self.store = Store()
         self._names = self._load()
         self.slice = lru_cache(maxsize=64)(self._slice)
+        self._selection = lru_cache(maxsize=256)(self._select)
 
     def _load(self) -> Array:
         """Load the tables and return the text of every dimension value, at its code: slices group by codes."""
@@ -202,6 +204,13 @@ class Cube:
         self._single(where)
         return known.coverage(self.release, self._summed("cover", (stage, step, True), ((), where)))
 
+    def selection(self, stage: Stage, step: int) -> Selection:
+        """Return after which actions no outcome is seen, and whether label propensities are logged, as of a step."""
+        return self._selection(stage, step)
+
+    def _select(self, stage: Stage, step: int) -> Selection:
+        return known.selection(self.release, self._summed("cover", (stage, step, True), ((), ())))
+
     def reasons(self, stage: Stage, step: int, where: Where = ()) -> list[dict[str, Any]]:
         """Return one row per pair of different actions and pair of reasons: n, positive, negative, amount."""
         self._single(where)
@@ -340,16 +349,20 @@ class Cube:
             stage.paired,
             bool(self.facts["clustered"]),
             lambda: self.slice(stage, step, (((), ()),), mature=mature),
+            self.selection(stage, step).unseen,
+            self.selection(stage, step).weighted,
         )
 
     def sql(self, table: str, stage: Stage, step: int, group: Group) -> str:
         """Return the SQL behind a slice, with its values, for readers."""
-        return query.shown(
-            *query.statement(table, (stage, step, True), group, self.dimensions((*group[0], *dict(group[1]))))
-        )
+        return query.shown(*self._statement(table, (stage, step, True), group))
 
     def _summed(self, table: str, view: tuple[Stage, int, bool], group: Group) -> Columns:
-        return self.store.query(*query.statement(table, view, group, self.dimensions((*group[0], *dict(group[1])))))
+        return self.store.query(*self._statement(table, view, group))
+
+    def _statement(self, table: str, view: tuple[Stage, int, bool], group: Group) -> tuple[str, dict[str, object]]:
+        unseen = self.selection(view[0], view[1]).unseen if table == "pair" else ()
+        return query.statement(table, view, group, self.dimensions((*group[0], *dict(group[1]))), unseen)
 
     def _weights(self, by: tuple[str, ...]) -> list[int]:
         size = max(len(self._names), steps.LARGEST if PERIOD in by else 0)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from release_core.cube.encode import SCALED, SHARDED, SQUARED, WEIGHTED
 from release_core.cube.labels import QUIET
-from release_core.frames import Grid, Tally
+from release_core.frames import EVERYONE, NEGATIVE, POSITIVE, Grid, Tally
 from release_core.release import SHARDS, VERSIONS
 from release_core.stats import grid as log_odds
 
@@ -30,8 +30,14 @@ UNITS = {
     "amount2": 1,
     "explained": 1,
     "weighted": 1,
+    "unlogged": 1,
 }
-ACTED = {"actions", "action_amounts", "joint", "joint_amounts", "joint_weights", "joint_weights2", "joint_explained"}
+UNITS |= {"excess": WEIGHTED, "excess2": SQUARED, "excess_capped": WEIGHTED}
+ACTED = {"actions", "action_amounts", "joint", "joint_amounts", "joint_explained"}
+WEIGHED = {
+    *("action_weights", "action_weights2", "action_capped", "joint_weights", "joint_weights2", "joint_capped"),
+    *("unseen", "unseen_amounts", "joint_unseen", "joint_unseen_amounts", "unseen_scores"),
+}
 # The measure that each array over bins is made of.
 BINNED = {
     "n": "n",
@@ -44,6 +50,8 @@ BINNED = {
     "logit": "logit",
     "labelled_logit": "logit",
     "above": "above",
+    "positive_excess": "excess",
+    "negative_excess": "excess",
 }
 
 
@@ -52,13 +60,20 @@ def shards(release: Release, segments: int, columns: Source, *, paired: bool, bi
 
     `columns` returns the columns of a table (shard or pair), with the number of each row's segment.
     """
-    taken = _Lazy({"pair": lambda: _actions(release, segments, columns("pair"), paired=paired)})
+    taken = _Lazy(
+        {
+            "acted": lambda: _actions(release, segments, columns("pair"), paired=paired),
+            "weighed": lambda: _weighed(release, segments, columns("pair"), paired=paired),
+        }
+    )
     totals = _Lazy({"pair": lambda: _totals(segments, columns("pair"))})
     bins = _binned(release, lambda: columns("shard"), (segments, SHARDS), ("segment", "shard"))
 
     def fetch(name: str) -> Array:
         if name in ACTED:
-            return taken["pair", name]
+            return taken["acted", name]
+        if name in WEIGHED:
+            return taken["weighed", name]
         return bins[BINNED[name], name] if name in BINNED else totals["pair", name]
 
     return Tally(lambda: grid_of(release, ids_of(columns("shard")["bin"]), SHARDED), fetch, binned=binned)
@@ -148,7 +163,12 @@ def _binned(release: Release, columns: Callable[[], Columns], size: tuple[int, .
 
         return compute
 
-    return _Lazy({"n": counts, "amount": amounts, "score": sums("score"), "logit": sums("logit"), "above": beyond})
+    def excess() -> Columns:
+        _, positive, negative = by_label("excess", WEIGHTED)
+        return {"positive_excess": positive, "negative_excess": negative}
+
+    measures = {"score": sums("score"), "logit": sums("logit"), "above": beyond, "excess": excess}
+    return _Lazy({"n": counts, "amount": amounts, **measures})
 
 
 def grid_of(release: Release, ids: Array, per_unit: int) -> Grid:
@@ -182,29 +202,75 @@ def _above(release: Release, shape: tuple[int, ...], key: tuple[Array, ...], cel
 
 def _actions(release: Release, segments: int, pair: Columns, *, paired: bool) -> Columns:
     """Return counts and amounts by action and population, of each version and of both jointly."""
+    acts = _acts(release, segments, pair, paired=paired)
+    found = {"joint_explained": acts.jointly("explained")}
+    for versions, jointly, column in (("actions", "joint", "n"), ("action_amounts", "joint_amounts", "amount")):
+        found[jointly], found[versions] = acts.jointly(column), acts.each(column)
+    return found
+
+
+def _weighed(release: Release, segments: int, pair: Columns, *, paired: bool) -> Columns:
+    """Return sums of weights by action and population, and the events whose outcome cannot be seen, by action."""
+    acts = _acts(release, segments, pair, paired=paired)
+    n, each_n = acts.jointly("n"), acts.each("n")
+    found = {}
+    for name, column in (("weights", "excess"), ("weights2", "excess2"), ("capped", "excess_capped")):
+        found[f"joint_{name}"], found[f"action_{name}"] = n + acts.jointly(column), each_n + acts.each(column)
+    # What no label tells of and no logged propensity stands for: events less labelled ones, whatever the class.
+    alone = {"unlogged": pair["n"] - pair["weighted"]}
+    alone |= {name: pair[name] * (alone["unlogged"] / pair["n"]) for name in (f"{v}_score" for v in VERSIONS)}
+    unseen = _acts(release, segments, pair | alone, paired=paired, only="unseen")
+    for name, column in (("unseen", "unlogged"), ("unseen_amounts", "amount")):
+        found[f"joint_{name}"], found[name] = (
+            every[..., EVERYONE] - every[..., POSITIVE] - every[..., NEGATIVE]
+            for every in (unseen.jointly(column), unseen.each(column))
+        )
+    found["unseen_scores"] = unseen.scores()
+    return found
+
+
+class _Acts(NamedTuple):
+    """Rows of pairs with the positions of both versions' actions, and the rows that both or each version decided."""
+
+    pair: Columns
+    size: tuple[int, int]
+    actions: int
+    places: list[Array]
+    both: Array
+    own: list[Array]
+
+    def jointly(self, column: str) -> Array:
+        """Return sums [segment, shard, baseline's action, candidate's action, population]."""
+        return self._sums((*self.size, self.actions, self.actions), self.places, column, self.both)
+
+    def each(self, column: str) -> Array:
+        """Return sums [segment, shard, version, action, population]."""
+        shape = (*self.size, self.actions)
+        sides = [self._sums(shape, [self.places[v]], column, self.own[v]) for v in range(len(VERSIONS))]
+        return np.stack(sides, axis=2)
+
+    def scores(self) -> Array:
+        """Return the sums of the scores of events without a label, [segment, shard, version]."""
+        sides = [self._sums(self.size, [], f"{version}_score", self.both) for version in VERSIONS]
+        return np.stack([s[..., EVERYONE] - s[..., POSITIVE] - s[..., NEGATIVE] for s in sides], axis=-1)
+
+    def _sums(self, shape: tuple[int, ...], places: list[Array], column: str, keep: Array) -> Array:
+        place, unit = (self.pair["segment"], self.pair["shard"], *places), UNITS.get(column, SCALED)
+        values = [kept(shape, place, self.pair[column], unit, keep & mask) for mask in labels(self.pair)]
+        return np.stack(values, axis=-1)
+
+
+def _acts(release: Release, segments: int, pair: Columns, *, paired: bool, only: str = "") -> _Acts:
+    """Return the rows of pairs, or those that the column `only` flags, by what the versions decided."""
     index = {action: number for number, action in enumerate(release.actions)}
     places = [
         np.array([index.get(str(a), -1) for a in pair[f"{version}_action"]], dtype=np.int64) for version in VERSIONS
     ]
-    size, key = (segments, SHARDS), (pair["segment"], pair["shard"])
-    both = (places[0] >= 0) & (places[1] >= 0) & pair["both_scored"].astype(bool)
+    wanted = pair[only].astype(bool) if only else np.ones(len(places[0]), dtype=bool)
+    both = wanted & (places[0] >= 0) & (places[1] >= 0) & pair["both_scored"].astype(bool)
     # In live stages each version answers for the events on which it acted.
-    own = [both if paired else (p >= 0) & (pair["arm"] == v) for p, v in zip(places, VERSIONS, strict=True)]
-    many = len(index)
-
-    def populations(shape: tuple[int, ...], place: tuple[Array, ...], column: str, keep: Array) -> Array:
-        unit = UNITS[column]
-        return np.stack([kept(shape, place, pair[column], unit, keep & mask) for mask in labels(pair)], axis=-1)
-
-    found = {
-        f"joint_{name}": populations((*size, many, many), (*key, *places), column, both)
-        for name, column in (("weights", "weight"), ("weights2", "weight2"), ("explained", "explained"))
-    }
-    for versions, jointly, column in (("actions", "joint", "n"), ("action_amounts", "joint_amounts", "amount")):
-        found[jointly] = populations((*size, many, many), (*key, *places), column, both)
-        sides = [populations((*size, many), (*key, places[v]), column, own[v]) for v in range(len(VERSIONS))]
-        found[versions] = np.stack(sides, axis=2)
-    return found
+    own = [both if paired else wanted & (p >= 0) & (pair["arm"] == v) for p, v in zip(places, VERSIONS, strict=True)]
+    return _Acts(pair, (segments, SHARDS), len(index), places, both, own)
 
 
 def kept(shape: tuple[int, ...], index: tuple[Array, ...], values: Array, unit: int, keep: Array) -> Array:

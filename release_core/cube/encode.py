@@ -25,6 +25,8 @@ CLIP = 1e-7
 SCALED = 1_000_000_000
 # Inverse propensities and their squares as whole numbers: sums over 1e7 events with propensities of 1e-4 fit 64 bits.
 WEIGHTED, SQUARED = 1_000_000, 1_000
+# Beyond this a weight is shown capped as well: a few events would carry the estimate (METHODS f4).
+MOST_WEIGHT = 20
 LONGEST_REASON = 80
 MOST_JOINED = 128
 
@@ -204,13 +206,27 @@ def events(release: Release, source: str) -> tuple[str, dict[str, object]]:
         "baseline_score is not null and candidate_score is not null as both_scored",
         *(column for version in VERSIONS for column in _version_columns(release, version, bound)),
         f"({world_code(release, bound)}) as worlds",
-        f"round({WEIGHTED} / label_propensity)::bigint as weight",
-        f"round({SQUARED} / (label_propensity * label_propensity))::bigint as weight2",
         *(f"{quote(watch.column)}::varchar as w{i}" for i, watch in enumerate(release.watches)),
         *(f"({_scenario(release, i, bound)}) as s{i}" for i in range(len(release.scenarios))),
     ]
-    sql = f"select {', '.join(columns)}, action_taken as logged from {quote(source)}"
-    return f"select * exclude (logged), coalesce(logged, {taken}) as taken from ({sql})", bound.params
+    sql = f"select {', '.join(columns)}, action_taken as logged, label_propensity as propensity from {quote(source)}"
+    chance = _chance(release, taken, bound)
+    return (
+        f"""
+select * exclude (logged, propensity, chance), coalesce(logged, {taken}) as taken,
+    round({WEIGHTED} / chance)::bigint as weight, round({SQUARED} / (chance * chance))::bigint as weight2,
+    round({WEIGHTED} / greatest(chance, 1.0 / {MOST_WEIGHT}))::bigint as capped
+from (select *, {chance} as chance from ({sql}))""",
+        bound.params,
+    )
+
+
+def _chance(release: Release, due: str, bound: Bound) -> str:
+    """Return SQL for the chance that an event's outcome can be seen: as logged, or by the declared hold-out; else null."""
+    if release.labels.holdout is None:
+        return "propensity"
+    unseen = ", ".join(bound.value(action) for action in release.labels.unobserved)
+    return f"coalesce(propensity, case when {due} in ({unseen}) then {bound.value(release.labels.holdout)}::double end)"
 
 
 def _version_columns(release: Release, version: str, bound: Bound) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -42,10 +42,33 @@ def coverage(release: Release, columns: Columns) -> Coverage:
         counted("n", events & columns["mature"].astype(bool)),
         counted("n", positive),
         counted("n", negative),
+        counted("n", (columns["label"] == QUIET) & (taken >= 0)),
         counted("amount", events),
         counted("amount", positive),
         *(counted(name, labelled) for name in ("weighted", "weight", "weight2")),
     )
+
+
+class Selection(NamedTuple):
+    """The actions after which no outcome is seen, and whether label propensities are logged."""
+
+    unseen: tuple[str, ...]
+    weighted: bool
+
+
+def selection(release: Release, columns: Columns) -> Selection:
+    """Return the selection of labels of a stage from the cells of the table `cover` over all its events.
+
+    No outcome is seen after the actions that the manifest declares so, and after those that have mature events and
+    not one label where other actions have some.
+    """
+    events, positive, negative = dense.labels(columns)
+    labelled, taken = positive | negative, columns["taken"].astype(str)
+    mature = events & columns["mature"].astype(bool)
+    told = set(taken[labelled])
+    never = [action for action in sorted(set(taken[mature])) if told and action not in told]
+    declared = [action for action in release.labels.unobserved if action in set(taken)]
+    return Selection(tuple(dict.fromkeys([*declared, *never])), bool(columns["weighted"][labelled].any()))
 
 
 def _places(values: Array, names: tuple[str, ...]) -> Array:

@@ -43,17 +43,18 @@ def stretches(rules: LabelRules, events: str, outcomes: str) -> tuple[str, dict[
     Label -1 is the event itself, from its entry for ever. Labels 0 and 1 say what its outcomes do: the latest matching
     one decides, at equal times positive wins, and silence speaks only where nothing else did before. An event of
     which nothing is ever told, where silence is negative, is one stretch of label -2: the event, and from `settled`
-    on a negative as well.
+    on a negative as well. After an action whose outcome cannot be seen silence says nothing.
     `settled` is the step at which the event's own maturity is reached, `age` the event's age in whole days when
     the label became known (-1 for the event itself).
     """
     bound, since = Bound(), steps.sql(steps.unit_of(rules.steps), "moment")
-    quiet = "true" if rules.silence == "negative" else "false"
+    quiet = _speaks(rules, bound) if rules.silence == "negative" else "false"
     silence = (
-        """
+        f"""
         select e.row, e.mature_time as moment, 0 as label
         from events as e semi join told on told.row = e.row
             anti join told as early on early.row = e.row and early.moment <= e.mature_time
+        where {quiet}
         """
         if rules.silence == "negative"
         else "select 0::bigint as row, null::timestamp as moment, 0 as label where false"
@@ -74,7 +75,7 @@ ordered as (
         coalesce(lead({since}) over (partition by row order by moment, label), {steps.FOREVER}) as until
     from changes
 )
-select row, if({quiet} and row not in (select row from told), {QUIET}, {EVENT}) as label,
+select row, if(({quiet}) and row not in (select row from told), {QUIET}, {EVENT}) as label,
     entry as since, {steps.FOREVER} as until, mature as settled, -1 as age from events
 union all
 select o.row, o.label, o.since, o.until, e.mature as settled,
@@ -84,6 +85,12 @@ where o.since < o.until
 """,
         bound.params,
     )
+
+
+def _speaks(rules: LabelRules, bound: Bound) -> str:
+    """Return SQL for "silence speaks of this event": its outcome would have been seen, so that none means good."""
+    unseen = ", ".join(bound.value(action) for action in rules.unobserved)
+    return f"taken not in ({unseen})" if unseen else "true"
 
 
 def kinds(rules: LabelRules, events: str, outcomes: str) -> str:

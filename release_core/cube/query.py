@@ -28,7 +28,7 @@ LABEL = f"if(label = {QUIET} and settled > $step, {EVENT}, label)::int"
 SLICED = {
     "score": ("version", "bin", "band", "label"),
     "shard": ("version", "bin", "band", "shard", "label"),
-    "pair": ("both_scored", "arm", "baseline_action", "candidate_action", "shard", "label"),
+    "pair": ("both_scored", "arm", "baseline_action", "candidate_action", "unseen", "shard", "label"),
     "joint": ("baseline_bin", "candidate_bin", "label"),
     "crossed": ("baseline_band", "candidate_band", "bin", "label"),
     "world": ("worlds", "shard", "label"),
@@ -36,11 +36,13 @@ SLICED = {
     "reason": ("baseline_action", "candidate_action", "baseline_reason", "candidate_reason", "label"),
 }
 # Keys that are not columns as they stand.
-DERIVED = {"label": f"{LABEL} as label", "mature": "(settled <= $step) as mature"}
+DERIVED = {"label": f"{LABEL} as label", "mature": "(settled <= $step) as mature", "unseen": "false as unseen"}
+# A mature event after an action whose outcomes cannot be seen.
+UNSEEN = "(settled <= $step and taken in (select unnest($unseen))) as unseen"
 
 
 def statement(
-    table: str, view: tuple[Stage, int, bool], group: Group, dims: Sequence[str]
+    table: str, view: tuple[Stage, int, bool], group: Group, dims: Sequence[str], unseen: Sequence[str] = ()
 ) -> tuple[str, dict[str, object]]:
     """Return the SQL that adds up the cells of a group, and its bound values.
 
@@ -49,6 +51,7 @@ def statement(
         view: the stage, the as-of step, and whether labels count only once mature.
         group: the dimensions to split by (columns k0, k1, ... of the answer are their codes) and the filter.
         dims: the declared dimensions of the group, in the order of the cells.
+        unseen: the actions after which no outcome can be seen; read with the table pair.
     """
     (stage, step, mature), (by, where) = view, group
     column = dict(zip(dims, ("v1", "v2", "v3"), strict=False)) | {REPLAY_SET: REPLAY_SET}
@@ -62,7 +65,10 @@ def statement(
     split = [f"{'since' if dim == PERIOD else f'enum_code({column[dim]})'}::bigint as k{n}" for n, dim in enumerate(by)]
     sums = ", ".join(f"sum({name})::bigint as {name}" for name in tables.SUMS[table].split(", "))
     places = ", ".join(str(n + 1) for n in range(len(by) + len(SLICED[table])))
-    keys = ", ".join([*split, *(DERIVED.get(key, key) for key in SLICED[table])])
+    derived = DERIVED
+    if table == "pair" and unseen:
+        derived, params["unseen"] = DERIVED | {"unseen": UNSEEN}, list(unseen)
+    keys = ", ".join([*split, *(derived.get(key, key) for key in SLICED[table])])
     return f"select {keys}, {sums}\nfrom {table}\nwhere {' and '.join(tests)}\ngroup by {places}", params
 
 

@@ -13,8 +13,8 @@ import numpy as np
 from scipy.special import ndtr, stdtr
 
 from release_core.frames import GateRow
-from release_core.gates import words
-from release_core.metrics import estimate
+from release_core.gates import unseen, words
+from release_core.metrics import denominators, estimate, evaluated, selective
 from release_core.release import Comparison, Verdict
 from release_core.stats import intervals, multiplicity
 from release_core.stats.arrays import ratio
@@ -22,7 +22,7 @@ from release_core.stats.arrays import ratio
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from release_core.frames import Array
+    from release_core.frames import Array, Cells
     from release_core.gates.families import Family
     from release_core.metrics import Estimate, Metric
     from release_core.release import GateSpec
@@ -46,16 +46,26 @@ class Harm:
     high_adjusted: Array
     margin: Array
 
+    def moved(self, by: float) -> Harm:
+        """Return the same with the estimate and its bounds moved `by`, the margin where it was."""
+        bounds = self.low + by, self.high + by, self.low_adjusted + by, self.high_adjusted + by
+        return Harm(self.value + by, *bounds, self.margin)
+
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """What a row shows: the harm, the sign and column behind it, the metric's own values, two-sided 95 % bounds."""
+    """What a row shows: the harm, the sign and column behind it, the metric's own values, two-sided 95 % bounds.
+
+    `counts` are the labelled events and positives [segment]; `reach` is how far unseen outcomes could move the metric.
+    """
 
     harm: Harm
     sign: int
     side: int
     raw: Array
     interval: tuple[Array, Array]
+    counts: tuple[Array, Array]
+    reach: unseen.Reach | None
 
 
 def judge(spec: GateSpec, metric: Metric, family: Family, min_events: int) -> list[GateRow]:
@@ -67,15 +77,55 @@ def judge(spec: GateSpec, metric: Metric, family: Family, min_events: int) -> li
         limits = (replace(spec, at_most=None), replace(spec, at_least=None))
         both = zip(*(judge(limit, metric, family, min_events) for limit in limits), strict=True)
         return [max(pair, key=lambda row: row.verdict) for pair in both]
-    one = estimate(
-        family.cells, metric, TARGETS.get(metric.name) if spec.comparison is Comparison.CALIBRATION else None
-    )
+    transform = TARGETS.get(metric.name) if spec.comparison is Comparison.CALIBRATION else None
+    cells = selective.weighed(family.cells) if selective.weighs(metric, family.cells) else family.cells
+    one, counts = _estimated(family.cells, cells, metric, transform)
     side = _side(spec, one)
     harm, sign = _harm(spec, one, family, side)
-    verdicts = [_verdict(spec, one, harm, n, min_events) for n in range(len(family.cells.segments))]
-    shown = _Shown(harm, sign, side, metric.value(family.cells.whole), one.bounds(0.95))
-    rows = [_row(spec, one, family, shown, n, verdicts[n]) for n in range(len(verdicts))]
+    reach = unseen.reach(metric, cells, transform)
+    seen = [_verdict(spec, one, harm, n, min_events) for n in range(len(family.cells.segments))]
+    shown = _Shown(harm, sign, side, metric.value(cells.whole), one.bounds(0.95), counts, reach)
+    verdicts = [_agreed(spec, shown, n, verdict) for n, verdict in enumerate(seen)]
+    rows = [_row(spec, one, family, shown, n, verdicts[n], seen[n]) for n in range(len(verdicts))]
     return rows + missing
+
+
+def _estimated(
+    plain: Cells, cells: Cells, metric: Metric, transform: Callable[[Array], Array] | None
+) -> tuple[Estimate, tuple[Array, Array]]:
+    """Return the estimate, and the labelled events and positives [segment] that are shown with it.
+
+    Where events are weighted by their propensity, evidence counts as many events as say as much without weights.
+    """
+    found = estimate(cells, metric, transform)
+    seen = (evaluated(metric, plain.whole), denominators(metric, plain.whole)[1].min(1))
+    if cells is plain:
+        return found, seen
+    evidence, positives = selective.effective(plain.whole)
+    weighted = replace(
+        found,
+        evidence=evidence,
+        positives=np.broadcast_to(positives[:, None], found.positives.shape),
+        closed=None,
+        spread_name=f"Hajek, {found.spread_name}",
+    )
+    return weighted, seen
+
+
+def _agreed(spec: GateSpec, shown: _Shown, n: int, verdict: Verdict) -> Verdict:
+    """Return the verdict that holds whatever the unseen outcomes were: that of both ends, or INCONCLUSIVE.
+
+    At either end the sampling error is that of what is seen: the two uncertainties are not mixed (METHODS 0.8).
+    """
+    reach, harm = shown.reach, shown.harm
+    if reach is None or verdict in {Verdict.NODATA, Verdict.INCONCLUSIVE} or not reach.hidden[n]:
+        return verdict
+    ends = [shown.sign * end[n, shown.side] for end in (reach.low, reach.high)]
+    found = [_lattice(spec, harm.moved(end - harm.value[n]), n) for end in ends]
+    apart = spec.comparison in TWO_SIDED and min(ends) < 0 < max(ends)
+    if Verdict.INCONCLUSIVE in found or not all(np.isfinite(ends)) or (apart and Verdict.FAIL in found):
+        return Verdict.INCONCLUSIVE
+    return max(found) if max(found) < Verdict.INCONCLUSIVE or set(found) == {Verdict.FAIL} else Verdict.INCONCLUSIVE
 
 
 def _side(spec: GateSpec, one: Estimate) -> int:
@@ -170,7 +220,9 @@ def _lattice(spec: GateSpec, harm: Harm, n: int) -> Verdict:
     return Verdict.INCONCLUSIVE
 
 
-def _row(spec: GateSpec, one: Estimate, family: Family, shown: _Shown, n: int, verdict: Verdict) -> GateRow:
+def _row(
+    spec: GateSpec, one: Estimate, family: Family, shown: _Shown, n: int, verdict: Verdict, seen: Verdict
+) -> GateRow:
     harm, side, raw = shown.harm, shown.side, shown.raw[n]
     low, high = _unsigned(harm.low[n], harm.high[n], shown.sign)
     low_adjusted, high_adjusted = _unsigned(harm.low_adjusted[n], harm.high_adjusted[n], shown.sign)
@@ -195,10 +247,11 @@ def _row(spec: GateSpec, one: Estimate, family: Family, shown: _Shown, n: int, v
         high_adjusted=_known(high_adjusted),
         confidence=1 - spec.alpha,
         method=one.method(n, side),
-        n=round(float(one.evidence[n])),
-        positives=round(float(one.positives[n].min())),
+        n=round(float(shown.counts[0][n])),
+        positives=round(float(shown.counts[1][n])),
         margin=_known(abs(harm.margin[n])),
-        needed=_needed(spec, one, harm, n) if verdict is Verdict.INCONCLUSIVE else None,
+        needed=_needed(spec, one, harm, n) if seen is Verdict.INCONCLUSIVE else None,
+        **unseen.told(shown.reach, n, side),
     )
     return words.told(row, spec, one.metric, (shown.interval[0][n, side], shown.interval[1][n, side]))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from release_core.frames import GateRow, segment_text
+from release_core.metrics.selective import AMOUNTS
 from release_core.metrics.values import unmapped
 from release_core.release import Comparison, Verdict
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 MINUS = "\N{MINUS SIGN}"
 REPLAY_SET = "replay_set"
+# Comparisons that read the candidate's own value.
+LEVELS = {Comparison.BUDGET, Comparison.CALIBRATION}
 # Beyond this many times the events at hand, more of them are no answer.
 HOPELESS = 100
 
@@ -60,7 +63,7 @@ def told(row: GateRow, spec: GateSpec, metric: Metric, interval: tuple[float, fl
     if row.verdict is Verdict.NODATA:
         return replace(row, sentence=f"{metric.title} in {place(row.segment)}: {_lack(row, metric)}.")
     body = _body(row, spec, metric, interval)
-    return replace(row, sentence=f"{body}; {_evidence(row, metric)}.{_open_end(row)}")
+    return replace(row, sentence=f"{body}; {_evidence(row, metric)}.{_hidden(row, spec, metric)}{_open_end(row)}")
 
 
 def _lack(row: GateRow, metric: Metric) -> str:
@@ -127,9 +130,35 @@ def _evidence(row: GateRow, metric: Metric) -> str:
     return f"{row.positives:,} labelled bad" if metric.labels else f"{row.n:,} events"
 
 
+def _hidden(row: GateRow, spec: GateSpec, metric: Metric) -> str:
+    """Return what outcomes that cannot be seen could do to the number that the gate reads."""
+    if not row.unseen:
+        return ""
+    after = " or ".join(row.unseen_after)
+    hidden = f"An amount of {row.unseen:,}" if metric.name == AMOUNTS else f"{row.unseen:,} events"
+    return f" {hidden} can have no outcome (after {after}): {_ranged(row, spec, metric)}."
+
+
+def _ranged(row: GateRow, spec: GateSpec, metric: Metric) -> str:
+    low, high = row.unseen_low, row.unseen_high
+    if low is None or high is None:
+        return f"without it {metric.title.lower()} is not known of all events"
+    what = "the change" if row.difference is not None and spec.comparison not in LEVELS else "the number"
+    if spec.comparison is Comparison.CALIBRATION:
+        ends = [float(np.exp(end)) if metric.name == "oe_ratio" else end + 1 for end in (low, high)]
+        return f"whatever they would have been, the number lies between {ends[0]:.2f} and {ends[1]:.2f}"
+    ends_said = [number(end, metric.unit, signed=what == "the change") for end in (low, high)]
+    if what == "the change" and metric.unit == "share":
+        ends_said = [end.replace(" %", "") for end in ends_said]
+        ends_said[1] += " points"
+    return f"whatever they would have been, {what} lies between {ends_said[0]} and {ends_said[1]}"
+
+
 def _open_end(row: GateRow) -> str:
     if row.verdict is not Verdict.INCONCLUSIVE:
         return ""
+    if row.unseen and row.needed is None:
+        return " More events would not decide it: let some of those through by lot, and log label_propensity."
     if row.needed is None:
         return " Not enough evidence either way."
     if row.needed > HOPELESS * row.n:

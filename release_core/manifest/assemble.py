@@ -13,14 +13,14 @@ from release_core.manifest.gates import check_blocking, check_scopes, gates
 from release_core.manifest.policies import policies, scenarios
 from release_core.manifest.tables import tables
 from release_core.manifest.text import HOUSE_GATES, fingerprint, read
-from release_core.release import Kind, Release
+from release_core.release import ACTIONS, Kind, Release
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from release_core.errors import Problem
-    from release_core.release import Bundle, GateSpec, Policy, Scenario
+    from release_core.release import Bundle, GateSpec, LabelRules, Policy, Scenario
 
 MANIFEST = "release.toml"
 SCHEMA = 1
@@ -61,6 +61,9 @@ def _release(root: Fields, house: Fields, folder: Path) -> Release:
     rules, cutoff_tables = policies(root), tables(root, scale, segments.all)
     suite = scenarios(root, {action for policy in rules.values() for action in policy.actions})
     watches, plans = data.watches(root), process.stages(root)
+    told = root.table("labels", required=True)
+    labels = data.labels(told)
+    _check_unobserved(told, labels, {*ACTIONS, *(action for policy in rules.values() for action in policy.actions)})
     specs, stops = gates(house, root, "gate"), gates(house, root, "stop")
     columns = {*segments.all, *(watch.column for watch in watches), *_conditioned(rules, suite)}
     decisions, outcomes, runtime = data.sources(root, columns)
@@ -82,6 +85,7 @@ def _release(root: Fields, house: Fields, folder: Path) -> Release:
         gates=specs,
         folder=folder,
         manifest_hash="",
+        labels=labels,
         scale=scale,
         segments=segments,
         watches=watches,
@@ -99,7 +103,6 @@ def _independent(root: Fields, head: Fields) -> dict[str, Any]:
         "title": head.need("title", NAME),
         "owner": head.get("owner", NAME, ""),
         "materiality": head.get("materiality", _MATERIALITY, "medium"),
-        "labels": data.labels(root.table("labels", required=True)),
         "costs": data.costs(root),
         "signoff": process.signoff(root.table("signoff")),
         "freezes": process.freezes(root),
@@ -127,6 +130,13 @@ def _check_known(side: Fields, bundle: Bundle, known_tables: Iterable[str], know
         if name and name not in known:
             remedy = nearest(name, known) or f"Add a table [{key}.{name}]."
             side.wrong(key, name, f"an id declared below [{key}]", remedy)
+
+
+def _check_unobserved(fields: Fields, labels: LabelRules, known: set[str]) -> None:
+    for action in labels.unobserved:
+        if action not in known:
+            remedy = nearest(action, known) or "Name an action, or declare it in the policy."
+            fields.wrong("unobserved", action, f"actions out of {', '.join(sorted(known))}", remedy)
 
 
 def _check_ids(root: Fields, suite: Iterable[Scenario], specs: Iterable[GateSpec], stops: Iterable[GateSpec]) -> None:

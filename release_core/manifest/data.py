@@ -120,12 +120,18 @@ def labels(fields: Fields) -> LabelRules:
         fields.problem("no positive outcome", "at least one in positive", 'Add positive = ["chargeback"] or the like.')
     for both in sorted(set(positive) & set(negative)):
         fields.problem(f"{both!r} in positive and in negative", "one meaning per outcome", "Remove one of the two.")
+    unobserved, holdout = fields.many("unobserved", NAME), fields.get("holdout", SHARE_ABOVE_ZERO, None)
+    if holdout is not None and not unobserved:
+        required = 'the actions that it was let through instead of, e.g. unobserved = ["block"]'
+        fields.problem("holdout without unobserved", required, "Add unobserved, or remove holdout.")
     return LabelRules(
         positive=tuple(_outcome(text) for text in positive),
         negative=tuple(_outcome(text) for text in negative),
         silence=fields.get("silence", one_of(("negative", "unknown")), "unknown"),
         maturity_days=fields.get("maturity_days", NOT_NEGATIVE, 0.0),
         steps=_steps(fields),
+        unobserved=unobserved,
+        holdout=holdout,
     )
 
 

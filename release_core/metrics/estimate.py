@@ -93,7 +93,7 @@ def estimate(cells: Cells, metric: Metric, transform: Callable[[Array], Array] |
     `transform` is applied to both versions' values before their difference is taken (a logarithm, say).
     """
     full = _sides(metric, cells.whole, transform)
-    n, positives = _counts(metric, cells.whole)
+    n, positives = denominators(metric, cells.whole)
     closed, name = _closed(cells, metric) if transform is None else (None, "")
     drawn = metric.bins and not cells.shards.binned
     se, df = resampled.spread(metric, cells) if drawn else _jackknifed(cells, metric, full, transform)
@@ -143,7 +143,7 @@ def evaluated(metric: Metric, tally: Tally) -> Array:
     return least
 
 
-def _counts(metric: Metric, tally: Tally) -> tuple[Array, Array]:
+def denominators(metric: Metric, tally: Tally) -> tuple[Array, Array]:
     """Return the denominators and the labelled positives, [segment, side]."""
     base = metric.base(tally)
     positives = v.decided(tally, 1) if metric.rate else v.positives(tally)

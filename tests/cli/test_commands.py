@@ -19,7 +19,8 @@ from tests import factory
 ROOT = Path(__file__).parents[2]
 GATE = {
     "id", "metric", "comparison", "level", "scope", "segment", "verdict", "counts", "baseline", "candidate", "difference", "low", "high",
-    "low_adjusted", "high_adjusted", "confidence", "method", "n", "positives", "margin", "sentence",
+    "low_adjusted", "high_adjusted", "confidence", "method", "n", "positives", "margin", "unseen", "unseen_low",
+    "unseen_high", "sentence",
 }  # fmt: skip
 ALONE = {"scope": "overall", "stages": ["replay"], "level": "stop"}
 

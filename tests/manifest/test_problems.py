@@ -59,6 +59,8 @@ MISTAKES = [
     ("labels/positive", "chargeback", "[labels]", "required: a list, each item one line of text"),
     ("labels/positive", ["chargeback", 4], "[labels]", "positive item 2 = 4"),
     ("labels/negative", ["chargeback"], "[labels]", "'chargeback' in positive and in negative"),
+    ("labels/unobserved", ["blok"], "[labels]", 'Did you mean "block"?'),
+    ("labels/holdout", 0.01, "[labels]", "holdout without unobserved"),
     ("labels/silence", "positive", "[labels]", "one of negative, unknown"),
     ("labels/maturity_days", -1, "[labels]", "maturity_days = -1; required: a number of at least 0"),
     ("labels/steps", "hours", "[labels]", 'Did you mean "hour"?'),
