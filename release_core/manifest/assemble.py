@@ -61,9 +61,6 @@ def _release(root: Fields, house: Fields, folder: Path) -> Release:
     rules, cutoff_tables = policies(root), tables(root, scale, segments.all)
     suite = scenarios(root, {action for policy in rules.values() for action in policy.actions})
     watches, plans = data.watches(root), process.stages(root)
-    told = root.table("labels", required=True)
-    labels = data.labels(told)
-    _check_unobserved(told, labels, {*ACTIONS, *(action for policy in rules.values() for action in policy.actions)})
     specs, stops = gates(house, root, "gate"), gates(house, root, "stop")
     columns = {*segments.all, *(watch.column for watch in watches), *_conditioned(rules, suite)}
     decisions, outcomes, runtime = data.sources(root, columns)
@@ -85,7 +82,7 @@ def _release(root: Fields, house: Fields, folder: Path) -> Release:
         gates=specs,
         folder=folder,
         manifest_hash="",
-        labels=labels,
+        labels=_labels(root, rules),
         scale=scale,
         segments=segments,
         watches=watches,
@@ -132,11 +129,16 @@ def _check_known(side: Fields, bundle: Bundle, known_tables: Iterable[str], know
             side.wrong(key, name, f"an id declared below [{key}]", remedy)
 
 
-def _check_unobserved(fields: Fields, labels: LabelRules, known: set[str]) -> None:
+def _labels(root: Fields, rules: Mapping[str, Policy]) -> LabelRules:
+    """Return what makes a label; its unobserved actions are ones that can occur."""
+    fields = root.table("labels", required=True)
+    labels = data.labels(fields)
+    known = {*ACTIONS, *(action for policy in rules.values() for action in policy.actions)}
     for action in labels.unobserved:
         if action not in known:
             remedy = nearest(action, known) or "Name an action, or declare it in the policy."
             fields.wrong("unobserved", action, f"actions out of {', '.join(sorted(known))}", remedy)
+    return labels
 
 
 def _check_ids(root: Fields, suite: Iterable[Scenario], specs: Iterable[GateSpec], stops: Iterable[GateSpec]) -> None:
