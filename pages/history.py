@@ -4,9 +4,9 @@ import json
 
 import streamlit as st
 
-from pages.frame import read, show, state
+from pages.frame import plot, read, show, state
 from release_core.ledger import Ledger
-from release_core.views import history
+from release_core.views import history, timeline
 
 ROWS = tuple(show.Column(title, key, verdict=key == "verdict_shown") for title, key in (
     ("No.", "seq"), ("When (UTC)", "at"), ("Decision", "decision"), ("Release", "release"), ("Stage", "stage"), ("As of", "as_of"),
@@ -16,6 +16,18 @@ SEEN = (
     show.Column("Gate", "id"),
     show.Column("In words, as signed", "sentence"),
 )
+
+TURNED = tuple(show.Column(title, key, verdict=key == "verdict") for title, key in (
+    ("By", "at"), ("Stage", "stage"), ("Gate", "gate"), ("Was", "from"), ("Became", "verdict"), ("In words", "sentence")))  # fmt: skip
+
+
+def course(choice: state.Choice) -> None:
+    """Show the release's own history, where it can be read."""
+    with read.told("The history of this release cannot be shown"):
+        found = timeline.timeline(read.view(choice), read.records())
+        plot.plot(found.chart, "history")
+        show.table(TURNED, found.turned, timeline.said(found.turned), timeline.said(found.turned))
+
 
 with read.told("The ledger cannot be read"):
     choice, book = state.current(), Ledger()
@@ -56,3 +68,4 @@ with read.told("The ledger cannot be read"):
             "application/json",
             on_click="ignore",
         )
+    course(choice)

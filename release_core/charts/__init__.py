@@ -5,6 +5,7 @@ from release_core.charts.chart import Caption, Chart
 from release_core.charts.distribution import distribution
 from release_core.charts.forest import forest
 from release_core.charts.heatmap import heatmap
+from release_core.charts.history import history
 from release_core.charts.maturity import by_age, by_step
 from release_core.charts.mix import mix
 from release_core.charts.quantiles import quantiles
@@ -29,6 +30,7 @@ __all__ = [
     "distribution",
     "forest",
     "heatmap",
+    "history",
     "mix",
     "quantiles",
     "reliability",

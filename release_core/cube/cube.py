@@ -265,6 +265,15 @@ class Cube:
         sql = "select min(entry) as first from checks where stage = $stage"
         return self.end(int(self.store.query(sql, {"stage": stage})["first"][0]) - 1) + steps.TICK
 
+    def spans(self, step: int) -> list[dict[str, Any]]:
+        """Return one row per stage and ramp step with events by a step: stage, ramp_step, first and last entry, n."""
+        sql = """
+        select stage::varchar as stage, ramp_step::varchar as ramp_step, min(since) as first, max(since) as last,
+            sum(n)::bigint as n
+        from pair where "by" = '' and label < 0 and since <= $step group by 1, 2 order by first, last
+        """
+        return self.store.rows(sql, {"step": step})
+
     def acted(self, stage: Stage, step: int, group: Group = ((), ())) -> list[dict[str, Any]]:
         """Return one row per segment, arm and pair of actions of events with both: segment, arm, actions, n, amount."""
         columns = self._summed("pair", (stage, step, True), group)

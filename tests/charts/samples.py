@@ -242,6 +242,27 @@ def tail_points():
     ]
 
 
+def past():
+    def span(name, first, last, n=1000):
+        return {"name": name, "begin": f"2026-03-{first:02}T00:00:00", "end": f"2026-03-{last:02}T23:59:59", "n": n}
+
+    at = [f"2026-03-{day:02}T12:00:00" for day in range(2, 20, 3)]
+    verdicts = ("NODATA", "INCONCLUSIVE", "PASS", "PASS", "MARGINAL", "FAIL")
+    decided = (("go", 0), ("conditional go", 1), ("drill", 3), ("rollback", 5))
+    return {
+        "stages": [span("Shadow", 1, 6), span("Canary <5%>", 7, 19)],
+        "ramps": [span("canary 1%", 7, 10), span("canary 5%", 11, 19)],
+        "verdicts": [
+            {"at": a, "stage": "canary", "verdict": v, "sentence": "Why."} for a, v in zip(at, verdicts, strict=True)
+        ],
+        "alarms": [
+            {"at": at[5], "rule": "queue", "segment": "all events", "action": "rollback", "sentence": "It overruns."}
+        ],
+        "decisions": [{"at": at[n], "decision": d, "stage": "canary", "who": "sam"} for d, n in decided],
+        "maturity": [{"at": a, "mature": n / 6} for n, a in enumerate(at)],
+    }
+
+
 def full(drag=None):
     """Return every chart, filled."""
     return {
@@ -257,6 +278,7 @@ def full(drag=None):
             months(), CAPTION, metric="Alert rate", marks=[{"step": "2005-07-01", "label": "codes change"}], limit=0.26
         ),
         "heatmap": charts.heatmap(cells(), CAPTION, dims=("age", "limit"), metric="Recall"),
+        "history": charts.history(**past(), caption=CAPTION, as_of="2026-03-20T00:00:00"),
         "share_above": charts.share_above(shares(), CAPTION),
         "transition": charts.transition(flows(), ACTIONS, CAPTION),
         "score_map": charts.score_map(map_cells(), [expit(-4 + i) for i in range(9)], CUTOFFS, CAPTION),
@@ -280,6 +302,7 @@ def empty():
         "by_step": charts.by_step([], CAPTION),
         "timeline": charts.timeline([], CAPTION, metric="Alert rate"),
         "heatmap": charts.heatmap([], CAPTION, dims=("age", "limit"), metric="Recall"),
+        "history": charts.history([], [], CAPTION),
         "share_above": charts.share_above([], CAPTION),
         "transition": charts.transition([], ACTIONS, CAPTION),
         "score_map": charts.score_map([], [0.1, 0.2], CUTOFFS, CAPTION),

@@ -1,0 +1,153 @@
+"""The history of one release in its own time: stages, ramps, gates that turned, alarms, decisions, label maturity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from release_core import gates, review
+from release_core.charts import digits
+from release_core.charts.history import history
+from release_core.errors import LedgerError
+from release_core.release import Stage
+from release_core.stages import ACCOUNTS
+from release_core.views.view import known
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from release_core.charts.chart import Chart
+    from release_core.ledger import Record
+    from release_core.review import Review
+    from release_core.views.view import View
+
+    Row = dict[str, Any]
+
+# So many looks back are judged again; each costs a whole verdict.
+MOST_LOOKS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """What the page shows: the picture, and the gates that turned from one look to the next, newest first."""
+
+    chart: Chart
+    turned: list[Row]
+
+
+def timeline(view: View, records: Sequence[Record], alarms: Sequence[Row] = ()) -> Timeline:
+    """Return the history up to the chosen as-of time; `alarms` have at, rule, segment, action, sentence."""
+    cube = view.opened.cube
+    spans = cube.spans(view.step)
+    stages = [
+        _span(view, [one for one in spans if one["stage"] == stage], ACCOUNTS[stage].title) for stage in _present(spans)
+    ]
+    ramps = [_span(view, [one], f"{one['stage']} {one['ramp_step']}") for one in spans if one["ramp_step"]]
+    seen = [(step, review.review(view.opened, _stage_at(spans, step), step)) for step in looks(view)]
+    picture = history(
+        stages,
+        ramps,
+        view.caption(sum(one["n"] for one in spans), table="pair"),
+        verdicts=[_verdict(view, step, found) for step, found in seen],
+        alarms=list(alarms),
+        decisions=decided(records),
+        maturity=_maturity(view),
+        as_of=cube.end(view.step).isoformat(),
+    )
+    return Timeline(picture, turned(view, seen))
+
+
+def looks(view: View) -> list[int]:
+    """Return the as-of steps that are judged: at most MOST_LOOKS, evenly chosen, always with the chosen one."""
+    first = min((one["first"] for one in view.opened.cube.spans(view.step)), default=view.step)
+    steps = [step for step in view.opened.cube.steps if first <= step <= view.step]
+    every = -(-len(steps) // MOST_LOOKS)
+    return steps[::-1][::every][::-1]
+
+
+def turned(view: View, seen: Sequence[tuple[int, Review]]) -> list[Row]:
+    """Return the gates whose counting verdict differs from that at the look before, in the same stage; newest first."""
+    rows: list[Row] = []
+    before: dict[tuple[Stage, str], str] = {}
+    for step, found in seen:
+        for gate in dict.fromkeys(row.gate for row in found.rows):
+            mine = [row for row in found.rows if row.gate == gate and gates.counted(row) is not None]
+            if not mine:
+                continue
+            worst = max(mine, key=lambda row: gates.counted(row) or 0)
+            now, key = gates.worst(mine).name, (found.stage, gate)
+            if before.get(key, now) != now:
+                told = {"from": before[key], "verdict": now, "gate": worst.title, "sentence": worst.sentence}
+                rows.append({"at": view.opened.cube.label(step), "stage": ACCOUNTS[found.stage].title} | told)
+            before[key] = now
+    return rows[::-1]
+
+
+def decided(records: Sequence[Record]) -> list[Row]:
+    """Return what was recorded, at the as-of time of its evidence (rollbacks and drills: at their own time)."""
+    found = []
+    for record in records:
+        try:
+            content = record.content
+        except LedgerError:
+            continue
+        if record.type in {"sign_off", "rollback", "drill"}:
+            decision = str(content.get("decision", record.type)).replace("_", " ")
+            at = content.get("as_of") or content.get("at") or record.at
+            who = str(content.get("signer") or content.get("who") or "")
+            found.append({"at": str(at), "decision": decision, "stage": record.stage or "", "who": who})
+    return found
+
+
+def _present(spans: Sequence[Row]) -> list[Stage]:
+    found = {one["stage"] for one in spans}
+    return [stage for stage in Stage if stage in found]
+
+
+def _stage_at(spans: Sequence[Row], step: int) -> Stage:
+    """Return the latest stage that had an event by a step."""
+    return Stage(max((one["stage"] for one in spans if one["first"] <= step), key=list(Stage).index))
+
+
+def _span(view: View, spans: Sequence[Row], name: str) -> Row:
+    cube = view.opened.cube
+    first, last = min(one["first"] for one in spans), max(one["last"] for one in spans)
+    begin = cube.end(first - 1) + timedelta(microseconds=1)
+    return {
+        "name": name,
+        "begin": begin.isoformat(),
+        "end": cube.end(last).isoformat(),
+        "n": sum(one["n"] for one in spans),
+    }
+
+
+def _verdict(view: View, step: int, found: Review) -> Row:
+    worst = max(
+        (row for row in found.rows if gates.counted(row) is not None),
+        key=lambda row: gates.counted(row) or 0,
+        default=None,
+    )
+    sentence = worst.sentence if worst is not None else "No gate counts at this stage."
+    at = view.opened.cube.end(step).isoformat()
+    return {"at": at, "stage": found.stage, "verdict": found.verdict.name, "sentence": sentence}
+
+
+def _maturity(view: View) -> list[Row]:
+    """Return the share of mature labels of the chosen stage's events at each as-of step."""
+    rows = []
+    for step in view.opened.cube.steps:
+        if step <= view.step:
+            counts = view.opened.cube.maturity(view.stage, step, ())
+            if counts["n"]:
+                rows.append(
+                    {"at": view.opened.cube.end(step).isoformat(), "mature": known(counts["mature"] / counts["n"])}
+                )
+    return rows
+
+
+def said(rows: Sequence[Row]) -> str:
+    """Return in one sentence how often gates turned."""
+    if not rows:
+        return "No gate turned between the looks."
+    return f"Gates turned {digits.count(len(rows))} times; the last on {rows[0]['at']}."
