@@ -1,18 +1,9 @@
-"""Score drift: what moves at the cutoff first, then the whole distribution."""
+"""Score drift: what moves at the cutoff, who is moved, and which cutoff would do what today's does?"""
 
 import streamlit as st
 
-from pages.frame import parts, plot, read, show
-from release_core.charts import digits
+from pages.frame import drift, parts, plot, read, show, state
 from release_core.views import score_drift
-
-MEASURES = (
-    show.Column("Distance", "measure"),
-    show.Column("Value", "value", digits.number, number=True),
-    show.Column("How to read it", "meaning"),
-)
-COUNTED = ("Count A", "Count E", "Count A (%)", "Count E (%)", "PSI")
-GROUPS = (show.Column("Bin", "Bin"), *(show.Column(name, name, digits.number, number=True) for name in COUNTED))
 
 with read.told("Score drift cannot be shown"):
     page = read.page(score_drift.score_drift)
@@ -22,15 +13,26 @@ with read.told("Score drift cannot be shown"):
     with left:
         plot.plot(page.above, "above")
     with right:
-        plot.plot(page.over_time, "over-time")
-    left, right = st.columns(2)
-    with left:
-        plot.plot(page.swaps, "swaps")
-    with right:
-        plot.plot(page.distribution, "distribution")
-    st.subheader("Distances between the two distributions", anchor=False)
-    show.table(MEASURES, page.distances, "Distances between the two score distributions")
-    st.caption("None of them sees what happens at the cutoff: a release never fails or passes by PSI alone.")
-    with st.expander("PSI group by group (A: candidate, E: baseline)"):
-        show.table(GROUPS, page.psi_groups, "PSI by baseline decile")
-    show.evidence(page.distribution.evidence)
+        plot.plot(page.mix, "mix")
+    show.table(
+        drift.cutoff_columns(*page.near),
+        drift.cutoff_texts(page.cutoffs),
+        "At each registered cutoff, both versions on the same events",
+        "No cutoff is registered for this release.",
+    )
+    show.table(
+        drift.ACTIONS,
+        drift.action_texts(page.actions),
+        "What it means in work, each version with its own cutoffs and policy",
+    )
+    if page.capacity:
+        st.caption(show.escape_markdown(page.capacity))
+    names = list(drift.SECTIONS)
+    parts.tell_wrong("Part", names, "part")
+    tabs = st.tabs(names, key="part", bind="query-params")
+    view = read.view(state.current())
+    for tab, draw in zip(tabs, drift.SECTIONS.values(), strict=True):
+        if tab.open:
+            with tab:
+                draw(view)
+    show.evidence(page.evidence)

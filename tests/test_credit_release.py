@@ -7,8 +7,10 @@ logistic regression may differ in the last digit, the boosted trees by three sta
 import numpy as np
 import pytest
 
-from release_core import demo, library, review
-from release_core.release import Verdict
+from release_core import changes, demo, library, review
+from release_core.release import Stage, Verdict
+from release_core.views import transfer
+from release_core.views.view import View
 from tests import factory
 
 LR, HGB = 0.0006, 0.004
@@ -167,6 +169,16 @@ def test_the_mixed_release_is_refused_with_its_components_named(releases):
     (row,) = [row for row in found.rows if row.gate == "one_kind"]
     assert (found.mixed, row.verdict) == (True, Verdict.FAIL)
     assert all(component in row.sentence for component in ("model", "calibration", "thresholds", "policy"))
+
+
+def test_equal_alert_rate_is_what_carried_over_tables_are_checked_against(releases):
+    one = releases("credit-model")
+    table = one.release.tables[one.release.candidate.thresholds]
+    assert changes.differing(one.release, one.cube, table) == []
+    row = transfer.rows_of(View(one, Stage.REPLAY, one.cube.steps[-1], (("replay_set", table.replay_set),)))[0]
+    stated = dict(table.default)["review"]
+    assert abs(changes.bin_of(one.release, row["transferred"]) - changes.bin_of(one.release, stated)) <= 1
+    assert row["low"] <= stated <= row["high"]
 
 
 def test_the_demo_comes_first_in_the_list(releases, tmp_path, monkeypatch):

@@ -31,6 +31,7 @@ def mix(rows: list[Row], caption: Caption) -> Chart:
             barmode="stack",
             bargap=0.35,
             xaxis=style.share_axis("share of events", range=[0, 1]),
+            legend=style.layout(QUESTION)["legend"] | {"traceorder": "normal"},
             yaxis=style.axis("", autorange="reversed", showgrid=False, tickfont={"color": "$text"}),
         ),
     }

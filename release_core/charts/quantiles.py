@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 QUESTION = "How did the scores move over time?"
 DEFINITION = (
     "Of the events of each step alone: the score that half of them do not exceed (p50), that 90% do not exceed, and so "
-    "on; each is the score at the middle of its bin, without interpolation. Horizontal lines are the cutoffs in force. "
+    "on; each is the lower edge of its bin, without interpolation. Horizontal lines are the cutoffs in force. "
     "Steps without events leave a gap."
 )
 

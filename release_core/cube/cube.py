@@ -280,13 +280,13 @@ class Cube:
         segments = [self._named(group[0], key) for key in self._key(group[0], columns).tolist()]
         return events.acted(segments, columns)
 
-    def days(self, stage: Stage, step: int) -> float:
-        """Return over how many days the events of a stage entered, as of a step; 0 without events."""
+    def days(self, stage: Stage, step: int, replay_set: str | None = None) -> float:
+        """Return over how many days the events of a stage (or one of its sets) entered, as of a step; 0 without events."""
         sql = (
             "select coalesce(min(entry), 0) as first, coalesce(max(entry), -1) as last from checks "
-            "where stage = $stage and entry <= $step"
+            "where stage = $stage and entry <= $step and coalesce(replay_set = $set, true)"
         )
-        found = self.store.query(sql, {"stage": stage, "step": step})
+        found = self.store.query(sql, {"stage": stage, "step": step, "set": replay_set})
         first, last = int(found["first"][0]), int(found["last"][0])
         return (self.end(last) - self.end(first - 1)).total_seconds() / 86400 if last >= first else 0.0
 

@@ -1,4 +1,4 @@
-"""The Score drift page: what moves at the cutoff first, then the whole distribution."""
+"""The Score drift page: what moves at the cutoff first, then the whole distribution, over time and by segment."""
 
 from __future__ import annotations
 
@@ -8,51 +8,117 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from release_core.charts.bars import share_above
-from release_core.charts.digits import count, percent
 from release_core.charts.distribution import distribution
+from release_core.charts.forest import forest
+from release_core.charts.quantiles import quantiles
+from release_core.charts.style import LINEAR
+from release_core.charts.tail import tail
 from release_core.charts.timeline import timeline
-from release_core.cube import PERIOD
-from release_core.stats import drift
-from release_core.views.disagreement import flow
-from release_core.views.view import axis, cutoff_marks, known, paired_rows, shown_scores
+from release_core.cube import PERIOD, WINDOW, steps
+from release_core.stats import drift, intervals, multiplicity
+from release_core.stats import grid as log_odds
+from release_core.stats.arrays import at_or_above, ratio
+from release_core.views import boundary
+from release_core.views.disagreement import flow, pairs_of
+from release_core.views.distances import distances, psi_groups
+from release_core.views.swaps import action_mix, context, explained, explained_words, map_chart, swap_rows
+from release_core.views.view import axis, cutoff_marks, known, paired_rows, segment_key, shown_scores
 
 if TYPE_CHECKING:
     from release_core.charts.chart import Chart
-    from release_core.frames import Cells
+    from release_core.frames import Array, Cells, Grid
     from release_core.views.view import View
 
     Row = dict[str, Any]
 
-# Bins of 1/4 log-odds are shown: about 40 steps, each a whole number of cells.
+# Bins of 1/4 log-odds are shown: about 40 steps, each a whole number of cells. On a linear axis, steps of 1/50.
 SHOWN_PER_UNIT = 4
+LINEAR_BINS = 50
+MOST_POINTS = 160
+QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
+FALSE_LEADS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreDrift:
-    """What the page shows; `headline` is its first sentence."""
+    """What the page shows first; `headline` is its first sentence. `near` and `step` say the units of the cutoff table."""
 
     headline: str
+    cutoffs: list[Row]
+    near: tuple[str, str]
+    actions: list[Row]
+    capacity: str
     above: Chart
-    over_time: Chart
-    swaps: Chart
+    mix: Chart
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Swaps:
+    """The swap set: net rows, single pairs, who is treated differently, shift against re-ranking, both numbers side by side."""
+
+    swaps: list[Row]
+    pairs: list[Row]
+    flow: Chart
+    words: str
+    explained: list[Row]
+    context: list[Row]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Both distributions and how far they are apart."""
+
     distribution: Chart
+    tail: Chart
     distances: list[Row]
     psi_groups: list[Row]
 
 
 def score_drift(view: View) -> ScoreDrift:
-    """Return the page for a choice."""
+    """Return the page's first part for a choice."""
     cells = view.cells()
-    alerts = paired_rows(view.rows(["alert_rate"]))
+    actions = boundary.action_rows(view)
     return ScoreDrift(
-        _headline(view, cells, alerts[0] if alerts else {}),
-        _above(view),
-        _over_time(view),
-        flow(view, cells),
-        _distribution(view, cells),
-        _distances(cells),
-        _psi_groups(view, cells),
+        boundary.headline(view, cells),
+        (rows := boundary.cutoff_rows(view, cells)),
+        boundary.near_words(view),
+        actions,
+        boundary.capacity(view, actions),
+        share_above(rows, view.caption(rows[0]["n"] if rows else 0, table="shard")),
+        action_mix(view, cells),
+        view.caption(events(cells)).evidence,
     )
+
+
+def swaps(view: View) -> Swaps:
+    """Return who moves across the cutoffs.
+
+    Raises:
+        Unanswerable: the filter has more than one dimension beside the replay set.
+    """
+    cells = view.cells()
+    moved = explained(view)
+    pairs = [row for row in pairs_of(view, cells) if row["baseline"] != row["candidate"]]
+    return Swaps(
+        swap_rows(view, cells), pairs, flow(view, cells), explained_words(view, moved), moved, context(view, cells)
+    )
+
+
+def shape(view: View, linear: bool = False) -> Shape:  # noqa: FBT001, FBT002 - pages pass choices by place
+    """Return both distributions on a log-odds or a linear axis, and how far they are apart."""
+    cells = view.cells()
+    return Shape(
+        _distribution(view, cells, linear=linear),
+        _tail(view, cells, linear=linear),
+        distances(view, cells),
+        psi_groups(view, cells),
+    )
+
+
+def both_scores(view: View) -> Chart:
+    """Return the map of both scores; see `swaps.map_chart`."""
+    return map_chart(view)
 
 
 def events(cells: Cells) -> float:
@@ -60,63 +126,94 @@ def events(cells: Cells) -> float:
     return float(cells.whole.n[0, 0].sum()) if cells.segments else 0.0
 
 
-def _headline(view: View, cells: Cells, alert: Row) -> str:
-    if not cells.segments or alert.get("difference") is None:
-        return f"No event of {view.place} was scored by both versions."
-    before, after, change = alert["baseline"], alert["candidate"], alert["difference"]
-    relative = f" ({100 * change / before:+.1f} % in volume)".replace("-", "\N{MINUS SIGN}") if before else ""
-    per_day = _per_day(view, change * events(cells))
-    return f"The alert rate goes from {percent(before)} to {percent(after)}{relative}{per_day}."
+def periods(view: View) -> dict[str, str]:
+    """Return the ways to cut time and how a reader says them: as-of steps, and the coarser calendar window."""
+    unit = view.opened.cube.unit
+    coarser = steps.COARSER[unit]
+    return {PERIOD: f"each {unit}"} | ({WINDOW: f"each {coarser}"} if coarser != unit else {})
 
 
-def _per_day(view: View, n: float) -> str:
-    days = view.opened.cube.days(view.stage, view.step)
-    return (
-        f", {count(abs(n) / days)} alerts a day {'more' if n > 0 else 'fewer'}" if days and abs(n) / days >= 1 else ""
-    )
+def over_time(view: View, metric: str = "alert_rate", split: str = PERIOD) -> tuple[Chart, Chart]:
+    """Return a share per period with intervals, and the quantiles of both scores per period.
 
-
-def _above(view: View) -> Chart:
-    rows = (
-        paired_rows(view.rows([f"share_above:{name}" for name in view.release.cutoff_ids]))
-        if view.release.cutoff_ids
-        else []
-    )
-    shown = [row | {"cutoff": row["metric"].split(":", 1)[1]} for row in rows]
-    keep = (
-        "cutoff",
-        "baseline",
-        "baseline_low",
-        "baseline_high",
-        "candidate",
-        "candidate_low",
-        "candidate_high",
-        "difference",
-        "low",
-        "high",
-        "n",
-    )
-    n = shown[0]["n"] if shown else 0
-    return share_above([{key: row.get(key) for key in keep} for row in shown], view.caption(n, table="shard"))
-
-
-def _over_time(view: View) -> Chart:
-    rows = paired_rows(view.rows(["alert_rate"], PERIOD))
+    `metric` is alert_rate or share_above:<cutoff id>; `split` is PERIOD (as-of steps) or WINDOW (calendar windows).
+    """
+    rows = paired_rows(view.rows([metric], split))
     keep = ("baseline", "baseline_low", "baseline_high", "candidate", "candidate_low", "candidate_high", "n")
-    shown = [{"step": row["where"][PERIOD], **{key: row.get(key) for key in keep}} for row in rows]
-    n = sum(row["n"] or 0 for row in shown)
-    return timeline(shown, view.caption(n, table="pair", by=(PERIOD,)), metric="Alert rate")
+    shown = [{"step": row["where"][split], **{key: row.get(key) for key in keep}} for row in rows]
+    table = "pair" if metric == "alert_rate" else "shard"
+    caption = view.caption(sum(row["n"] or 0 for row in shown), table=table, by=(split,))
+    return timeline(shown, caption, metric=view.known()[metric].title), _quantiles(view, split)
 
 
-def shown_bins(view: View, cells: Cells) -> list[Row]:
-    """Return the histogram of both versions on 1/4 log-odds bins (or the score values): low, high, shares and counts."""
+def _quantiles(view: View, split: str) -> Chart:
+    cells = view.cells(split)
+    edges = shown_scores(view.release, cells.whole.grid.lower) if cells.segments else []
+    rows = []
+    for place, segment in enumerate(cells.segments):
+        n = cells.whole.n[place]
+        row: Row = {"step": segment[split], "n": int(n[0].sum())}
+        for name, level in QUANTILES.items():
+            found = drift.quantile(n, level if view.release.scale.riskier == "higher" else 1 - level)
+            for version, place_of in zip(("baseline", "candidate"), found, strict=True):
+                row[f"{version}_{name}"] = edges[place_of] if place_of >= 0 else None
+        rows.append(row)
+    caption = view.caption(sum(row["n"] for row in rows), by=(split,))
+    return quantiles(rows, list(QUANTILES), cutoff_marks(view.release), caption, score=axis(view.release))
+
+
+def by_segment(view: View, dim: str) -> tuple[Chart, list[Row]]:
+    """Return the shift of the alert rate in every value of a dimension, the largest first, as a chart and as rows.
+
+    `certain` marks shifts beyond chance: of those marked, at most 10 % are expected to be false (Benjamini-Hochberg).
+    """
+    cells, one = boundary.estimated(view, "alert_rate", dim)
+    if not cells.segments:
+        return forest([], view.caption(0), metric="Alert rate", better="neither", margin=None), []
+    low, high = one.bounds(0.95)
+    apart = intervals.p_above(np.abs(one.value[:, 2]), one.se[:, 2], 0.0, one.df)
+    certain = multiplicity.benjamini_hochberg(np.minimum(2 * apart, 1.0), FALSE_LEADS)
+    rows = [
+        _segment(view, one, (low, high), place, dim, cells) | {"certain": bool(certain[place])}
+        for place in range(len(cells.segments))
+    ]
+    rows.sort(key=lambda row: -abs(row["difference"] or 0.0))
+    caption = view.caption(sum(row["n"] for row in rows), table="pair", by=(dim,))
+    return forest(rows, caption, metric="Alert rate", better="neither", margin=None), rows
+
+
+def _segment(view: View, one: Any, bounds: tuple[Array, Array], place: int, dim: str, cells: Cells) -> Row:  # noqa: ANN401
+    segment, (old, new, change) = cells.segments[place], one.value[place]
+    per_day = one.n[place, 1] / view.days if view.days else np.nan
+    return {
+        "segment": segment[dim],
+        "key": segment_key(segment),
+        "baseline": known(old),
+        "candidate": known(new),
+        "difference": known(change),
+        "low": known(bounds[0][place, 2]),
+        "high": known(bounds[1][place, 2]),
+        "relative": known(float(ratio(change, old))),
+        "per_day": known(change * per_day),
+        "verdict": "OBSERVE" if np.isfinite(change) else "NODATA",
+        "n": int(one.n[place, 1]),
+    }
+
+
+def shown_bins(view: View, cells: Cells, *, linear: bool = False) -> list[Row]:
+    """Return the histogram of both versions on 1/4 log-odds bins (or the score values): low, high, shares and counts.
+
+    On a linear axis the steps are fiftieths of the score, to within a bin of the grid.
+    """
     if not cells.segments:
         return []
     grid, n = cells.whole.grid, cells.whole.n[0]
     step = grid.per_unit // SHOWN_PER_UNIT if grid.per_unit else max(1, len(grid.ids) // 60)
-    group = (grid.ids - 1) // step
+    fiftieths = np.minimum(np.floor(grid.lower * LINEAR_BINS), LINEAR_BINS - 1)
+    group = fiftieths if linear and grid.per_unit else (grid.ids - 1) // step
     starts = np.flatnonzero(np.diff(group, prepend=group[0] - 1))
-    edges = shown_scores(view.release, np.append(grid.lower[starts], 1.0))
+    lower = group[starts] / LINEAR_BINS if linear and grid.per_unit else grid.lower[starts]
+    edges = shown_scores(view.release, np.append(lower, _end(grid)))
     sums = np.add.reduceat(n, starts, axis=1)
     used = np.flatnonzero(sums.sum(axis=0))
     shares = sums / np.maximum(n.sum(axis=1, keepdims=True), 1)
@@ -133,69 +230,40 @@ def shown_bins(view: View, cells: Cells) -> list[Row]:
     ]
 
 
+def _end(grid: Grid) -> float:
+    """Return where the last bin ends, on [0, 1]."""
+    if not grid.per_unit or grid.ids[-1] >= log_odds.top_bin(grid.per_unit):
+        return 1.0
+    return float(log_odds.lower_edge(grid.ids[-1] + 1, grid.per_unit))
+
+
 def distribution_of(view: View) -> Chart:
     """Return the score distribution of a choice."""
     return _distribution(view, view.cells())
 
 
-def _distribution(view: View, cells: Cells) -> Chart:
+def _distribution(view: View, cells: Cells, *, linear: bool = False) -> Chart:
+    flat = linear and view.release.scale.name == "probability"
     return distribution(
-        shown_bins(view, cells),
+        shown_bins(view, cells, linear=flat),
         cutoff_marks(view.release),
         view.caption(events(cells)),
-        score=axis(view.release),
+        score=LINEAR if flat else axis(view.release),
         log=True,
     )
 
 
-def _distances(cells: Cells) -> list[Row]:
-    """Return PSI, KS, Jensen-Shannon and Wasserstein with what each means."""
-    if not cells.segments:
-        return []
-    baseline, candidate = cells.whole.n[0]
-    found = drift.psi(baseline, candidate, drift.quantile_groups(baseline))
-    rows = [
-        _distance(
-            "PSI",
-            found.total,
-            f"chance alone: up to {float(found.null_high):.4f} (95 %); 0.10 and 0.25 are the usual limits",
-        ),
-        _distance("KS distance", drift.ks_drift(baseline, candidate), "largest gap between the two cumulative shares"),
-        _distance("Jensen-Shannon distance", drift.jensen_shannon(baseline, candidate), "base 2; 0 equal, 1 disjoint"),
-    ]
-    if cells.whole.grid.per_unit:
-        position = (cells.whole.grid.ids - 0.5) / cells.whole.grid.per_unit
-        rows.append(
-            _distance(
-                "Wasserstein distance", drift.wasserstein(baseline, candidate, position), "mean shift in log-odds"
-            )
-        )
-    return rows
-
-
-def _distance(name: str, value: Any, meaning: str) -> Row:  # noqa: ANN401 - a 0-d array
-    return {"measure": name, "value": known(float(value)), "meaning": meaning}
-
-
-def _psi_groups(view: View, cells: Cells) -> list[Row]:
-    """Return PSI's parts per baseline decile, under the column names that scorecard users know."""
-    if not cells.segments:
-        return []
-    baseline, candidate = cells.whole.n[0]
-    inner = drift.quantile_groups(baseline)
-    found = drift.psi(baseline, candidate, inner)
-    inside = [int(edge) for edge in inner if edge < len(baseline)]
-    bounds = [0, *inside, len(baseline)]
-    edges = shown_scores(view.release, np.append(cells.whole.grid.lower, 1.0))
-    parts = [k for k in range(len(found.part)) if np.isfinite(found.part[k])]
-    return [
-        {
-            "Bin": f"{edges[low]:.4g} to {edges[high]:.4g}",
-            "Count A": int(candidate[low:high].sum()),
-            "Count E": int(baseline[low:high].sum()),
-            "Count A (%)": known(100 * float(found.current[k])),
-            "Count E (%)": known(100 * float(found.reference[k])),
-            "PSI": known(float(found.part[k])),
-        }
-        for k, low, high in zip(parts, bounds[:-1], bounds[1:], strict=False)
-    ]
+def _tail(view: View, cells: Cells, *, linear: bool = False) -> Chart:
+    """Return the share of events at or above each score, down to the last event."""
+    flat = linear and view.release.scale.name == "probability"
+    points: list[Row] = []
+    if cells.segments and events(cells):
+        shares = ratio(at_or_above(cells.whole.n[0]), cells.whole.n[0].sum(-1, keepdims=True))[:, :-1]
+        edges = shown_scores(view.release, cells.whole.grid.lower)
+        size = shares.shape[1]
+        kept = np.unique(np.linspace(0, size - 1, min(size, MOST_POINTS)).astype(int))
+        points = [{"score": edges[k], "baseline": float(shares[0, k]), "candidate": float(shares[1, k])} for k in kept]
+        points = points if points[0]["score"] <= points[-1]["score"] else points[::-1]
+    caption = view.caption(events(cells))
+    side = "above" if view.release.scale.riskier == "higher" else "below"
+    return tail(points, cutoff_marks(view.release), caption, score=LINEAR if flat else axis(view.release), side=side)

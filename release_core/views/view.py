@@ -11,6 +11,7 @@ from release_core import review
 from release_core.charts.chart import Caption
 from release_core.charts.digits import count
 from release_core.charts.style import Score
+from release_core.cube import REPLAY_SET
 from release_core.frames import segment_text
 from release_core.release import VERSIONS
 
@@ -52,6 +53,11 @@ class View:
     def place(self) -> str:
         """Return the segment filter in words."""
         return segment_text(dict(self.where))
+
+    @property
+    def days(self) -> float:
+        """Return over how many days the events of the choice entered; 0 without events."""
+        return self.opened.cube.days(self.stage, self.step, dict(self.where).get(REPLAY_SET))
 
     def cells(self, *by: str) -> Cells:
         """Return the cells of the choice, split by up to two dimensions (filter and split together)."""
