@@ -9,7 +9,8 @@ from release_core.charts.history import history
 from release_core.charts.maturity import by_age, by_step
 from release_core.charts.mix import mix
 from release_core.charts.quantiles import quantiles
-from release_core.charts.reliability import reliability
+from release_core.charts.ratios import ratios
+from release_core.charts.reliability import recalibrated, reliability
 from release_core.charts.score_map import score_map
 from release_core.charts.style import LINEAR, PROBABILITY, Score
 from release_core.charts.sweep import cost, trade
@@ -33,6 +34,8 @@ __all__ = [
     "history",
     "mix",
     "quantiles",
+    "ratios",
+    "recalibrated",
     "reliability",
     "score_map",
     "share_above",

@@ -17,7 +17,19 @@ DEFINITION = (
 )
 
 
-def reliability(curves: dict[str, list[Row]], band: list[Row], bins: list[Row], caption: Caption) -> Chart:
+EMPTY = "No labelled event in this selection has a score."
+RECALIBRATED = "Would the recalibrated score mean what it says?"
+RECALIBRATED_DEFINITION = (
+    "Observed rate against score on the window that judges, whose labels the map has not seen: before it, and after. A "
+    "rising map moves the steps sideways and pools at most equal scores. Grey: where the curve of a score that is "
+    "calibrated would fall 90% of the time, pointwise, for the scores after the map. The strip below shows where the "
+    "events are."
+)
+
+
+def reliability(
+    curves: dict[str, list[Row]], band: list[Row], bins: list[Row], caption: Caption, *, why: str = EMPTY
+) -> Chart:
     """Return the reliability diagram of both versions on log-odds axes, with a histogram strip.
 
     Args:
@@ -26,10 +38,35 @@ def reliability(curves: dict[str, list[Row]], band: list[Row], bins: list[Row], 
         band: the candidate's consistency band: score, low, high (rates); empty if not known.
         bins: as in `distribution`: low, high, baseline, candidate (share of events).
         caption: version ids and evidence.
+        why: the sentence to show where there is no curve.
     """
-    steps = [step for version in ("baseline", "candidate") for step in curves.get(version, [])]
+    head = f"Observed rate against score for {caption.baseline} and {caption.candidate}."
+    return _diagram((QUESTION, DEFINITION, head), curves, band, bins, (dict(style.both(caption)), caption, why))
+
+
+def recalibrated(
+    curves: dict[str, list[Row]], band: list[Row], bins: list[Row], caption: Caption, *, why: str = EMPTY
+) -> Chart:
+    """Return the reliability diagram of one version before (as baseline) and after a map (as candidate).
+
+    The arguments are those of `reliability`; the band is that of the score after the map.
+    """
+    names = {"baseline": "before", "candidate": "after"}
+    head = "Observed rate against score on the window that judges, before and after the map."
+    return _diagram((RECALIBRATED, RECALIBRATED_DEFINITION, head), curves, band, bins, (names, caption, why))
+
+
+def _diagram(
+    words: tuple[str, str, str],
+    curves: dict[str, list[Row]],
+    band: list[Row],
+    bins: list[Row],
+    told: tuple[dict[str, str], Caption, str],
+) -> Chart:
+    (question, definition, head), (names, caption, why) = words, told
+    steps = [step for version in names for step in curves.get(version, [])]
     if not steps:
-        return blank(QUESTION, "No labelled event in this selection has a score.", DEFINITION, caption)
+        return blank(question, why, definition, caption)
     ends = [step[end] for step in steps for end in ("low", "high")]
     inner = [step["rate"] for step in steps if 0 < step["rate"] < 1]
     shown = [score for score in ends + inner if 0 < score < 1]
@@ -37,17 +74,16 @@ def reliability(curves: dict[str, list[Row]], band: list[Row], bins: list[Row], 
     low, high = axes.get("range", [-style.EDGE, style.EDGE])
     data = [_band(band)] if band else []
     data.append(_diagonal(low, high))
-    data += [_steps(curves.get(v, []), v, name, (low, high)) for v, name in style.both(caption)]
-    data += [_strip(bins, version) for version in ("baseline", "candidate") if bins]
+    data += [_steps(curves.get(v, []), v, name, (low, high)) for v, name in names.items()]
+    data += [_strip(bins, version) for version in names if bins]
     rates = PROBABILITY.axis(shown, "observed rate") | {"domain": [0.24, 1]}
     strip = style.axis("", domain=[0, 0.14], showticklabels=False, showgrid=False)
     spec = {
         "data": data,
-        "layout": style.layout(QUESTION, 380, xaxis=axes | {"anchor": "y2"}, yaxis=rates, yaxis2=strip),
+        "layout": style.layout(question, 380, xaxis=axes | {"anchor": "y2"}, yaxis=rates, yaxis2=strip),
     }
-    head = f"Observed rate against score for {caption.baseline} and {caption.candidate}."
-    rows = [{"version": version, **step} for version, curve in curves.items() for step in curve]
-    return finish(QUESTION, spec, head, DEFINITION, rows, caption)
+    rows = [{"version": names[version], **step} for version, curve in curves.items() for step in curve]
+    return finish(question, spec, head, definition, rows, caption)
 
 
 def _band(band: list[Row]) -> dict[str, Any]:

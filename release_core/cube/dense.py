@@ -52,6 +52,9 @@ BINNED = {
     "above": "above",
     "positive_excess": "excess",
     "negative_excess": "excess",
+    "above_labelled": "zones",
+    "above_positive": "zones",
+    "above_score": "zones",
 }
 
 
@@ -143,10 +146,11 @@ def _binned(release: Release, columns: Callable[[], Columns], size: tuple[int, .
         index = (*(cells[axis] for axis in axes), cells["version"], cells["bin"] - ids[0])
         return np.stack([kept(shape, index, cells[measure], unit, keep) for keep in labels(cells)])
 
-    def beyond() -> Columns:
-        cells = columns()
-        key = (*(cells[axis] for axis in axes), cells["version"])
-        return {"above": _above(release, (*size, len(VERSIONS)), key, cells)}
+    def above() -> Columns:
+        return _above(release, (*size, len(VERSIONS)), axes, columns())
+
+    def zones() -> Columns:
+        return _zones(release, (*size, len(VERSIONS)), axes, columns())
 
     def counts() -> Columns:
         events, positive, negative = by_label("n", 1)
@@ -167,7 +171,7 @@ def _binned(release: Release, columns: Callable[[], Columns], size: tuple[int, .
         _, positive, negative = by_label("excess", WEIGHTED)
         return {"positive_excess": positive, "negative_excess": negative}
 
-    measures = {"score": sums("score"), "logit": sums("logit"), "above": beyond, "excess": excess}
+    measures = {"score": sums("score"), "logit": sums("logit"), "above": above, "zones": zones, "excess": excess}
     return _Lazy({"n": counts, "amount": amounts, **measures})
 
 
@@ -193,10 +197,26 @@ def total(shape: tuple[int, ...], index: tuple[Array, ...], values: Array, unit:
     return summed.reshape(shape) / unit
 
 
-def _above(release: Release, shape: tuple[int, ...], key: tuple[Array, ...], cells: Columns) -> Array:
-    """Return [..., version, cutoff]: events at or beyond each registered cutoff, exact by band."""
-    events = cells["n"] * (cells["label"] < 0)
-    masks = [events * ((cells["band"].astype(np.int64) >> bit) & 1) for bit in range(len(release.cutoff_ids))]
+def _above(release: Release, shape: tuple[int, ...], axes: tuple[str, ...], cells: Columns) -> Columns:
+    """Return the events at or beyond each registered cutoff [..., version, cutoff]."""
+    return {"above": _beyond(release, shape, axes, cells, cells["n"] * labels(cells)[0])}
+
+
+def _zones(release: Release, shape: tuple[int, ...], axes: tuple[str, ...], cells: Columns) -> Columns:
+    """Return the labelled events at or beyond each registered cutoff, the positives and the summed scores among them."""
+    _, positive, negative = labels(cells)
+    labelled = positive | negative
+    return {
+        "above_labelled": _beyond(release, shape, axes, cells, cells["n"] * labelled),
+        "above_positive": _beyond(release, shape, axes, cells, cells["n"] * positive),
+        "above_score": _beyond(release, shape, axes, cells, cells["score"] * labelled) / SCALED,
+    }
+
+
+def _beyond(release: Release, shape: tuple[int, ...], axes: tuple[str, ...], cells: Columns, measure: Array) -> Array:
+    """Return [..., version, cutoff]: a measure of the rows summed at or beyond each registered cutoff, exact by band."""
+    key = (*(cells[axis] for axis in axes), cells["version"])
+    masks = [measure * ((cells["band"].astype(np.int64) >> bit) & 1) for bit in range(len(release.cutoff_ids))]
     return np.stack([total(shape, key, mask, 1) for mask in masks], axis=-1) if masks else np.zeros((*shape, 0))
 
 

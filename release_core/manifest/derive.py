@@ -38,7 +38,8 @@ LEFT = ("thresholds", "policy", "rollback", "release")
 class Derived:
     """A release to be written: its bundles, and which of the parent's scores each side reads (None: no log has it).
 
-    `tables` are cutoff tables that the parent does not declare; `extra` are further top-level tables of the manifest.
+    `tables` are cutoff tables that the parent does not declare; `extra` are further top-level tables of the manifest;
+    `decisions` is where its own decisions will be, from its own folder (empty: the parent's are read).
     """
 
     id: str
@@ -50,6 +51,7 @@ class Derived:
     note: str
     tables: tuple[CutoffTable, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
+    decisions: str = ""
 
 
 def manifest_text(release: Release, derived: Derived) -> str:
@@ -127,6 +129,8 @@ def _source(release: Release, source: Mapping[str, Any], derived: Derived) -> Ta
     for log, table in told.items():
         path = getattr(release, log).path
         table["path"] = path if PurePath(path).is_absolute() else f"../{release.folder.name}/{path}"
+    if derived.decisions:
+        told["decisions"]["path"] = derived.decisions
     declared = dict(release.decisions.columns)
     columns = dict(told["decisions"].get("columns", {}))
     for side, score in zip(VERSIONS, derived.scores, strict=True):

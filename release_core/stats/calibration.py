@@ -1,6 +1,6 @@
 """Sums of scores, losses and labels in; observed against expected, Brier score and log loss out.
 
-All are exact: nothing here depends on how the scores are binned.
+All but the spread of Spiegelhalter's Z are exact: they do not depend on how the scores are binned.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import gammainccinv, gammaincinv, xlogy
+from scipy.special import gammainccinv, gammaincinv, ndtr, xlogy
 
 from release_core.stats.arrays import Array, floats, only, ratio
 
@@ -20,6 +20,15 @@ class Estimate(NamedTuple):
     value: Array
     low: Array
     high: Array
+
+
+class Sums(NamedTuple):
+    """Sums over labelled events: of the labels, of the scores, of the scores of positives, of the squared scores."""
+
+    positives: ArrayLike
+    scores: ArrayLike
+    positive_scores: ArrayLike
+    squared: ArrayLike
 
 
 def oe_ratio(positives: ArrayLike, sum_score: ArrayLike, confidence: ArrayLike = 0.95, sides: int = 2) -> Estimate:
@@ -70,3 +79,41 @@ def base_rate_log_loss(n: ArrayLike, positives: ArrayLike) -> Array:
     """
     rate = ratio(positives, n)
     return floats(-(xlogy(rate, rate) + xlogy(1 - rate, 1 - rate)))
+
+
+class Spiegelhalter(NamedTuple):
+    """Spiegelhalter's Z and its two-sided p-value."""
+
+    z: Array
+    p_value: Array
+
+
+def spiegelhalter(sums: Sums, n: ArrayLike, mean_score: ArrayLike) -> Spiegelhalter:
+    """Return the test of "the scores are calibrated" by the Brier score (Spiegelhalter 1986; METHODS a5).
+
+    Z = sum (y - s)(1 - 2 s) / root of sum s (1 - s)(1 - 2 s)^2; the numerator is exact from `sums`, the denominator
+    from the events `n` [..., B] and mean scores of the bins. NaN where no score has a spread. With a million events
+    every score fails it: it says whether, not how much.
+
+    >>> spiegelhalter(Sums(3.0, 2.0, 0.6, 0.4), [10], [0.2]).z.round(3).item()
+    0.791
+    """
+    positives, scores, positive_scores, squared = (floats(part) for part in sums)
+    s = np.where(floats(n) > 0, floats(mean_score), 0.0)
+    spread = (floats(n) * s * (1 - s) * (1 - 2 * s) ** 2).sum(axis=-1)
+    z = ratio(positives - scores - 2 * positive_scores + 2 * squared, np.sqrt(spread))
+    return Spiegelhalter(z, floats(2 * ndtr(-np.abs(z))))
+
+
+def design_effect(positives: ArrayLike, n: ArrayLike, mean_score: ArrayLike, clustered_se: ArrayLike) -> Array:
+    """Return by how much clustering widens the variance of observed / expected: (clustered SE / independent SE)^2.
+
+    The independent SE is that of the ratio of two sums over events: root of sum (y - R s)^2 over sum s, with R the
+    ratio itself, from labelled bins [..., B].
+    """
+    pos, events = floats(positives), floats(n)
+    s = np.where(events > 0, floats(mean_score), 0.0)
+    expected = (events * s).sum(axis=-1)
+    r = ratio(pos.sum(axis=-1), expected)[..., None]
+    squares = (pos * (1 - r * s) ** 2 + (events - pos) * (r * s) ** 2).sum(axis=-1)
+    return ratio(clustered_se, ratio(np.sqrt(squares), expected)) ** 2

@@ -11,8 +11,8 @@ from release_core.charts.heatmap import heatmap
 from release_core.cube import REPLAY_SET
 from release_core.frames import segment_text
 from release_core.release import Comparison, GateSpec, Level, Stage
-from release_core.views.calibration import reliability_of
 from release_core.views.overview import gate_row
+from release_core.views.reliability import reliability_of
 from release_core.views.score_drift import distribution_of
 from release_core.views.view import paired_rows, segment_key
 

@@ -72,6 +72,18 @@ def curves():
     }
 
 
+def ratios():
+    table = [("age 25 and under", 1.6, 1.3), ("limit <50k>", 0.9, 1.02), ("46+", 1.0, 0.97), ("new", None, None)]
+    rows = []
+    for name, old, new in table:
+        row = {"segment": name, "baseline": old, "candidate": new, "n": 900, "positives": 80 if old else 0}
+        for version, value in (("baseline", old), ("candidate", new)):
+            row[f"{version}_low"] = None if value is None else value * 0.9
+            row[f"{version}_high"] = None if value is None else value * 1.1
+        rows.append(row)
+    return rows
+
+
 def band():
     places = [-5 + i / 2 for i in range(15)]
     return [
@@ -270,6 +282,8 @@ def full(drag=None):
         "distribution": charts.distribution(bins(), CUTOFFS, CAPTION),
         "distribution_log": charts.distribution(bins(), CUTOFFS, CAPTION, log=True),
         "reliability": charts.reliability(curves(), band(), bins(), CAPTION),
+        "recalibrated": charts.recalibrated(curves(), band(), bins(), CAPTION),
+        "ratios": charts.ratios(ratios(), CAPTION, split="age"),
         "trade": charts.trade(trade_points(), CUTOFFS, CAPTION, drag=drag or 0.5),
         "cost": charts.cost(cost_points(), CUTOFFS, CAPTION, currency="NT$ per 1,000 events"),
         "by_age": charts.by_age(ages(), CAPTION, maturity_days=60),
@@ -296,6 +310,8 @@ def empty():
         "forest": charts.forest([], CAPTION, metric="Recall", margin=0.02),
         "distribution": charts.distribution([], [], CAPTION),
         "reliability": charts.reliability({}, [], [], CAPTION),
+        "recalibrated": charts.recalibrated({}, [], [], CAPTION),
+        "ratios": charts.ratios([], CAPTION, split="age"),
         "trade": charts.trade([], [], CAPTION),
         "cost": charts.cost([{"cutoff": 0.5, "baseline": None, "candidate": None}], [], CAPTION),
         "by_age": charts.by_age([], CAPTION),

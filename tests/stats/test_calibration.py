@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
+from scipy.stats import norm
 from sklearn import metrics
 from statsmodels.stats.rates import confint_poisson
 
-from release_core.stats import calibration
+from release_core.stats import calibration, intervals
 from tests.stats.cases import scored
 
 
@@ -48,3 +49,43 @@ def test_scores_without_events_or_with_one_class():
     assert np.isnan(calibration.log_loss(0, 0.0))
     assert np.isnan(calibration.brier_skill([0.1, 0.1, 0.1], [5, 5, 0], [0, 5, 0])).all()
     np.testing.assert_array_equal(calibration.base_rate_log_loss([5, 5, 0], [0, 5, 0]), [0, 0, np.nan])
+
+
+def test_spiegelhalter_is_the_sum_over_events():
+    score, y = scored(9, 4000, 0.05)
+    z = ((y - score) * (1 - 2 * score)).sum() / np.sqrt((score * (1 - score) * (1 - 2 * score) ** 2).sum())
+    sums = calibration.Sums(y.sum(), score.sum(), score[y].sum(), (score**2).sum())
+    found = calibration.spiegelhalter(sums, np.ones(score.size), score)
+    assert found.z == pytest.approx(z, rel=1e-9)
+    assert found.p_value == pytest.approx(2 * norm.sf(abs(z)), rel=1e-9)
+
+
+def test_spiegelhalter_rejects_one_calibrated_score_in_twenty():
+    """2,000 draws: the share rejected at 5 % is within 3 standard errors (1.5 points) of it."""
+    rng = np.random.default_rng(10)
+    score = np.linspace(0.01, 0.4, 500)
+    y = rng.random((2000, 500)) < score
+    sums = calibration.Sums(y.sum(-1), np.full(2000, score.sum()), (y * score).sum(-1), np.full(2000, (score**2).sum()))
+    rejected = (calibration.spiegelhalter(sums, np.ones(500), score).p_value < 0.05).mean()
+    assert abs(rejected - 0.05) < 3 * np.sqrt(0.05 * 0.95 / 2000)
+
+
+def test_spiegelhalter_without_events_or_with_even_odds_alone():
+    assert np.isnan(calibration.spiegelhalter(calibration.Sums(0, 0, 0, 0), [0], [np.nan]).z)
+    assert np.isnan(calibration.spiegelhalter(calibration.Sums(3, 3, 1.5, 1.5), [6], [0.5]).z)
+
+
+def test_design_effect_is_one_for_independent_events_and_grows_with_copies():
+    score, y = scored(11, 32 * 400, 0.05)
+    shard = np.arange(score.size) % 32
+
+    def effect(copies):
+        pos, n = copies * y.astype(float), np.full(score.size, float(copies))
+        sums = [np.bincount(shard, w) for w in (pos, n * score)]
+        left = (pos.sum() - sums[0]) / ((n * score).sum() - sums[1])
+        se = intervals.jackknife(pos.sum() / (n * score).sum(), left, np.ones(32)).se
+        return calibration.design_effect(pos, n, score, se)
+
+    # A variance from 32 groups has a relative error of root(2 / 31), a quarter.
+    assert effect(1) == pytest.approx(1, abs=0.6)
+    assert effect(4) == pytest.approx(4 * effect(1), rel=1e-9)

@@ -132,3 +132,18 @@ def test_band_is_repeatable_and_takes_leading_axes():
     assert one.mcb_brier.shape == (2,)
     for part, again in zip(one, two, strict=True):
         np.testing.assert_array_equal(part, again)
+
+
+def test_calibrated_mcb_is_exceeded_by_one_calibrated_model_in_twenty():
+    """400 models with a limit of their own each: within 3 standard errors (3.3 points) of 5 %."""
+    rng = np.random.default_rng(18)
+    n, s = np.full(40, 500.0), grid_scores(40)
+    over = np.zeros(2)
+    for seed in range(400):
+        limit = corp.calibrated_mcb(n, s, seed=seed)
+        pos = rng.binomial(500, s).astype(float)
+        brier = calibration.brier(n.sum(), pos.sum(), (n * s**2).sum(), (pos * s).sum())
+        log_loss = calibration.log_loss(n.sum(), -(pos * np.log(s) + (n - pos) * np.log(1 - s)).sum())
+        found = corp.corp_brier(pos, n, brier).mcb, corp.corp_log_loss(pos, n, log_loss).mcb
+        over += [found[0] > limit.brier, found[1] > limit.log_loss]
+    assert (abs(over / 400 - 0.05) < 3 * np.sqrt(0.05 * 0.95 / 400)).all()

@@ -1,0 +1,265 @@
+"""A choice of method and windows in, what recalibration would change out: fitted on one window, judged on another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from scipy.special import expit, logit
+
+from release_core.charts import digits
+from release_core.charts.reliability import recalibrated
+from release_core.errors import NotFound, Problem
+from release_core.release import VERSIONS
+from release_core.stats import corp, intervals, logistic
+from release_core.stats import recalibration as stats
+from release_core.stats.arrays import ratio
+from release_core.views.reliability import band_rows, steps
+from release_core.views.view import known
+from release_core.views.windows import CANDIDATE, bins_of, windows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from release_core.charts.chart import Chart
+    from release_core.frames import Array, Cells
+    from release_core.stats.recalibration import Fit, Map
+    from release_core.views.view import View
+    from release_core.views.windows import Bins, Windows
+
+    Row = dict[str, Any]
+
+TITLES = {
+    "intercept": "Intercept only",
+    "platt": "Platt (slope and intercept)",
+    "beta": "Beta (two slopes)",
+    "isotonic": "Isotonic",
+}
+# The histogram strip has so many bars per unit of log-odds.
+STRIP = 4
+BAND_PER_UNIT = 8
+ENOUGH_LABELS = 0.95
+LOSSES = {"log_loss": corp.log_loss_of, "brier": corp.brier_of}
+
+
+@dataclass(frozen=True, slots=True)
+class Recalibration:
+    """What the page shows of one method on two windows; `methods` has one row per method, judged on the same events."""
+
+    headline: str
+    warnings: list[str]
+    chart: Chart
+    methods: list[Row]
+    plateaus: list[Row]
+    windows: Windows
+    fitted: Fit
+    fit_n: int
+    fit_positives: int
+
+
+def recalibration(view: View, dim: str, fit: str, judge: str, method: str) -> Recalibration:
+    """Return what a method would change, for the candidate's score.
+
+    Raises:
+        NotFound: the windows or the method are not offered.
+        Unanswerable: the filter has more dimensions than windows can be taken of.
+    """
+    if method not in TITLES:
+        raise NotFound(Problem("method", repr(method), f"one of {', '.join(TITLES)}", "Choose one of them."))
+    tried = _tried(view, dim, fit, judge)
+    mine = tried.fits[method]
+    return Recalibration(
+        _headline(tried.windows, next(row for row in tried.rows if row["method"] == method)),
+        _warnings(tried, mine),
+        _chart(view, tried.judging, mine),
+        tried.rows,
+        _plateaus(tried.judging, mine.map),
+        tried.windows,
+        mine,
+        int(sum(tried.fitting.seen)),
+        int(tried.fitting.seen[0]),
+    )
+
+
+class Tried(NamedTuple):
+    """All methods on the same two windows."""
+
+    windows: Windows
+    fitting: Bins
+    judging: Bins
+    fits: dict[str, Fit]
+    rows: list[Row]
+
+
+@lru_cache(maxsize=32)
+def _tried(view: View, dim: str, fit: str, judge: str) -> Tried:
+    """Return every method on a choice of windows; another method on the same windows is answered from memory."""
+    chosen, cells = windows(view, dim, fit, judge), view.cells(dim)
+    fitting, judging = (bins_of(cells, dim, names) for names in (chosen.fit, chosen.judge))
+    found = {name: stats.fit(name, fitting.positive, fitting.n, fitting.x, fitting.seen) for name in TITLES}
+    rows = [_judged(cells, chosen, judging, name, found[name]) for name in TITLES]
+    return Tried(chosen, fitting, judging, found, rows)
+
+
+def _judged(cells: Cells, chosen: Windows, bins: Bins, method: str, fit: Fit) -> Row:
+    """Return how one method does on the judging windows; nothing but the reason where it has no map."""
+    row: Row = {"method": method, "title": TITLES[method], "reason": fit.reason, "fitted": "", "n": int(sum(bins.seen))}
+    row["positives"] = int(bins.seen[0])
+    if fit.map is None or not 0 < row["positives"] < row["n"]:
+        row["reason"] = row["reason"] or "the window that judges has labels of one class only"
+        return row
+    used = bins.n > 0
+    before = np.where(used, expit(bins.x), 0.5)
+    after = fit.map(before)
+    row["fitted"] = told(fit.map)
+    for name, loss in LOSSES.items():
+        old, new = (float(loss(bins.positive, bins.n, p).sum() / bins.n.sum()) for p in (before, after))
+        low, high, how = _interval(cells, chosen, (bins, fit.map), loss)
+        row |= {f"{name}_before": old, name: new, f"{name}_change": new - old, f"{name}_low": low, f"{name}_high": high}
+        row["how"] = how
+    row["oe_before"], row["oe"] = (float(bins.positive.sum() / (bins.n * p).sum()) for p in (before, after))
+    row["slope"] = known(float(logistic.cox(bins.positive, bins.n, logit(after)).slope))
+    return row
+
+
+def _changed(loss: corp.Loss, found: Map, positive: Array, n: Array, x: Array) -> Array:
+    """Return by how much a map changes the summed loss of each bin."""
+    before = np.where(n > 0, expit(x), 0.5)
+    change: Array = loss(positive, n, found(before)) - loss(positive, n, before)
+    return change
+
+
+def _interval(
+    cells: Cells, chosen: Windows, judged: tuple[Bins, Map], loss: corp.Loss
+) -> tuple[float | None, float | None, str]:
+    """Return the 95 % interval of the change in loss per event: jackknife over entity shards, else over single events."""
+    bins, found = judged
+    full = float(_changed(loss, found, bins.positive, bins.n, bins.x).sum() / bins.n.sum())
+    spread, how = _by_shard(cells, chosen, found, (loss, full))
+    if not np.isfinite(spread.se) and bins.weighed:
+        return None, None, "none: weighed labels in too few shards"
+    if not np.isfinite(spread.se):
+        positive, n, x = bins.positive[bins.n > 0], bins.n[bins.n > 0], bins.x[bins.n > 0]
+        one = np.ones(len(n))
+        if_bad, if_good = (_changed(loss, found, hit, one, x) for hit in (one, 0 * one))
+        squares = (positive * if_bad**2 + (n - positive) * if_good**2).sum() / n.sum()
+        spread = intervals.Spread(np.sqrt(max(squares - full**2, 0.0) / bins.n.sum()), np.array(np.inf))
+        how = "single events (assumes that they are independent)"
+    low, high = intervals.interval(full, spread.se, spread.df)
+    return known(float(low)), known(float(high)), how
+
+
+def _by_shard(cells: Cells, chosen: Windows, found: Map, what: tuple[corp.Loss, float]) -> tuple[intervals.Spread, str]:
+    """Return the jackknife's spread over the judging windows; NaN where shards have no bins."""
+    loss, full = what
+    if not cells.shards.binned:
+        return intervals.Spread(np.array(np.nan), np.array(np.nan)), ""
+    places = [place for place, segment in enumerate(cells.segments) if segment[chosen.dim] in chosen.judge]
+    positive, negative, more, less, logits = (
+        getattr(cells.shards, name)[places, :, CANDIDATE].sum(axis=0)
+        for name in ("positive", "negative", "positive_excess", "negative_excess", "labelled_logit")
+    )
+    x, n = ratio(logits, positive + negative), positive + negative + more + less
+    moved, events = _changed(loss, found, positive + more, n, x).sum(axis=-1), n.sum(axis=-1)
+    left = ratio(moved.sum() - moved, events.sum() - events)
+    how = "shard jackknife, t" + ("" if cells.clustered else " (assumes independent events)")
+    return intervals.jackknife(full, left, events > 0), how
+
+
+def told(found: Map) -> str:
+    """Return a map's parameters in words."""
+    if found.knots:
+        return f"{len(found.knots)} knots, {len(stats.plateaus(found))} plateaus"
+    return ", ".join(f"{name} = {digits.number(value)}" for name, value in found.parameters)
+
+
+def _headline(chosen: Windows, row: Row) -> str:
+    where = f"fitted on {_span(chosen.fit)}, judged on {_span(chosen.judge)}"
+    if row["reason"]:
+        return f"{row['title']}, {where}: no map, because {row['reason']}."
+    low, high = row["log_loss_low"], row["log_loss_high"]
+    sure = "lowers" if high is not None and high < 0 else "raises" if low is not None and low > 0 else None
+    change = f"from {digits.number(row['log_loss_before'], 4)} to {digits.number(row['log_loss'], 4)}"
+    said = f"{sure} log loss {change}" if sure else f"changes log loss {change}, which is no sure gain"
+    ends = f"{digits.signed(row['log_loss_change'])} {digits.interval(low, high, 'number')}"
+    return f"{row['title']}, {where}, {said} ({ends}); observed / expected goes from {row['oe_before']:.2f} to {row['oe']:.2f}."
+
+
+def _span(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
+
+
+def _warnings(tried: Tried, fit: Fit) -> list[str]:
+    """Return sentences on labels that are missing and on scores that become ties."""
+    found = []
+    for word, names, bins in (
+        ("fits", tried.windows.fit, tried.fitting),
+        ("judges", tried.windows.judge, tried.judging),
+    ):
+        share = float(sum(bins.seen) / bins.events.sum()) if bins.events.sum() else 0.0
+        if bins.weighed:
+            found.append(
+                f"Outcomes of {_span(names)}, which {word}, were seen by chance: labels count by their inverse propensity, so "
+                "that they speak for all events."
+            )
+        elif share < ENOUGH_LABELS:
+            found.append(
+                f"Only {digits.percent(share)} of the events of {_span(names)}, which {word}, have a mature label: the map "
+                "speaks for events like those."
+            )
+    flat = _plateaus(tried.judging, fit.map)
+    if flat:
+        most = flat[0]
+        found.append(
+            f"This map makes {len(flat)} ranges of scores equal. The largest holds {digits.percent(most['share'])} of the "
+            f"events, which all get {digits.percent(most['probability'])}: no cutoff can part them any more."
+        )
+    return found
+
+
+def _plateaus(bins: Bins, found: Map | None) -> list[Row]:
+    """Return the ranges of scores that become equal, the one with most events first."""
+    rows = []
+    score, total = expit(bins.x), bins.events.sum()
+    for flat in stats.plateaus(found) if found else []:
+        inside = bins.events[(score >= flat.low) & (score <= flat.high)]
+        if np.count_nonzero(inside) > 1:
+            row = {"low": flat.low, "high": flat.high, "probability": flat.probability}
+            rows.append(row | {"n": int(inside.sum()), "share": float(inside.sum() / total)})
+    return sorted(rows, key=lambda row: -row["n"])
+
+
+def _chart(view: View, bins: Bins, fit: Fit) -> Chart:
+    n = float(bins.n.sum())
+    used = bins.n > 0
+    if fit.map is None or not 0 < bins.positive.sum() < n:
+        why = fit.reason or "the window that judges has labels of one class only"
+        return recalibrated({}, [], [], view.caption(n), why=f"There is no map to show: {why}.")
+    positive, events, before = bins.positive[used], bins.n[used], expit(bins.x[used])
+    # Scores that have become equal are one score.
+    after, place = np.unique(fit.map(before), return_inverse=True)
+    pooled, of = np.bincount(place, events), np.bincount(place, positive)
+    group = np.floor(BAND_PER_UNIT * logit(after)).astype(np.int64)
+    curves = {VERSIONS[0]: steps(positive, events, before), VERSIONS[1]: steps(of, pooled, after)}
+    return recalibrated(curves, band_rows(pooled, after, group), _strip(bins, fit.map), view.caption(n))
+
+
+def _strip(bins: Bins, found: Map) -> list[Row]:
+    """Return where all events are before and after, in shares per 1/4 of log-odds."""
+    used = bins.events > 0
+    weight, before = bins.events[used], bins.x[used]
+    places = [np.floor(STRIP * x).astype(np.int64) for x in (before, logit(found(expit(before))))]
+    first, last = min(p.min() for p in places), max(p.max() for p in places)
+    shares = [np.bincount(p - first, weight, last - first + 1) / weight.sum() for p in places]
+    edges = expit(np.arange(first, last + 2) / STRIP)
+    return [
+        {
+            "low": float(edges[k]),
+            "high": float(edges[k + 1]),
+            VERSIONS[0]: float(shares[0][k]),
+            VERSIONS[1]: float(shares[1][k]),
+        }
+        for k in range(last - first + 1)
+    ]
