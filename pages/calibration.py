@@ -21,6 +21,7 @@ with read.told("Calibration cannot be shown"):
     st.title("Calibration", anchor=False)
     page = read.page(calibration.calibration)
     parts.lead(page.headline)
+    parts.speaks()
     for sentence in page.warnings:
         st.warning(show.escape_markdown(sentence), icon=":material/straighten:")
     left, right = st.columns((3, 2))

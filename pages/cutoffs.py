@@ -40,6 +40,7 @@ with read.told("Cutoffs cannot be shown"):
     )
     page = read.page(cutoffs.cutoffs, at)
     parts.lead(page.headline)
+    parts.speaks()
 
     def moved(score: float) -> None:
         """Take the cutoff to which the line was dragged."""

@@ -20,6 +20,7 @@ with read.told("This release cannot be reviewed"):
     if choice.where:
         st.caption("The verdict judges the whole release; the cards below show the segment chosen on the left.")
     parts.cards(page.kpis)
+    parts.speaks()
     st.subheader("Gates of this stage, worst first", anchor=False)
     show.table(columns.GATES, page.gates, "Gates of this stage")
     names = [row["gate"] for row in page.gates]

@@ -28,6 +28,7 @@ with read.told("Segments cannot be shown"):
     page = read.page(segments.segments, metric, tuple(split or splits[:1]))
     keys = [row["key"] for row in page.rows]
     st.caption(show.escape_markdown(page.gate))
+    parts.speaks()
 
     def pick(key: object) -> None:
         """Choose the segment that was clicked."""

@@ -61,3 +61,61 @@ def _texts(row: Row, unit: str) -> Row:
         "shown_difference": change,
         "shown_bounds": bounds,
     }
+
+
+def selection(*, ranges: bool, weighted: bool) -> tuple[Column, ...]:
+    """Return the columns of quality numbers whose outcomes are partly unseen: ranges and weighted numbers where there are any."""
+    plain = (
+        Column("Metric", "title"),
+        Column("Candidate", "seen", number=True),
+        Column("Change", "change", number=True),
+    )
+    between = (
+        Column("Candidate lies between", "range", number=True),
+        Column("Change lies between", "change_range", number=True),
+    )
+    weights = (
+        Column("Candidate, weighted", "weighted_candidate", number=True),
+        Column("Change, weighted", "weighted_change", number=True),
+        Column("Effective events", "effective_n", number=True),
+        Column("Weights capped at 20", "capped_candidate", number=True),
+        Column("Cap moves it by", "moved", number=True),
+    )
+    return (*plain, *(between if ranges else ()), *(weights if weighted else ()))
+
+
+def either_way(value: float | None) -> str:
+    """Return half the width of an interval of a share, in points.
+
+    >>> either_way(0.078)
+    '±7.8 points'
+    """
+    return digits.NOT_KNOWN if value is None else f"±{100 * value:.1f} points"
+
+
+def selected(rows: Iterable[Row]) -> list[Row]:
+    """Return quality numbers with their intervals, ranges and weighted forms written in the unit of their metric."""
+    return [row | _selected(row, row["unit"]) for row in rows]
+
+
+def _selected(row: Row, unit: str) -> Row:
+    def two(name: str, *, change: bool = False) -> str:
+        value = (digits.difference if change else digits.level)(row.get(name), unit)
+        ends = digits.interval(row.get(f"{name}_low"), row.get(f"{name}_high"), unit, of_difference=change)
+        return value if row.get(name) is None or row.get(f"{name}_low") is None else f"{value}\n{ends}"
+
+    return {
+        "seen": two("candidate"),
+        "change": two("difference", change=True),
+        "range": digits.interval(row["candidate_least"], row["candidate_most"], unit, of_difference=False)
+        if "candidate_least" in row
+        else "–",
+        "change_range": digits.interval(row["difference_least"], row["difference_most"], unit)
+        if "difference_least" in row
+        else "–",
+        "weighted_candidate": two("weighted") if "weighted" in row else "–",
+        "weighted_change": two("weighted_difference", change=True) if "weighted" in row else "–",
+        "effective_n": digits.count(row["effective"]) if "effective" in row else "–",
+        "capped_candidate": digits.level(row["capped"], unit) if "capped" in row else "–",
+        "moved": digits.difference(row["cap_bias"], unit) if "capped" in row else "–",
+    }

@@ -24,6 +24,7 @@ MENU = {
         ("cutoffs", "Cutoffs", "content_cut"),
         ("calibration", "Calibration", "straighten"),
         ("labels", "Labels", "hourglass_bottom"),
+        ("selection", "Selective labels", "visibility_off"),
     ],
     "Operate": [
         ("rollback", "Rollback", "undo"),

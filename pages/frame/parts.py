@@ -12,7 +12,7 @@ from pages.frame import read, show, state
 from release_core.charts import digits
 from release_core.errors import ReleaseReviewError
 from release_core.stages import ACCOUNTS
-from release_core.views import sign_off
+from release_core.views import selection, sign_off
 from release_core.views.view import version_ids
 
 if TYPE_CHECKING:
@@ -136,6 +136,11 @@ def _query(row: Row, dims: dict[str, str]) -> dict[str, str]:
     kept = {name: value for name, value in st.query_params.items() if name in {"release", "stage", "as_of"}}
     metric = read.view(state.current()).known()[row["metric"]].title
     return kept | {"metric": metric, "split": words(dim), "segment": f"{words(dim)} {value}"} | sets
+
+
+def speaks() -> None:
+    """Say in one line of which events the quality numbers of the page speak."""
+    st.caption(show.escape_markdown(read.page(selection.speaks)))
 
 
 def lead(sentence: str) -> None:

@@ -2,6 +2,7 @@
 
 from release_core.charts.bars import share_above
 from release_core.charts.chart import Caption, Chart
+from release_core.charts.coverage import coverage
 from release_core.charts.distribution import distribution
 from release_core.charts.forest import forest
 from release_core.charts.heatmap import heatmap
@@ -28,6 +29,7 @@ __all__ = [
     "by_age",
     "by_step",
     "cost",
+    "coverage",
     "distribution",
     "forest",
     "heatmap",

@@ -48,9 +48,12 @@ def weighs(metric: Metric, cells: Cells) -> bool:
     return bool(metric.labels and cells.weighted and metric.name != AMOUNTS and (metric.rate or cells.shards.binned))
 
 
-def weighed(cells: Cells) -> Cells:
-    """Return the cells in which every labelled event counts 1 / its chance of being labelled."""
-    return replace(cells, whole=_weighed(cells.whole), shards=_weighed(cells.shards), overall=None)
+def weighed(cells: Cells, kind: str = "weights") -> Cells:
+    """Return the cells in which every labelled event counts 1 / its chance of being labelled.
+
+    `kind` "capped" takes weights capped at 20: for shares of actions only.
+    """
+    return replace(cells, whole=_weighed(cells.whole, kind), shards=_weighed(cells.shards, kind), overall=None)
 
 
 def effective(tally: Tally) -> Range:
@@ -67,10 +70,10 @@ def _labels(by_action: Array) -> Array:
     return summed[..., [POSITIVE, NEGATIVE]]
 
 
-def _weighed(tally: Tally) -> Tally:
+def _weighed(tally: Tally, kind: str) -> Tally:
     def fetch(name: str) -> Array:
         if name in {"joint", "actions"}:
-            weights = (tally.joint_weights if name == "joint" else tally.action_weights).copy()
+            weights = getattr(tally, f"{'joint' if name == 'joint' else 'action'}_{kind}").copy()
             weights[..., EVERYONE] = getattr(tally, name)[..., EVERYONE]
             return weights
         found = _sums(tally, name)

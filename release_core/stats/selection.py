@@ -107,6 +107,17 @@ def hajek(positive: ArrayLike, positive2: ArrayLike, weight: ArrayLike, weight2:
     return Hajek(share, np.sqrt(ratio(squares, floats(weight) ** 2)), ratio(floats(weight) ** 2, weight2))
 
 
+def horvitz_thompson(weight: ArrayLike, weight2: ArrayLike) -> tuple[Array, Array]:
+    """Return the total that observed events stand for, and its standard error, from sums of weights and of their squares.
+
+    Horvitz and Thompson 1952, each event observed on its own: variance sum w (w - 1).
+
+    >>> [x.round(2).item() for x in horvitz_thompson(10 * 30, 100 * 30)]
+    [300.0, 51.96]
+    """
+    return floats(weight), np.sqrt(np.maximum(floats(weight2) - floats(weight), 0.0))
+
+
 def holdout_reach(
     share: ArrayLike, hidden: ArrayLike, rate: ArrayLike, confidence: float = 0.95
 ) -> tuple[Array, Array]:
@@ -122,4 +133,4 @@ def holdout_reach(
     return outcomes, only(reach, outcomes > 0)
 
 
-__all__ = ["Flags", "Hajek", "Range", "auc_range", "hajek", "holdout_reach", "of_acted", "of_class"]
+__all__ = ["Flags", "Hajek", "Range", "auc_range", "hajek", "holdout_reach", "horvitz_thompson", "of_acted", "of_class"]

@@ -275,6 +275,23 @@ def past():
     }
 
 
+def covered():
+    places = [-6 + i / 4 for i in range(36)]
+    return [
+        {
+            "action": action,
+            "low": expit(x),
+            "high": expit(x + 0.25),
+            "n": n,
+            "labelled": round(n * share),
+            "share": share,
+        }
+        for action, start, share in (("approve", -6, 0.96), ("review", -1, 1.0), ("block", 0.5, 0.0))
+        for x in places
+        if x >= start and (n := round(900 * bell(x, -2.0, 1.4)))
+    ]
+
+
 def full(drag=None):
     """Return every chart, filled."""
     return {
@@ -295,6 +312,7 @@ def full(drag=None):
         "history": charts.history(**past(), caption=CAPTION, as_of="2026-03-20T00:00:00"),
         "share_above": charts.share_above(shares(), CAPTION),
         "transition": charts.transition(flows(), ACTIONS, CAPTION),
+        "coverage": charts.coverage(covered(), CAPTION, version="baseline"),
         "score_map": charts.score_map(map_cells(), [expit(-4 + i) for i in range(9)], CUTOFFS, CAPTION),
         "quantiles": charts.quantiles(quantile_rows(), ["p50", "p90", "p99"], CUTOFFS, CAPTION),
         "mix": charts.mix(action_shares(), CAPTION),
@@ -321,6 +339,7 @@ def empty():
         "history": charts.history([], [], CAPTION),
         "share_above": charts.share_above([], CAPTION),
         "transition": charts.transition([], ACTIONS, CAPTION),
+        "coverage": charts.coverage([], CAPTION, version="baseline"),
         "score_map": charts.score_map([], [0.1, 0.2], CUTOFFS, CAPTION),
         "quantiles": charts.quantiles([], ["p50"], CUTOFFS, CAPTION),
         "mix": charts.mix([], CAPTION),
