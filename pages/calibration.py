@@ -14,7 +14,11 @@ LOSSES = tuple(show.Column(title, key, write, number=write is not None) for titl
     ("Miscalibration (MCB)", "mcb", digits.number), ("95 % of calibrated scores stay below", "expected", digits.number),
     ("Discrimination (DSC)", "dsc", digits.number), ("Uncertainty (UNC)", "unc", digits.number),
     ("MCB / UNC", "share", digits.percent)))  # fmt: skip
-TESTS = tuple(column for column in columns.COMPARED if column.key != "shown_both")
+NUMBERS = columns.COMPARED[:4]
+TESTS = columns.COMPARED[:3]
+SEGMENTS = tuple(show.Column(title, key, write, number=key != "title") for title, key, write in (
+    ("Segment", "segment", None), ("Baseline", "baseline_oe", None), ("Candidate", "candidate_oe", None), ("Change", "shown_both", None),
+    ("Bad", "positives", digits.count), ("Labelled events", "n", digits.count)))  # fmt: skip
 
 with read.told("Calibration cannot be shown"):
     view = read.view(state.current())
@@ -31,11 +35,8 @@ with read.told("Calibration cannot be shown"):
             st.caption(show.escape_markdown(" ".join(page.notes)))
     with right:
         st.subheader("In numbers", anchor=False)
-        show.table(
-            columns.COMPARED,
-            columns.written(page.numbers, {row["metric"]: row["unit"] for row in page.numbers}),
-            "Calibration of both versions",
-        )
+        units = {row["metric"]: row["unit"] for row in page.numbers}
+        show.table(NUMBERS, columns.written(page.numbers, units), "Calibration of both versions")
         show.table(TESTS, page.tests, "Small print", "No test without labels.")
     if page.numbers:
         st.subheader("Where scores are high", anchor=False)
@@ -48,7 +49,7 @@ with read.told("Calibration cannot be shown"):
         by = parts.pick("Split by", dims, "split_by", parts.words)
         found = read.page(calibration.by_segment, by)
         plot.plot(found.chart, "segments")
-        named = [row | {"title": row["segment"]} for row in found.rows]
-        show.table(columns.COMPARED, columns.written(named, read.units()), f"Observed / expected by {parts.words(by)}")
+        rows = columns.written(found.rows, read.units())
+        show.table(SEGMENTS, rows, f"Observed / expected by {parts.words(by)}, with 95 % intervals")
     if page.numbers:
         recalibrating.section()

@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     Row = dict[str, Any]
 
 METHODS = tuple(show.Column(title, key, number=key not in {"title", "fitted"}) for title, key in (
-    ("Method", "title"), ("Fitted", "fitted"), ("Log loss before", "log_loss_before"), ("after", "log_loss"),
-    ("Change, 95 % interval", "log_loss_told"), ("Brier before", "brier_before"), ("after", "brier"),
-    ("Change, 95 % interval", "brier_told"), ("Obs. / exp. before", "oe_before"), ("after", "oe"), ("Slope after", "slope")))  # fmt: skip
+    ("Method", "title"), ("Fitted", "fitted"), ("Log loss", "log_loss"), ("Change, 95 % interval", "log_loss_told"),
+    ("Brier score", "brier"), ("Change, 95 % interval", "brier_told"), ("Obs. / exp.", "oe"), ("Slope", "slope")))  # fmt: skip
 CUTOFFS = tuple(show.Column(title, key, write, number=write is not None) for title, key, write in (
     ("Events", "segment", None), ("Action", "action", None), ("Cutoff now", "cutoff", digits.cutoff),
     ("Carried over", "moved", digits.cutoff), ("Alert rate now", "before", digits.percent),
@@ -84,13 +83,23 @@ def _show(page: recalibration.Recalibration) -> None:
         show.table(PLATEAUS, page.plateaus[:MOST_PLATEAUS], "Scores that the map makes equal, most events first")
 
 
+def _as_it_is(methods: list[Row]) -> list[Row]:
+    """Return the row of the score as it is, which every method is compared with."""
+    known = next((row for row in methods if not row["reason"]), None)
+    if known is None:
+        return []
+    told = {key: digits.number(known[f"{key}_before"], 4) for key in ("log_loss", "brier")}
+    told |= {key: digits.number(known[f"{key}_before"]) for key in ("oe", "slope")}
+    return [{"title": "As it is", "fitted": "", "log_loss_told": "", "brier_told": "", **told}]
+
+
 def _written(row: Row) -> Row:
     """Return a method's numbers as texts; a method without a map says why in their place."""
     if row["reason"]:
         keys = (column.key for column in METHODS[2:])
         return {"title": row["title"], "fitted": f"not known: {row['reason']}", **dict.fromkeys(keys, "")}
-    told = {key: digits.number(row[key], 4) for key in ("log_loss_before", "log_loss", "brier_before", "brier")}
-    told |= {key: digits.number(row[key]) for key in ("oe_before", "oe", "slope")}
+    told = {key: digits.number(row[key], 4) for key in ("log_loss", "brier")}
+    told |= {key: digits.number(row[key]) for key in ("oe", "slope")}
     for loss in ("log_loss", "brier"):
         ends = digits.interval(row[f"{loss}_low"], row[f"{loss}_high"], "number")
         told[f"{loss}_told"] = f"{digits.signed(row[f'{loss}_change'])} {ends}"

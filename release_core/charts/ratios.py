@@ -14,7 +14,7 @@ DEFINITION = (
     "twice as many happen. The row whose candidate is farthest from 1 for certain stands on top."
 )
 TICKS = (0.1, 0.2, 0.33, 0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 3, 5, 10)
-MOST_TICKS = 7
+MOST_TICKS = 6
 # Ratios beyond these stand at the edge.
 FARTHEST = 10.0
 OFFSET = {"baseline": 0.16, "candidate": -0.16}
@@ -77,11 +77,19 @@ def _across(rows: list[Row]) -> dict[str, Any]:
     known = [0.0, *(end for end in ends if end is not None)]
     low, high = min(known), max(known)
     room = 0.06 * (high - low) or 0.1
-    ticks = [tick for tick in TICKS if low - room <= math.log(tick) <= high + room]
-    while len(ticks) > MOST_TICKS:
-        ticks = [tick for tick in ticks if tick == 1 or ticks.index(tick) % 2 == ticks.index(1) % 2]
-    marks = {"tickvals": [math.log(tick) for tick in ticks], "ticktext": [f"{tick:g}" for tick in ticks]}
+    marks = {"tickvals": [math.log(tick) for tick in _ticks(low, high)], "tickangle": 0}
+    marks["ticktext"] = [f"{tick:g}" for tick in _ticks(low, high)]
     return style.axis("observed / expected", range=[low - room, high + room], **marks)
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Return round ratios within the logarithms `low` and `high`: 1, and others as far apart as labels need."""
+    kept = [1.0]
+    for tick in sorted(TICKS, key=lambda tick: abs(math.log(tick))):
+        apart = min(abs(math.log(tick / other)) for other in kept)
+        if low <= math.log(tick) <= high and apart >= (high - low) / MOST_TICKS:
+            kept.append(tick)
+    return sorted(kept)
 
 
 def _dots(rows: list[Row], places: dict[int, float], version: str, name: str) -> dict[str, Any]:

@@ -119,6 +119,8 @@ def by_segment(view: View, by: str) -> Segments:
     for place, row in enumerate(rows):
         if row.get("candidate_low") is None and cells is not None:
             row.update(_poisson(cells, place))
+        for version in VERSIONS:
+            row[f"{version}_oe"] = _ratio(row, version)
     caption = view.caption(sum(row["n"] for row in rows), by=(by,), table="pair")
     return Segments(ratios(rows, caption, split=by.replace("_", " ")), rows)
 
@@ -259,14 +261,16 @@ def _zone(name: str, sides: list[tuple[float, float, float] | None]) -> Row:
         positives, expected, n = side
         one = stats.oe_ratio(positives, expected)
         value, low, high = (known(float(part)) for part in one)
-        row |= {
-            version: value,
-            f"{version}_low": low,
-            f"{version}_high": high,
-            f"{version}_oe": f"{digits.number(value)} {digits.interval(low, high, 'number', of_difference=False)}",
-            f"{version}_sums": f"{digits.count(positives)} of {digits.count(n)}; {digits.number(expected)} expected",
-        }
+        row |= {version: value, f"{version}_low": low, f"{version}_high": high}
+        row[f"{version}_oe"] = _ratio(row, version)
+        row[f"{version}_sums"] = f"{digits.count(positives)} of {digits.count(n)}; {digits.number(expected)} expected"
     return row
+
+
+def _ratio(row: Row, version: str) -> str:
+    """Return a ratio with its interval, as readers see it."""
+    ends = digits.interval(row.get(f"{version}_low"), row.get(f"{version}_high"), "number", of_difference=False)
+    return digits.NOT_KNOWN if row.get(version) is None else f"{digits.number(row[version])} {ends}"
 
 
 def _notes(view: View, cells: Cells) -> list[str]:

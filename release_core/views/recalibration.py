@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,7 +17,7 @@ from release_core.stats import corp, intervals, logistic
 from release_core.stats import recalibration as stats
 from release_core.stats.arrays import ratio
 from release_core.views.reliability import band_rows, steps
-from release_core.views.view import known
+from release_core.views.view import known, version_ids
 from release_core.views.windows import CANDIDATE, bins_of, windows
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def recalibration(view: View, dim: str, fit: str, judge: str, method: str) -> Re
     return Recalibration(
         _headline(tried.windows, next(row for row in tried.rows if row["method"] == method)),
         _warnings(tried, mine),
-        _chart(view, tried.judging, mine),
+        _chart(view, tried, mine),
         tried.rows,
         _plateaus(tried.judging, mine.map),
         tried.windows,
@@ -120,7 +120,8 @@ def _judged(cells: Cells, chosen: Windows, bins: Bins, method: str, fit: Fit) ->
         row |= {f"{name}_before": old, name: new, f"{name}_change": new - old, f"{name}_low": low, f"{name}_high": high}
         row["how"] = how
     row["oe_before"], row["oe"] = (float(bins.positive.sum() / (bins.n * p).sum()) for p in (before, after))
-    row["slope"] = known(float(logistic.cox(bins.positive, bins.n, logit(after)).slope))
+    for name, p in (("slope_before", before), ("slope", after)):
+        row[name] = known(float(logistic.cox(bins.positive, bins.n, logit(p)).slope))
     return row
 
 
@@ -231,19 +232,23 @@ def _plateaus(bins: Bins, found: Map | None) -> list[Row]:
     return sorted(rows, key=lambda row: -row["n"])
 
 
-def _chart(view: View, bins: Bins, fit: Fit) -> Chart:
-    n = float(bins.n.sum())
-    used = bins.n > 0
+def _chart(view: View, tried: Tried, fit: Fit) -> Chart:
+    bins, chosen = tried.judging, tried.windows
+    n, used = float(bins.n.sum()), bins.n > 0
+    version = version_ids(view.release)[1]
+    told = f"n = {digits.count(sum(bins.seen))} of {_span(chosen.judge)} · as of {view.as_of} · {version}"
+    told += f" before and after a map fitted on {_span(chosen.fit)} · {view.place}"
+    caption = replace(view.caption(n), evidence=told, sql=view.sql("score", chosen.dim))
     if fit.map is None or not 0 < bins.positive.sum() < n:
         why = fit.reason or "the window that judges has labels of one class only"
-        return recalibrated({}, [], [], view.caption(n), why=f"There is no map to show: {why}.")
+        return recalibrated({}, [], [], caption, why=f"There is no map to show: {why}.")
     positive, events, before = bins.positive[used], bins.n[used], expit(bins.x[used])
     # Scores that have become equal are one score.
     after, place = np.unique(fit.map(before), return_inverse=True)
     pooled, of = np.bincount(place, events), np.bincount(place, positive)
     group = np.floor(BAND_PER_UNIT * logit(after)).astype(np.int64)
     curves = {VERSIONS[0]: steps(positive, events, before), VERSIONS[1]: steps(of, pooled, after)}
-    return recalibrated(curves, band_rows(pooled, after, group), _strip(bins, fit.map), view.caption(n))
+    return recalibrated(curves, band_rows(pooled, after, group), _strip(bins, fit.map), caption)
 
 
 def _strip(bins: Bins, found: Map) -> list[Row]:

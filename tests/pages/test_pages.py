@@ -101,6 +101,22 @@ def test_without_labels_calibration_is_not_known(show):
     assert "calibration is not known" in words(show("calibration", release="unlabelled"))
 
 
+def test_calibration_offers_recalibration_on_other_windows_and_exports_it(show):
+    app = show("calibration", release="small")
+    assert "fitted on week of" in words(app)
+    assert app.get("download_button")
+    app.selectbox(key="method").set_value("isotonic").run()
+    assert "needs 1,000" in words(app)
+    assert not app.get("download_button")
+    fitted = app.selectbox(key="fitted_window")
+    assert len(fitted.options) > 1
+    app.selectbox(key="judged_window").set_value(app.selectbox(key="judged_window").options[1]).run()
+    fitted.set_value(sorted(fitted.options)[-1]).run()
+    assert not app.exception
+    assert len(app.selectbox(key="judged_window").options) == 1
+    assert "cannot be tried" not in words(app)
+
+
 def test_a_choice_that_a_page_does_not_offer_is_told(show):
     assert "accuracy" in show("segments", release="small", metric="accuracy").warning[0].value
 
