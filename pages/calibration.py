@@ -16,7 +16,7 @@ LOSSES = tuple(show.Column(title, key, write, number=write is not None) for titl
     ("MCB / UNC", "share", digits.percent)))  # fmt: skip
 NUMBERS = columns.COMPARED[:4]
 TESTS = columns.COMPARED[:3]
-SEGMENTS = tuple(show.Column(title, key, write, number=key != "title") for title, key, write in (
+SEGMENTS = tuple(show.Column(title, key, write, number=key != "segment") for title, key, write in (
     ("Segment", "segment", None), ("Baseline", "baseline_oe", None), ("Candidate", "candidate_oe", None), ("Change", "shown_both", None),
     ("Bad", "positives", digits.count), ("Labelled events", "n", digits.count)))  # fmt: skip
 

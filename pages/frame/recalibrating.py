@@ -22,7 +22,7 @@ CUTOFFS = tuple(show.Column(title, key, write, number=write is not None) for tit
     ("Events", "segment", None), ("Action", "action", None), ("Cutoff now", "cutoff", digits.cutoff),
     ("Carried over", "moved", digits.cutoff), ("Alert rate now", "before", digits.percent),
     ("afterwards", "after", digits.percent), ("Same events", "same", None)))  # fmt: skip
-PLATEAUS = tuple(show.Column(title, key, write, number=True) for title, key, write in (
+PLATEAUS = tuple(show.Column(title, key, write, number=key != "low") for title, key, write in (
     ("Scores from", "low", digits.percent), ("to", "high", digits.percent), ("all become", "probability", digits.percent),
     ("Events", "n", digits.count), ("Share of events", "share", digits.percent)))  # fmt: skip
 SPOKEN = {"window": "time", "replay_set": "replay set"}
@@ -71,11 +71,8 @@ def _show(page: recalibration.Recalibration) -> None:
     for sentence in page.warnings:
         st.warning(show.escape_markdown(sentence), icon=":material/stairs:")
     plot.plot(page.chart, "recalibrated")
-    show.table(
-        METHODS,
-        [_written(row) for row in page.methods],
-        "Every method, fitted on the one window and judged on the other",
-    )
+    rows = [*_as_it_is(page.methods), *(_written(row) for row in page.methods)]
+    show.table(METHODS, rows, "Every method, fitted on the one window and judged on the other")
     how = next((row["how"] for row in page.methods if "how" in row), "")
     if how:
         st.caption(show.escape_markdown(f"Losses per labelled event; below 0 the map helps. Intervals: {how}."))

@@ -39,7 +39,8 @@ class Derived:
     """A release to be written: its bundles, and which of the parent's scores each side reads (None: no log has it).
 
     `tables` are cutoff tables that the parent does not declare; `extra` are further top-level tables of the manifest;
-    `decisions` is where its own decisions will be, from its own folder (empty: the parent's are read).
+    `decisions` is where its own decisions will be, from its own folder (empty: the parent's are read), `how` the way back
+    (empty: the parent's).
     """
 
     id: str
@@ -52,6 +53,7 @@ class Derived:
     tables: tuple[CutoffTable, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
     decisions: str = ""
+    how: str = ""
 
 
 def manifest_text(release: Release, derived: Derived) -> str:
@@ -78,6 +80,7 @@ def _tables(release: Release, parent: Mapping[str, Any], derived: Derived) -> Ta
     head: Tables = {"schema": kept.pop("schema"), "release": _head(parent, derived)}
     head["rollback"] = dict(parent["rollback"]) | {"target": getattr(derived.baseline, derived.kind.component)}
     head["rollback"].pop("drill", None)
+    head["rollback"]["how"] = derived.how or parent["rollback"]["how"]
     head["thresholds"] = _thresholds(parent, derived)
     head["policy"] = {name: parent["policy"][name] for name in _used(derived, "policy") if name in parent["policy"]}
     about = dict(kept.pop("about", {}))

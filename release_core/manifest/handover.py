@@ -41,7 +41,8 @@ README_TEXT = """\
 Recalibration release $id
 $line
 
-From calibration $before to $after of model $model. Proposed, not applied.
+From calibration $before to $after of model $model: the map is applied to the score that $before gives.
+Proposed, not applied.
 
 release.toml      the release: candidate of $parent against the same with the new calibration and its cutoffs carried over
 calibration.json  the map, where it was fitted and judged, and the cutoffs before and after
@@ -111,6 +112,9 @@ def derived(release: Release, proposal: Proposal) -> Derived:
         note,
         (proposal.table,),
         decisions=DECISIONS,
+        how=(
+            f"switch the map {proposal.calibration} off and load cutoff table {before.thresholds}; the model does not change"
+        ),
     )
 
 
@@ -136,8 +140,8 @@ def _map(release: Release, proposal: Proposal) -> dict[str, Any]:
     return {
         "schema": 1,
         "id": proposal.calibration,
-        "replaces": release.candidate.calibration,
         "model": release.candidate.model,
+        "after": release.candidate.calibration,
         "release": release.id,
         "manifest_hash": release.manifest_hash,
         "score": {

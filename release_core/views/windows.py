@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 CANDIDATE = 1
 LATER = "all later"
-OTHERS = "all others"
 
 
 class Bins(NamedTuple):
@@ -91,10 +90,11 @@ def fits(view: View, dim: str) -> list[str]:
 
 
 def judges(view: View, dim: str, fit: str) -> list[str]:
-    """Return what can judge a map that was fitted so: everything after (or beside) it, or one window of it."""
+    """Return what can judge a map that was fitted so: everything later, one later window, or another replay set."""
     names = labelled_windows(view, dim)
-    rest = names[names.index(fit) + 1 :] if dim == WINDOW else [name for name in names if name != fit]
-    return [LATER if dim == WINDOW else OTHERS, *rest] if len(rest) > 1 else rest
+    place = names.index(fit)
+    later, earlier = names[place + 1 :], names[:place] if dim != WINDOW else []
+    return [*([LATER] if len(later) > 1 else []), *later, *earlier]
 
 
 def windows(view: View, dim: str, fit: str, judge: str) -> Windows:
@@ -108,11 +108,9 @@ def windows(view: View, dim: str, fit: str, judge: str) -> Windows:
         found = f"fitted on {fit!r}, judged on {judge!r}"
         required = f"two different windows with labels ({', '.join(names) or 'none has any'})"
         raise NotFound(Problem("windows", found, required, "Choose another window, or a later as-of time."))
-    if dim == WINDOW:
-        fitted, rest = names[: names.index(fit) + 1], names[names.index(fit) + 1 :]
-    else:
-        fitted, rest = [fit], [name for name in names if name != fit]
-    return Windows(dim, tuple(fitted), tuple(rest) if judge in (LATER, OTHERS) else (judge,))
+    place = names.index(fit)
+    fitted = names[: place + 1] if dim == WINDOW else [fit]
+    return Windows(dim, tuple(fitted), tuple(names[place + 1 :]) if judge == LATER else (judge,))
 
 
 def advised(view: View, dim: str, fit: str) -> str:
