@@ -10,16 +10,22 @@ import click
 from release_core import demo as demos
 from release_core import guess, library
 
+LEAST, MOST = 1_000, 1_000_000_000
+
 
 @click.command()
 @click.option("--only", multiple=True, metavar="ID", help="Only this release; may be repeated.")
-@click.option("--size", type=int, help="Number of decisions of generated releases; real data has its own size.")
+@click.option(
+    "--size",
+    type=click.IntRange(LEAST, MOST),
+    help="Number of decisions of each generated release (fraud-*); the real data has its own size.",
+)
 @click.option("--rebuild", is_flag=True, help="Build again what is there.")
 def demo(only: tuple[str, ...], size: int | None, *, rebuild: bool) -> int:
     """Build the demo releases and their cubes."""
-    if size is not None:
+    if size is not None and only and not any(name in demos.FRAUD for name in only):
         click.echo("--size is for generated releases; these are real data and keep their size.", err=True)
-    built = demos.build(library.releases(), list(only) or None, rebuild, _Bar(0.0, 0.5))
+    built = demos.build(library.releases(), list(only) or None, rebuild, _Bar(0.0, 0.5), size)
     for number, folder in enumerate(built):
         start = 0.5 + 0.5 * number / len(built)
         library.open_release(folder.name, _Bar(start, start + 0.5 / len(built), f"{folder.name}: "))

@@ -109,11 +109,18 @@ class Cube:
         return {name: int(column[0]) for name, column in self.store.query(sql, {"stage": stage, "step": step}).items()}
 
     def codes(self, stage: Stage, step: int) -> list[tuple[str, str, str, float, float, int]]:
-        """Return (input, code, period, share in it, share in all periods before, events in it) for every later period."""
+        """Return (input, code, period, share in it, share in all periods before, events in it) for every later period.
+
+        A period is an as-of step, or a day where steps are shorter.
+        """
         if not self.release.watches:
             return []
-        sql = """
-        with shown as (select name, code, entry, sum(n) as n from watch where stage = $stage and entry <= $step group by all),
+        daily = 24 // (steps.block(self.unit) or 24)
+        sql = f"""
+        with shown as (
+            select name, code, (entry // {daily} + 1) * {daily} - 1 as entry, sum(n) as n from watch
+            where stage = $stage and entry <= $step group by all
+        ),
         periods as (select name, entry, sum(n) as total from shown group by all),
         every as (select p.name, c.code, p.entry, p.total from periods p join (select distinct name, code from shown) c using (name)),
         filled as (select e.*, coalesce(s.n, 0) as n from every e left join shown s using (name, code, entry)),
@@ -292,7 +299,7 @@ class Cube:
 
     def label(self, step: int) -> str:
         """Return the name of a step's period: a month, a day, or a time."""
-        form = {"month": "%Y-%m", "hour": "%Y-%m-%d %H:%M"}.get(self.unit, "%Y-%m-%d")
+        form = {"month": "%Y-%m", "week": "%Y-%m-%d", "day": "%Y-%m-%d"}.get(self.unit, "%Y-%m-%d %H:%M")
         return self.end(step).strftime(form)
 
     def dimensions(self, dims: Sequence[str]) -> tuple[str, ...]:

@@ -201,7 +201,7 @@ def events(release: Release, source: str) -> tuple[str, dict[str, object]]:
         f"(('0x' || substr(md5(coalesce(entity_id, event_id)), 1, 2))::int % {SHARDS})::utinyint as shard",
         f"{steps.sql(unit, 'event_time')} as entry, {steps.sql(unit, f'event_time + {maturity}')} as mature",
         f"event_time + {maturity} as mature_time",
-        f"{steps.named(steps.COARSER[unit], 'event_time')} as span",
+        f"{steps.named(steps.coarser(unit), 'event_time')} as span",
         "coalesce(round(amount * 100), 0)::bigint as amount",
         "baseline_score is not null and candidate_score is not null as both_scored",
         *(column for version in VERSIONS for column in _version_columns(release, version, bound)),

@@ -1,6 +1,6 @@
 """Instants in, step numbers out: the as-of clock of a release, in SQL and in Python.
 
-A step number counts whole hours, days, weeks or months since a fixed origin. An instant belongs to
+A step number counts whole hours, blocks of hours, days, weeks or months since a fixed origin. An instant belongs to
 the step in which it falls; a step ends one microsecond before the next begins. Fixed origins let
 the cells of any two files add, whatever the release's first and last instant are.
 """
@@ -8,6 +8,7 @@ the cells of any two files add, whatever the release's first and last instant ar
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from math import gcd
 
 from release_core.errors import NotFound, Problem
 
@@ -32,19 +33,36 @@ def named(unit: str, column: str) -> str:
 
 
 def unit_of(steps: str | tuple[float, ...]) -> str:
-    """Return the unit in which cells count time: a list of hours is counted in hours."""
-    return steps if isinstance(steps, str) else "hour"
+    """Return the unit in which cells count time: a list of hours in the longest blocks, parts of a day, that all of them fill.
+
+    >>> unit_of((6, 12, 36)), unit_of((24, 25)), unit_of((6, 7.5)), unit_of("week")
+    ('6 hours', 'hour', 'hour', 'week')
+    """
+    if isinstance(steps, str):
+        return steps
+    whole = all(hours == round(hours) for hours in steps)
+    hours = gcd(24, *(round(hours) for hours in steps)) if whole else 1
+    return "hour" if hours == 1 else f"{hours} hours"
+
+
+def block(unit: str) -> int:
+    """Return how many hours a step of `unit` has; 0 for weeks and months."""
+    return {"hour": 1, "day": 24, "week": 0, "month": 0}[unit] if unit in COARSER else int(unit.split(maxsplit=1)[0])
+
+
+def coarser(unit: str) -> str:
+    """Return the calendar window in which events are counted together."""
+    return COARSER.get(unit, "day")
 
 
 def sql(unit: str, column: str) -> str:
     """Return the SQL expression of the step number of a TIMESTAMP expression."""
     day = f"floor(epoch({column}) / 86400)::int"
     return {
-        "hour": f"floor(epoch({column}) / 3600)::int",
         "day": day,
         "week": f"floor(({day} + {WEEK_SHIFT}) / 7)::int",
         "month": f"(year({column}) * 12 + month({column}) - 1)::int",
-    }[unit]
+    }.get(unit) or f"floor(epoch({column}) / {3600 * block(unit)})::int"
 
 
 def end(unit: str, step: int) -> datetime:
@@ -58,21 +76,22 @@ def end(unit: str, step: int) -> datetime:
         return datetime(year, month + 1, 1, tzinfo=UTC) - TICK
     if unit == "week":
         return EPOCH + timedelta(days=(step + 1) * 7 - WEEK_SHIFT) - TICK
-    return EPOCH + (step + 1) * timedelta(**{f"{unit}s": 1}) - TICK
+    return EPOCH + timedelta(hours=(step + 1) * block(unit)) - TICK
 
 
 def chosen(steps: str | tuple[float, ...], first: int, last: int) -> tuple[int, ...]:
     """Return the as-of steps between the first and the last step of the logs: at most 64, always with the last.
 
-    A list of hours counts from the start of the first hour; other units are thinned evenly.
+    A list of hours counts from the start of the block of hours (see `unit_of`) with the first event; other units are
+    thinned evenly.
 
     >>> chosen("day", 0, 129)[-3:], len(chosen("day", 0, 129))
     ((123, 126, 129), 44)
-    >>> chosen((6, 12, 24), 100, 120)
-    (105, 111, 120)
+    >>> chosen((6, 12, 24), 100, 120), chosen((6, 7), 100, 120)
+    ((100, 101, 103, 120), (105, 106, 120))
     """
     if not isinstance(steps, str):
-        listed = [first + round(hours) - 1 for hours in steps]
+        listed = [first + round(hours / block(unit_of(steps))) - 1 for hours in steps]
         return (*(step for step in listed if step < last), last)
     every = -(-(last - first + 1) // MOST_STEPS)
     return tuple(reversed(range(last, first - 1, -every)))

@@ -12,7 +12,11 @@ from release_core.errors import NotFound, Problem
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-IDS = ("credit-model", "credit-threshold", "credit-recalibration", "credit-mixed")
+CREDIT = ("credit-model", "credit-threshold", "credit-recalibration", "credit-mixed")
+FRAUD = ("fraud-model", "fraud-threshold", "fraud-policy", "fraud-recalibration", "fraud-mixed")
+IDS = CREDIT + FRAUD
+# The part of building everything that the real releases take.
+REAL_SHARE = 0.7
 HERE = Path(__file__).parent
 SOURCE = HERE.parents[1] / "data" / "uci_credit_default_30k.parquet"
 
@@ -22,22 +26,30 @@ def build(
     only: Sequence[str] | None = None,
     rebuild: bool = False,  # noqa: FBT001, FBT002
     progress: Callable[[float, str], None] | None = None,
+    size: int | None = None,
 ) -> list[Path]:
     """Return the folders of the demo releases under `root` (`only` these ids; None: all), building what is missing.
 
     A release that the same builder made is left alone unless `rebuild`; any other is replaced whole or not at
-    all, so an interrupted build leaves nothing half-done. The same code gives the same files. `progress` hears
-    the share done, 0 to 1, and what is being done. Raises NotFound for an id that is no demo release.
+    all, so an interrupted build leaves nothing half-done. The same code gives the same files. `size` is the number of
+    decisions of each generated release: None keeps what is there, or takes the demo's. `progress` hears the share done,
+    0 to 1, and what is being done. Raises NotFound for an id that is no demo release.
     """
     tell = progress or _silence
     ids = _known(IDS if only is None else only)
-    builder = stamp.builder(_deciding_files())
-    missing = [release for release in ids if rebuild or not stamp.is_current(root / release, builder)]
-    if missing:
-        # Training libraries are slow to import; a start that finds everything built does without them.
+    credit, fraud = (stamp.builder(_deciding_files(family)) for family in ("credit", "fraud"))
+    real = [name for name in ids if name in CREDIT and (rebuild or not stamp.is_current(root / name, credit))]
+    made = [name for name in ids if name in FRAUD and (rebuild or not stamp.is_current(root / name, fraud, size))]
+    # Training and generating need slow imports; a start that finds everything built does without them.
+    share = REAL_SHARE if real and made else float(bool(real))
+    if real:
         from release_core.demo.credit import releases  # noqa: PLC0415
 
-        releases.build(root, missing, builder, tell)
+        releases.build(root, real, credit, lambda done, text: tell(share * done, text))
+    if made:
+        from release_core.demo.fraud import releases as generated  # noqa: PLC0415
+
+        generated.build(root, made, fraud, lambda done, text: tell(share + (1 - share) * done, text), size)
     tell(1.0, "demo releases are ready")
     return [root / release for release in ids]
 
@@ -59,8 +71,9 @@ def _no_demo(release: str) -> Problem:
     )
 
 
-def _deciding_files() -> list[Path]:
-    return [*HERE.glob("*.py"), *HERE.glob("credit/*.py"), *HERE.glob("credit/manifests/*.toml"), SOURCE]
+def _deciding_files(family: str) -> list[Path]:
+    source = [SOURCE] if family == "credit" else []
+    return [*HERE.glob("*.py"), *HERE.glob(f"{family}/*.py"), *HERE.glob(f"{family}/manifests/*.toml"), *source]
 
 
 def _silence(_share: float, _text: str) -> None:

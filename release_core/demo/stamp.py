@@ -26,10 +26,16 @@ def line(builder: str) -> str:
     return f"# Built by `python -m release_core demo` ({builder}); another builder replaces this folder."
 
 
-def is_current(folder: Path, builder: str) -> bool:
-    """Return whether `folder` holds a release that this builder finished."""
+def size_line(size: int) -> str:
+    """Return the second line of a generated release's manifest."""
+    return f"# {size} decisions"
+
+
+def is_current(folder: Path, builder: str, size: int | None = None) -> bool:
+    """Return whether `folder` holds a release that this builder finished, of `size` decisions (None: of any size)."""
     try:
         with (folder / MANIFEST).open(encoding="utf-8") as manifest:
-            return manifest.readline().rstrip("\n") == line(builder)
+            first, second = (manifest.readline().rstrip("\n") for _ in range(2))
     except FileNotFoundError:
         return False
+    return first == line(builder) and (size is None or second == size_line(size))

@@ -12,7 +12,7 @@ from release_core import demo
 @pytest.fixture(scope="session")
 def root(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo") / "releases"
-    demo.build(folder)
+    demo.build(folder, only=demo.CREDIT)
     return folder
 
 

@@ -33,7 +33,7 @@ def test_build_tells_its_progress(second):
 
 
 def test_build_writes_a_file_per_month_and_nothing_else(root):
-    for folder in demo.build(root):
+    for folder in demo.build(root, only=demo.CREDIT):
         files = {str(path) for path in contents(folder)}
         decisions = {f"decisions/2005-0{month}.parquet" for month in range(4, 10)}
         outcomes = {f"outcomes/2005-0{month}.parquet" for month in range(5, 10)}
@@ -42,13 +42,13 @@ def test_build_writes_a_file_per_month_and_nothing_else(root):
 
 def test_build_leaves_alone_what_is_current(root):
     before = {path: path.stat().st_ino for path in root.rglob("*.*")}
-    assert demo.build(root) == [root / release for release in demo.IDS]
+    assert demo.build(root, only=demo.CREDIT) == [root / release for release in demo.CREDIT]
     assert {path: path.stat().st_ino for path in root.rglob("*.*")} == before
 
 
 def test_build_of_what_is_current_does_not_import_the_training_libraries(root):
     program = (
-        "import sys, pathlib; from release_core import demo; demo.build(pathlib.Path(sys.argv[1]));"
+        "import sys, pathlib; from release_core import demo; demo.build(pathlib.Path(sys.argv[1]), only=demo.CREDIT);"
         "sys.exit('sklearn' in sys.modules or 'pandas' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program, str(root)], check=False).returncode == 0
@@ -83,10 +83,10 @@ def test_build_replaces_what_another_builder_made(tmp_path, monkeypatch):
 def test_build_makes_what_is_current_anew_only_when_asked(root, monkeypatch):
     asked = []
     monkeypatch.setattr(releases, "build", lambda root, ids, builder, tell: asked.extend(ids))
-    demo.build(root)
+    demo.build(root, only=demo.CREDIT)
     assert asked == []
-    demo.build(root, rebuild=True)
-    assert asked == list(demo.IDS)
+    demo.build(root, only=demo.CREDIT, rebuild=True)
+    assert asked == list(demo.CREDIT)
 
 
 def test_build_refuses_an_unknown_id_with_a_suggestion(tmp_path):

@@ -69,5 +69,5 @@ def test_nothing_is_missing_and_money_is_not_negative(log):
 
 def test_all_releases_log_the_same_events_and_outcomes(joined, log):
     shared = ["event_id", "event_time", "amount", "age_band", "limit_tier", "pay_status", "value", "observed_at"]
-    for release in demo.IDS:
+    for release in demo.CREDIT:
         pd.testing.assert_frame_equal(joined(release)[shared], log[shared])

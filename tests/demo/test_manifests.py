@@ -21,7 +21,7 @@ def action(release, version, event):
     return "review" if event[f"{version}_score"] >= cutoffs["review"] else "approve"
 
 
-@pytest.mark.parametrize("release_id", demo.IDS)
+@pytest.mark.parametrize("release_id", demo.CREDIT)
 def test_logged_actions_are_those_of_the_bundle(load, joined, release_id):
     release, log = load(release_id), joined(release_id)
     near = log[(log["baseline_action"] == "review") | (log["candidate_action"] == "review")]

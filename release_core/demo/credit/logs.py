@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from release_core.demo import mixing
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -48,7 +50,7 @@ def events(scored: pd.DataFrame) -> pd.DataFrame:
     """
     key = scored["client"].to_numpy(np.uint64)
     in_month = key * np.uint64(100) + scored["month"].str[-2:].astype("uint64").to_numpy()
-    day = _mixed(key, 1) % np.uint64(DAYS)
+    day = mixing.mixed(key, 1) % np.uint64(DAYS)
     frame = pd.DataFrame(
         {
             "event_id": scored["client"].astype("str") + "-" + scored["month"],
@@ -96,7 +98,7 @@ def outcomes(events: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
             "event_id": labelled["event_id"],
             "outcome": "repayment_status",
             "value": np.where(labelled["late"] == 1.0, "late", "on_time"),
-            "observed_at": _instants(following, _mixed(in_month, 3) % np.uint64(DAYS), in_month, salt=4),
+            "observed_at": _instants(following, mixing.mixed(in_month, 3) % np.uint64(DAYS), in_month, salt=4),
         }
     )
     for month, rows in log.groupby(following):
@@ -110,14 +112,6 @@ def _banded(values: pd.Series, bands: dict[float, str]) -> pd.Series:
 
 
 def _instants(months: pd.Series, day: NDArray[np.uint64], key: NDArray[np.uint64], salt: int) -> pd.Series:
-    second = (_mixed(key, salt) % np.uint64(DAY_SECONDS)).astype("int64")
+    second = (mixing.mixed(key, salt) % np.uint64(DAY_SECONDS)).astype("int64")
     start = pd.to_datetime(months + "-01", utc=True).astype("datetime64[us, UTC]")
     return start + pd.to_timedelta(day.astype("int64") * DAY_SECONDS + second, unit="s").astype("timedelta64[us]")
-
-
-def _mixed(key: NDArray[np.uint64], salt: int) -> NDArray[np.uint64]:
-    """Return evenly spread 64-bit numbers, the same on every machine (SplitMix64; Steele, Lea, Flood 2014)."""
-    z = key + np.uint64(salt * 0x9E3779B97F4A7C15 % 2**64)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))

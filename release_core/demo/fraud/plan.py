@@ -1,0 +1,183 @@
+"""Nothing in; the five fraud releases out: the stages that each has been through, and what is planted in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+ORIGIN = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday
+HOURS = 24
+# The whole portfolio decides on so many transactions a day; the demo's logs keep a sample of its customers.
+PORTFOLIO_PER_DAY = 9_600
+# Above this size as-of times are days: hours would make as many cells as events.
+MOST_FOR_HOURS = 1_000_000
+MATURITY_DAYS = 45
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One stage: when it began and how long it ran, in days from the first event, and how much of the traffic is logged.
+
+    `ramp` lists (share of the candidate, days) in the order of the ramp; `every` is the distance of as-of times, in hours.
+    """
+
+    stage: str
+    start: float
+    days: float
+    weight: float
+    every: float
+    ramp: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def live(self) -> bool:
+        """Return whether the candidate acts on some of the traffic."""
+        return bool(self.ramp)
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """How the two scores differ. Separations are of the normal signals of fraud and legitimate events (AUC = Phi(d / sqrt 2)).
+
+    `shift` and `stretch` say how the baseline's log-odds miss the calibrated ones, in every event; `live_shift` is added to
+    the candidate's log-odds once it meets live inputs; `worse` is the candidate's separation in the planted segment.
+    """
+
+    baseline: float = 1.9
+    candidate: float | None = None
+    correlation: float = 0.85
+    shift: float = 0.0
+    stretch: float = 1.0
+    live_shift: float = 0.0
+    worse: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One release: its stages, the end of its logs in days, how its scores differ, and what a reader should find."""
+
+    id: str
+    seed: int
+    size: int
+    end: float
+    spans: tuple[Span, ...]
+    sides: Sides
+    planted: dict[str, object]
+    segment: dict[str, str] = field(default_factory=dict)
+    handling: float = 1.0  # how long the candidate's review cases take, in the baseline's
+
+
+REPLAY = Span("replay", 0.0, 28.0, 0.75, 168.0)
+SHADOW = Span("shadow", 77.0, 7.0, 0.5, 48.0)
+CANARY = Span("canary", 84.0, 6.0, 1.0, 6.0, ((0.05, 2.0), (0.10, 2.0), (0.25, 2.0)))
+AB = Span("ab", 91.0, 14.0, 1.0, 48.0, ((0.50, 14.0),))
+FULL = Span("full", 155.0, 14.0, 0.5, 84.0, ((0.95, 14.0),))
+REGRESSED = {"market": "ES", "surface": "web"}
+SECOND_LOOK = {"cohort": "new", "velocity_list": "hit"}
+
+STORIES = {
+    story.id: story
+    for story in (
+        Story(
+            "fraud-model",
+            seed=1,
+            size=65_000,
+            end=90.0,
+            spans=(REPLAY, SHADOW, CANARY),
+            sides=Sides(candidate=2.3, live_shift=0.5, worse=0.5),
+            segment=REGRESSED,
+            handling=2.0,
+            planted={
+                "changed": ["model"],
+                "from": "the first event; the review load from the first day of the canary",
+                "stage_reached": "canary",
+                "expected": "AUC rises overall and the scores spread; recall falls in market ES, surface web; in the canary live "
+                "inputs raise the candidate's scores, its cases take twice as long, and the review queue overruns: a stop rule fires",
+            },
+        ),
+        Story(
+            "fraud-threshold",
+            seed=2,
+            size=80_000,
+            end=160.0,
+            spans=(REPLAY, SHADOW, CANARY, AB),
+            sides=Sides(),
+            planted={
+                "changed": ["thresholds"],
+                "from": "the first event",
+                "stage_reached": "ab",
+                "expected": "the same events are alerted; fewer good customers are blocked and more are reviewed; conversion and net "
+                "value rise, nothing else moves: ready for a go",
+            },
+        ),
+        Story(
+            "fraud-policy",
+            seed=3,
+            size=90_000,
+            end=185.0,
+            spans=(REPLAY, SHADOW, CANARY, AB),
+            sides=Sides(),
+            segment=SECOND_LOOK,
+            planted={
+                "changed": ["policy"],
+                "from": "the first day of the canary",
+                "stage_reached": "ab",
+                "expected": "list hits of new customers are reviewed instead of blocked: conversion rises at once, fraud losses rise "
+                "weeks later; early labels say go, mature labels say no-go",
+            },
+        ),
+        Story(
+            "fraud-recalibration",
+            seed=4,
+            size=80_000,
+            end=200.0,
+            spans=(REPLAY, SHADOW, CANARY, AB, FULL),
+            sides=Sides(shift=1.9, stretch=1.25),
+            planted={
+                "changed": ["calibration"],
+                "from": "the first event",
+                "stage_reached": "full",
+                "expected": "probabilities become right, no rank and no action changes; passes at every stage",
+            },
+        ),
+        Story(
+            "fraud-mixed",
+            seed=5,
+            size=40_000,
+            end=78.0,
+            spans=(REPLAY,),
+            sides=Sides(candidate=2.3),
+            planted={
+                "changed": ["model", "thresholds", "policy"],
+                "from": "the first event",
+                "stage_reached": "replay",
+                "expected": "three components changed at once: refused, and split into single-kind releases",
+            },
+        ),
+    )
+}
+
+
+def counts(story: Story, size: int) -> list[int]:
+    """Return how many events each stage has; they add up to `size`."""
+    loads = [span.weight * span.days for span in story.spans]
+    ends = [round(size * sum(loads[: place + 1]) / sum(loads)) for place in range(len(loads))]
+    return [end - start for start, end in zip([0, *ends], ends, strict=False)]
+
+
+def per_day(story: Story, size: int) -> float:
+    """Return how many events a day the logs would hold if they kept as much of every stage as of the canary."""
+    return size / sum(span.weight * span.days for span in story.spans)
+
+
+def hours(story: Story) -> list[int]:
+    """Return the as-of times in hours from the first event: close together in live stages, weekly in between.
+
+    >>> max(len(hours(story)) for story in STORIES.values())
+    64
+    """
+    found = set(range(7 * HOURS, round(story.end * HOURS) + 1, 7 * HOURS)) if story.end > REPLAY.days else set()
+    for span in story.spans:
+        first, last = round(span.start * HOURS), round((span.start + span.days) * HOURS)
+        found = {hour for hour in found if not first < hour < last}
+        found |= set(range(first + round(span.every), last + 1, round(span.every))) | {last}
+    return sorted(found)
