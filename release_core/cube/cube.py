@@ -109,10 +109,7 @@ class Cube:
         return {name: int(column[0]) for name, column in self.store.query(sql, {"stage": stage, "step": step}).items()}
 
     def codes(self, stage: Stage, step: int) -> list[tuple[str, str, str, float, float, int]]:
-        """Return (input, code, period, share in it, share in all periods before, events in it) for every later period.
-
-        A period is an as-of step, or a day where steps are shorter.
-        """
+        """Return (input, code, period, share in it, share before, events in it) for every later step, or day of short steps."""
         if not self.release.watches:
             return []
         daily = 24 // (steps.block(self.unit) or 24)
@@ -299,8 +296,7 @@ class Cube:
 
     def label(self, step: int) -> str:
         """Return the name of a step's period: a month, a day, or a time."""
-        form = {"month": "%Y-%m", "week": "%Y-%m-%d", "day": "%Y-%m-%d"}.get(self.unit, "%Y-%m-%d %H:%M")
-        return self.end(step).strftime(form)
+        return steps.label(self.unit, step)
 
     def dimensions(self, dims: Sequence[str]) -> tuple[str, ...]:
         """Return `dims` without `replay_set`, each once, in the order in which cells name them.

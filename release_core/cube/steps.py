@@ -79,6 +79,12 @@ def end(unit: str, step: int) -> datetime:
     return EPOCH + timedelta(hours=(step + 1) * block(unit)) - TICK
 
 
+def label(unit: str, step: int) -> str:
+    """Return the name of a step's period: a month, a day, or a time."""
+    form = {"month": "%Y-%m", "week": "%Y-%m-%d", "day": "%Y-%m-%d"}.get(unit, "%Y-%m-%d %H:%M")
+    return end(unit, step).strftime(form)
+
+
 def chosen(steps: str | tuple[float, ...], first: int, last: int) -> tuple[int, ...]:
     """Return the as-of steps between the first and the last step of the logs: at most 64, always with the last.
 
