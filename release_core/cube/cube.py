@@ -51,6 +51,9 @@ class Cube:
         self.store = Store()
         self._names = self._load()
         self.slice = lru_cache(maxsize=64)(self._slice)
+        self.days = lru_cache(maxsize=256)(self._days)
+        self.map = lru_cache(maxsize=16)(self._map)
+        self.crossing = lru_cache(maxsize=8)(self._crossing)
         self._selection = lru_cache(maxsize=256)(self._select)
 
     def _load(self) -> Array:
@@ -182,7 +185,7 @@ class Cube:
         found = self.store.query("select distinct kind from kind where kind <> '' order by kind")
         return tuple(map(str, found["kind"]))
 
-    def map(self, stage: Stage, step: int, where: Where = (), *, mature: bool = True) -> ScoreMap:
+    def _map(self, stage: Stage, step: int, where: Where = (), *, mature: bool = True) -> ScoreMap:
         """Return the joint table of both scores; the filter has at most one dimension beside the replay set."""
         self._single(where)
         return joined.score_map(self.release, self._summed("joint", (stage, step, mature), ((), where)))
@@ -191,7 +194,7 @@ class Cube:
         """Return what all worlds would have done; split and filter take one dimension beside the replay set."""
         return joined.worlds(self.release, *self._placed("world", (stage, step, True), group))
 
-    def crossing(self, stage: Stage, step: int, group: Group = ((), ())) -> Crossing:
+    def _crossing(self, stage: Stage, step: int, group: Group = ((), ())) -> Crossing:
         """Return who crosses which cutoff; split and filter take one dimension beside the replay set."""
         return joined.crossing(self.release, *self._placed("crossed", (stage, step, True), group))
 
@@ -284,7 +287,7 @@ class Cube:
         segments = [self._named(group[0], key) for key in self._key(group[0], columns).tolist()]
         return events.acted(segments, columns)
 
-    def days(self, stage: Stage, step: int, replay_set: str | None = None) -> float:
+    def _days(self, stage: Stage, step: int, replay_set: str | None = None) -> float:
         """Return over how many days the events of a stage (or one of its sets) entered, as of a step; 0 without events."""
         sql = (
             "select coalesce(min(entry), 0) as first, coalesce(max(entry), -1) as last from checks "

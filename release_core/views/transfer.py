@@ -82,23 +82,22 @@ RULES = {
 
 
 class _Place(NamedTuple):
-    """One segment and one cutoff of today: the candidate's bins [side, bin, population], losses and their squares."""
+    """One segment and one cutoff of today: the candidate's bins [side, bin, population], losses and their squares.
+
+    `all` [bin, population] and `total` [population] are the sums of `n`.
+    """
 
     n: Array
     loss: Array
     squares: Array
     effect: float
-
-    @property
-    def all(self) -> Array:
-        """Return the candidate's counts [bin, population]."""
-        whole: Array = self.n.sum(0)
-        return whole
+    all: Array
+    total: Array
 
     @property
     def labelled(self) -> float:
         """Return the number of labelled events."""
-        return float(self.n[..., POSITIVE].sum() + self.n[..., NEGATIVE].sum())
+        return float(self.total[POSITIVE] + self.total[NEGATIVE])
 
 
 def headline(view: View, rule: str = "alert_rate") -> str:
@@ -131,28 +130,32 @@ def rows_of(view: View, by: str = "", rule: str = "alert_rate") -> list[Row]:
     """
     names = [f"{view.release.baseline.thresholds}.{action}" for action in CUTOFF_ACTIONS]
     found: list[Row] = []
+    effects = {name: _design_effect(view, name) for name in names if name in view.release.cutoff_ids}
     for split in ((), (by,)) if by and by not in dict(view.where) else ((),):
         crossing = view.opened.cube.crossing(view.stage, view.step, (split, view.where))
         sizes = crossing.n[:, 0, ..., EVERYONE].sum((-2, -1)) if crossing.cutoffs else np.zeros(0)
+        edges = shown_scores(view.release, np.append(crossing.grid.lower, 1.0))
         for place in np.argsort(-sizes, kind="stable"):
             segment = crossing.segments[place].get(by) if split else None
             found += [
-                _row(view, crossing, int(place), name, RULES[rule]) | {"segment": segment or "all events"}
+                _row(view, (crossing, edges), (int(place), name, effects[name]), RULES[rule])
+                | {"segment": segment or "all events"}
                 for name in names
                 if name in crossing.cutoffs and sizes[place]
             ]
     return found[:MOST_ROWS]
 
 
-def _row(view: View, crossing: Crossing, place: int, name: str, rule: Rule) -> Row:
+def _row(view: View, found: tuple[Crossing, list[float]], asked: tuple[int, str, float], rule: Rule) -> Row:
+    """Return one row of what was `found`, a crossing and its scores; `asked`: the segment's place, the cutoff, its design effect."""
+    (crossing, edges), (place, name, effect) = found, asked
     cutoff = crossing.cutoffs.index(name)
-    one = _place(view, crossing, place, cutoff)
+    one = _place(view, crossing, (place, cutoff), effect)
     wanted = _value(one, _today(one), rule)
     at = _cutoff(one, wanted, rule)
     reach = _reach(one, at, rule)
     # What is allowed more of (alerts, false alerts, loss) lowers or raises the cutoff: its ends are sorted as scores.
     ends = [_cutoff(one, np.clip(wanted + side * reach, 0.0, None), rule) for side in (1, -1)] if at >= 0 else [-1, -1]
-    edges = shown_scores(view.release, np.append(crossing.grid.lower, 1.0))
     reached = _value(one, _above(one, at), rule) if at >= 0 else float("nan")
     table, _, action = name.rpartition(".")
     where = view.release.tables[table]
@@ -168,7 +171,7 @@ def _row(view: View, crossing: Crossing, place: int, name: str, rule: Rule) -> R
         "low": low,
         "high": high,
         "reached": known(reached),
-        "n": int(one.n[..., EVERYONE].sum()),
+        "n": int(one.total[EVERYONE]),
         "alert_none": at == len(edges) - 1,
     }
     row |= _there(view, one, at)
@@ -191,14 +194,14 @@ def _interval(
     return (high, low) if low is not None and high is not None and high < low else (low, high)
 
 
-def _place(view: View, crossing: Crossing, place: int, cutoff: int) -> _Place:
+def _place(view: View, crossing: Crossing, at: tuple[int, int], effect: float) -> _Place:
     fixed, times = _prices(view)
-    n = crossing.n[place, cutoff]
-    amount, squares = crossing.amount[place, cutoff], crossing.amount2[place, cutoff]
+    n, amount, squares = crossing.n[at], crossing.amount[at], crossing.amount2[at]
     positive = n[..., POSITIVE]
     loss = fixed * positive + times * amount
     squared = fixed**2 * positive + 2 * fixed * times * amount + times**2 * squares
-    return _Place(n, loss, squared, _design_effect(view, crossing.cutoffs[cutoff]))
+    both = n[BELOW] + n[REACHED]
+    return _Place(n, loss, squared, effect, both, both.sum(0))
 
 
 def _prices(view: View) -> tuple[float, float]:
@@ -230,12 +233,11 @@ def _above(one: _Place, at: int) -> Array:
 def _value(one: _Place, above: Array, rule: Rule) -> float:
     """Return what a rule keeps, from what lies above a cutoff."""
     everyone, positive, negative, lost = (float(value) for value in above)
-    total = one.n.sum((0, 1))
     return float(
         {
-            "alert_rate": lambda: ratio(everyone, total[EVERYONE]),
+            "alert_rate": lambda: ratio(everyone, one.total[EVERYONE]),
             "precision": lambda: ratio(positive, positive + negative),
-            "fpr": lambda: ratio(negative, total[NEGATIVE]),
+            "fpr": lambda: ratio(negative, one.total[NEGATIVE]),
             "loss": lambda: ratio(1000 * lost, one.labelled),
         }[rule.name]()
     )
@@ -264,7 +266,6 @@ def _reach(one: _Place, at: int, rule: Rule) -> float:
     if at < 0:
         return float("nan")
     out, new = one.n[REACHED, :at].sum(0), one.n[BELOW, at:].sum(0)
-    total = one.n.sum((0, 1))
     if rule.name == "precision":
         kept, passed = one.n[REACHED, at:].sum(0), one.n[BELOW, :at].sum(0)
         joint = np.array([[passed, new], [out, kept]])[..., [NEGATIVE, POSITIVE]]
@@ -275,7 +276,7 @@ def _reach(one: _Place, at: int, rule: Rule) -> float:
         se = 1000 * transfer.mean_se(one.labelled, more - less, squares)
     else:
         who = EVERYONE if rule.name == "alert_rate" else NEGATIVE
-        se = transfer.mean_se(total[who], new[who] - out[who], new[who] + out[who])
+        se = transfer.mean_se(one.total[who], new[who] - out[who], new[who] + out[who])
     return float(intervals.critical(0.95) * se * np.sqrt(one.effect))
 
 
@@ -296,13 +297,13 @@ def _there(view: View, one: _Place, at: int) -> Row:
     """Return what else holds at the transferred cutoff, and how many alerts a day it brings more than today."""
     if at < 0:
         return dict.fromkeys(("alert_rate", "precision", "recall", "fpr", "more_alerts"))
-    above, total = _above(one, at), one.n.sum((0, 1))
+    above = _above(one, at)
     more = above[EVERYONE] - one.n[REACHED, :, EVERYONE].sum()
     return {
-        "alert_rate": known(float(ratio(above[EVERYONE], total[EVERYONE]))),
+        "alert_rate": known(float(ratio(above[EVERYONE], one.total[EVERYONE]))),
         "precision": known(float(ratio(above[POSITIVE], above[POSITIVE] + above[NEGATIVE]))),
-        "recall": known(float(ratio(above[POSITIVE], total[POSITIVE]))),
-        "fpr": known(float(ratio(above[NEGATIVE], total[NEGATIVE]))),
+        "recall": known(float(ratio(above[POSITIVE], one.total[POSITIVE]))),
+        "fpr": known(float(ratio(above[NEGATIVE], one.total[NEGATIVE]))),
         "more_alerts": known(more / view.days) if view.days else None,
     }
 
@@ -310,7 +311,6 @@ def _there(view: View, one: _Place, at: int) -> Row:
 def _warnings(one: _Place, at: int, rule: Rule, found: tuple[float, float]) -> list[str]:
     """Return what makes a transferred cutoff doubtful, one sentence each."""
     wanted, reached = found
-    total = one.n.sum((0, 1))
     said = []
     if at < 0:
         return [f"Today's {rule.title.lower()} is not known here: no labelled event above the cutoff."]
@@ -325,8 +325,10 @@ def _warnings(one: _Place, at: int, rule: Rule, found: tuple[float, float]) -> l
     above = one.all[at:, POSITIVE].sum()
     if above < FEWEST_POSITIVES:
         said.append(f"Only {above:.0f} labelled positives lie above it ({FEWEST_POSITIVES} needed): do not rely on it.")
-    if one.labelled < MATURE * total[EVERYONE]:
-        said.append(f"Labels of {digits.percent(float(ratio(one.labelled, total[EVERYONE])))} of the events are known.")
+    if one.labelled < MATURE * one.total[EVERYONE]:
+        said.append(
+            f"Labels of {digits.percent(float(ratio(one.labelled, one.total[EVERYONE])))} of the events are known."
+        )
     if rule.name == "precision":
         passes = int(transfer.equal_precision(one.all[:, POSITIVE], one.all[:, NEGATIVE], wanted).passes)
         if passes > 1:

@@ -18,6 +18,7 @@ from streamlit.testing.v1 import AppTest
 
 from release_core import cube, demo, library, manifest, review
 from release_core.store import Store
+from release_core.views import score_drift, transfer
 from release_core.views.cutoffs import cutoffs
 from release_core.views.view import View
 from tests.bench import generated
@@ -80,6 +81,13 @@ def answers(opened: library.Opened) -> None:
     )
     view = View(opened, stage, steps[-1])
     view.cells()
+    score_drift.score_drift(view)
+    say("what moves at the cutoffs, CPU ms", f"{1000 * cpu(lambda: score_drift.score_drift(view)):.1f}")
+    transfer.rows_of(view, dims[0])
+    say(
+        "threshold transfer by another rule, every segment, CPU ms",
+        f"{1000 * cpu(lambda: transfer.rows_of(view, dims[0], 'fpr')):.1f}",
+    )
     say("another cutoff, all its consequences, CPU ms", f"{1000 * cpu(lambda: cutoffs(view, at=0.1)):.1f}")
     say(
         "every verdict at a new as-of time, CPU ms",

@@ -111,25 +111,42 @@ def test_precision_se_of_identical_alerts_is_zero_and_without_alerts_undefined()
     assert np.isnan(transfer.precision_se(same))
 
 
-@pytest.mark.parametrize("noise", [0.3, 1.0])
-def test_interval_of_a_transferred_cutoff_covers_the_true_one(noise):
-    """Woodruff's interval: the cutoffs that keep the rate within the error of the paired difference of rates."""
+def share_effect(alerts, shard):
+    """Return the design effect of a share: the jackknife's variance over shards by that of independent events."""
+    n, hits = np.bincount(shard, minlength=32), np.bincount(shard, weights=alerts, minlength=32)
+    share = hits.sum() / n.sum()
+    se = intervals.jackknife(share, (hits.sum() - hits) / (n.sum() - n), np.ones(32, dtype=bool)).se
+    return max(1.0, float(se**2 / (share * (1 - share) / n.sum())))
+
+
+@pytest.mark.parametrize(("noise", "per_entity"), [(0.3, 1), (1.0, 1), (0.6, 5)])
+def test_interval_of_a_transferred_cutoff_covers_the_true_one(noise, per_entity):
+    """Woodruff's interval, widened by the design effect: the cutoffs that keep the rate within the error of the rates."""
     rng = np.random.default_rng(5)
-    n, rounds, cut = 3000, 600, 1.3
-    # Both scores are normal: the baseline with variance 1, the candidate with 1 + noise^2, on bins of 1/64.
+    n, rounds, cut = 3000, 400, 1.3
+    # Both scores are normal: the baseline with variance 1, the candidate with 1 + noise^2, on bins of 1/64. Events of
+    # an entity share half of the variance of either.
     rate, spread = scipy_stats.norm.sf(cut), np.sqrt(1 + noise**2)
     true = scipy_stats.norm.isf(rate) * spread
-    edges = np.arange(-640, 641) / 64
+    edges, entity = np.arange(-640, 641) / 64, np.arange(n) // per_entity
+    shard = rng.permutation(entity.max() + 1)[entity] % 32
+
+    def drawn():
+        shared = rng.standard_normal(entity.max() + 1)[entity]
+        return np.sqrt(0.5) * (shared + rng.standard_normal(n))
+
     covered = 0
     for _ in range(rounds):
-        old = rng.standard_normal(n)
-        new = old + noise * rng.standard_normal(n)
+        old = drawn()
+        new = old + noise * drawn()
         counts = np.histogram(new, np.append(edges, np.inf))[0]
         wanted = (old >= cut).mean()
         at = edges[int(drift.equal_alert_rate(counts, wanted).bin)]
         lost, gained = ((old >= cut) & (new < at)).sum(), ((old < cut) & (new >= at)).sum()
-        reach = intervals.critical(0.95) * transfer.mean_se(n, gained - lost, gained + lost)
+        se = transfer.mean_se(n, gained - lost, gained + lost) * np.sqrt(share_effect(new >= cut, shard))
+        reach = intervals.critical(0.95) * se
         low, high = (edges[int(drift.equal_alert_rate(counts, wanted + side).bin)] for side in (reach, -reach))
         covered += low - 1 / 64 <= true <= high
-    # 95 % claimed; with 600 rounds the simulation's own standard error is 0.9 points.
-    assert 0.925 < covered / rounds < 0.985
+    # 95 % claimed; with 400 rounds the simulation's own standard error is 1.1 points. The grid's step and the floor of
+    # the design effect at 1 make the interval err towards too wide.
+    assert covered / rounds > 0.925
