@@ -115,25 +115,7 @@ class Cube:
         """Return (input, code, period, share in it, share before, events in it) for every later step, or day of short steps."""
         if not self.release.watches:
             return []
-        daily = 24 // (steps.block(self.unit) or 24)
-        sql = f"""
-        with shown as (
-            select name, code, (entry // {daily} + 1) * {daily} - 1 as entry, sum(n) as n from watch
-            where stage = $stage and entry <= $step group by all
-        ),
-        periods as (select name, entry, sum(n) as total from shown group by all),
-        every as (select p.name, c.code, p.entry, p.total from periods p join (select distinct name, code from shown) c using (name)),
-        filled as (select e.*, coalesce(s.n, 0) as n from every e left join shown s using (name, code, entry)),
-        compared as (
-            select name, code, entry, n / total as share, total, row_number() over (w) as place,
-                sum(n) over (w rows between unbounded preceding and 1 preceding)
-                    / sum(total) over (w rows between unbounded preceding and 1 preceding) as before
-            from filled window w as (partition by name, code order by entry)
-        )
-        select name, code, entry, share::double as share, before::double as before, total::bigint as total
-        from compared where place > 1 order by name, entry, code
-        """
-        found = self.store.rows(sql, {"stage": stage, "step": step})
+        found = self.store.rows(query.watched(24 // (steps.block(self.unit) or 24)), {"stage": stage, "step": step})
         return [(r["name"], r["code"], self.label(r["entry"]), r["share"], r["before"], r["total"]) for r in found]
 
     def maturity(self, stage: Stage, step: int, where: Where) -> dict[str, int]:

@@ -72,6 +72,27 @@ def statement(
     return f"select {keys}, {sums}\nfrom {table}\nwhere {' and '.join(tests)}\ngroup by {places}", params
 
 
+def watched(daily: int) -> str:
+    """Return the SQL of the shares of watched codes by step (`daily` steps together), with their shares in all before."""
+    return f"""
+with shown as (
+    select name, code, (entry // {daily} + 1) * {daily} - 1 as entry, sum(n) as n from watch
+    where stage = $stage and entry <= $step group by all
+),
+periods as (select name, entry, sum(n) as total from shown group by all),
+every as (select p.name, c.code, p.entry, p.total from periods p join (select distinct name, code from shown) c using (name)),
+filled as (select e.*, coalesce(s.n, 0) as n from every e left join shown s using (name, code, entry)),
+compared as (
+    select name, code, entry, n / total as share, total, row_number() over (w) as place,
+        sum(n) over (w rows between unbounded preceding and 1 preceding)
+            / sum(total) over (w rows between unbounded preceding and 1 preceding) as before
+    from filled window w as (partition by name, code order by entry)
+)
+select name, code, entry, share::double as share, before::double as before, total::bigint as total
+from compared where place > 1 order by name, entry, code
+"""
+
+
 def shown(sql: str, params: dict[str, object]) -> str:
     """Return a statement with its bound values listed above it, for readers."""
     values = "\n".join(f"-- ${name} = {value!r}" for name, value in params.items())
