@@ -126,12 +126,12 @@ def _precision(counts: Array, amounts: Array) -> Array:
 
 
 def _cost(costs: Costs) -> Effect:
-    unit = cutoffs.UnitCosts(
-        costs.false_positive or 0.0, costs.review or 0.0, costs.false_negative or 0.0, costs.amount_times or 0.0
-    )
+    unit = cutoffs.unit_costs(costs)
 
     def value(counts: Array, amounts: Array) -> Array:
-        total = cutoffs.action_cost(counts, amounts[..., APPROVE, POSITIVE], unit, (APPROVE, BLOCK))
+        missed, blocked = (amounts[..., action, POSITIVE] for action in (APPROVE, BLOCK))
+        reviewed = amounts[..., POSITIVE].sum(-1) - missed - blocked
+        total = cutoffs.action_cost(counts, missed, unit, (APPROVE, BLOCK), reviewed)
         return THOUSAND * ratio(total, _labelled(counts))
 
     words = "cost of reviews, wrong blocks and missed positives per 1,000 labelled events, at the declared unit costs"

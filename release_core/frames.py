@@ -89,11 +89,13 @@ class Tally:
     unseen: Array
     unseen_amounts: Array
     unseen_scores: Array
-    # Axes: version, cutoff. Events, and of the labelled ones the positives and the summed scores, at or beyond it.
+    # Axes: version, cutoff. Events, and of the labelled ones the positives, the summed scores and the amount of the
+    # positives, at or beyond it.
     above: Array
     above_labelled: Array
     above_positive: Array
     above_score: Array
+    above_amount: Array
 
     def __init__(self, grid: Callable[[], Grid] | Grid, fetch: Callable[[str], Array], *, binned: bool = True) -> None:
         """Take the grid of the bins, or what finds it, and what returns an array by its name; not `binned`: no bins."""

@@ -190,7 +190,7 @@ class LabelRules:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Costs per event in `currency`; a false negative costs `amount_times` x amount + `false_negative`."""
+    """Costs per event in `currency`, see `stats.cutoffs.UnitCosts`; reviews find a share `review_detection` of positives."""
 
     currency: str = ""
     false_positive: float | None = None
@@ -198,6 +198,8 @@ class Costs:
     false_negative: float | None = None
     amount_times: float | None = None
     review_capacity_per_day: float | None = None
+    review_detection: float = 1.0
+    friction: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

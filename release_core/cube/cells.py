@@ -67,7 +67,7 @@ KEYS = {
 TERMS = ("score", "squared", "loss")
 SUMS = {
     "score": "n, score, logit, amount, excess",
-    "shard": "n, logit, excess",
+    "shard": "n, logit, amount, excess",
     "pair": "n, amount, weighted, excess, excess2, excess_capped, explained, "
     + ", ".join(f"{version}_{term}" for version in VERSIONS for term in TERMS),
     "joint": "n, amount",
@@ -207,7 +207,8 @@ def _shard(release: Release, key: str, number: int, where: str) -> str:
     version = VERSIONS[number]
     return f"""
 select {key}, {number}::utinyint as version, ({rolled_up(release.scale, f"{version}_bin", SHARDED)})::smallint as bin,
-    {version}_band as band, shard, count(*) as n, sum({version}_logit)::bigint as logit, {EXCESS}
+    {version}_band as band, shard, count(*) as n, sum({version}_logit)::bigint as logit,
+    sum(amount)::bigint as amount, {EXCESS}
 from facts where both_scored and {where} group by all"""
 
 

@@ -55,6 +55,7 @@ BINNED = {
     "above_labelled": "zones",
     "above_positive": "zones",
     "above_score": "zones",
+    "above_amount": "amounts above",
 }
 
 
@@ -152,6 +153,11 @@ def _binned(release: Release, columns: Callable[[], Columns], size: tuple[int, .
     def zones() -> Columns:
         return _zones(release, (*size, len(VERSIONS)), axes, columns())
 
+    def amounts_above() -> Columns:
+        cells = columns()
+        bad = cells["amount"] * labels(cells)[POSITIVE]
+        return {"above_amount": _beyond(release, (*size, len(VERSIONS)), axes, cells, bad) / MINOR_UNITS}
+
     def counts() -> Columns:
         events, positive, negative = by_label("n", 1)
         return {"n": events, "positive": positive, "negative": negative}
@@ -172,6 +178,7 @@ def _binned(release: Release, columns: Callable[[], Columns], size: tuple[int, .
         return {"positive_excess": positive, "negative_excess": negative}
 
     measures = {"score": sums("score"), "logit": sums("logit"), "above": above, "zones": zones, "excess": excess}
+    measures["amounts above"] = amounts_above
     return _Lazy({"n": counts, "amount": amounts, **measures})
 
 

@@ -13,6 +13,7 @@ from release_core.manifest.forms import (
     DIMENSION,
     NAME,
     NOT_NEGATIVE,
+    SHARE,
     SHARE_ABOVE_ZERO,
     TEXT,
     integer,
@@ -165,6 +166,8 @@ def costs(root: Fields) -> Costs | None:
         false_negative=fixed,
         amount_times=times,
         review_capacity_per_day=fields.get("review_capacity_per_day", NOT_NEGATIVE, None),
+        review_detection=fields.get("review_detection", SHARE, 1.0),
+        friction=fields.get("friction", NOT_NEGATIVE, 0.0),
     )
 
 

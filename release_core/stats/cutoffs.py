@@ -1,25 +1,45 @@
-"""Sweeps over cutoffs and costs in; cost curves, the best cutoff with its plateau, closed-form cutoffs out."""
+"""Costs and counts in; the cost of actions, the best cutoff of a curve with its plateau, closed-form cutoffs out."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from release_core.stats.arrays import Array, Flags, Indices, at_or_above, floats, ratio
-from release_core.stats.ranking import Sweep
+
+if TYPE_CHECKING:
+    from release_core.release import Costs
 
 
 @dataclass(frozen=True, slots=True)
 class UnitCosts:
-    """Costs per event; a missed positive costs `false_negative` + `amount_times` x its amount."""
+    """Costs per event (METHODS d1): a blocked negative costs `false_positive`, every review `review`.
+
+    A positive that gets through costs `false_negative` + `amount_times` x its amount. A review finds a positive with
+    probability `detection`, and costs a negative `friction` beside the review itself.
+    """
 
     false_positive: ArrayLike = 0.0
     review: ArrayLike = 0.0
     false_negative: ArrayLike = 0.0
     amount_times: ArrayLike = 0.0
+    detection: ArrayLike = 1.0
+    friction: ArrayLike = 0.0
+
+
+def unit_costs(costs: Costs) -> UnitCosts:
+    """Return the costs that a manifest declares; what it leaves out costs nothing."""
+    return UnitCosts(
+        costs.false_positive or 0.0,
+        costs.review or 0.0,
+        costs.false_negative or 0.0,
+        costs.amount_times or 0.0,
+        costs.review_detection,
+        costs.friction,
+    )
 
 
 class Optimum(NamedTuple):
@@ -39,26 +59,12 @@ class ClosedForm(NamedTuple):
     block: Array
 
 
-def expected_cost(sweep: Sweep, costs: UnitCosts, missed_amount: ArrayLike = 0.0) -> Array:
-    """Return the total cost [..., B + 1] when the alert starts at each bin edge (METHODS d4).
-
-    Every alert costs `review`, a negative alert also `false_positive`; positives below the cutoff cost
-    `false_negative` each and `amount_times` x `missed_amount` [..., B + 1], their summed amount at each edge.
-
-    >>> two = Sweep(np.array([2.0, 1, 0]), np.array([3.0, 0, 0]), np.array([0.0, 1, 2]), np.array([0.0, 3, 3]))
-    >>> expected_cost(two, UnitCosts(false_positive=1.0, review=0.5, false_negative=10.0))
-    array([ 5.5, 10.5, 20. ])
-    """
-    false_positive, review, false_negative, times = (
-        floats(unit)[..., None]
-        for unit in (costs.false_positive, costs.review, costs.false_negative, costs.amount_times)
-    )
-    alerts = review * (sweep.tp + sweep.fp) + false_positive * sweep.fp
-    return alerts + false_negative * sweep.fn + times * floats(missed_amount)
-
-
 def action_cost(
-    counts: ArrayLike, missed_amount: ArrayLike, costs: UnitCosts, places: tuple[int, int], detection: float = 1.0
+    counts: ArrayLike,
+    missed_amount: ArrayLike,
+    costs: UnitCosts,
+    places: tuple[int, int],
+    reviewed_amount: ArrayLike = 0.0,
 ) -> Array:
     """Return the total cost [...] of actions taken (METHODS d1): reviews, wrong blocks, and positives that get through.
 
@@ -67,7 +73,7 @@ def action_cost(
         missed_amount: amount of the approved positives [...].
         costs: unit costs; every event that is neither approved nor blocked costs a review.
         places: the places of approve and of block among the actions.
-        detection: the share of reviewed positives that the review finds; the others get through, by count alone.
+        reviewed_amount: amount of the reviewed positives [...], which get through as far as reviews do not find them.
 
     >>> seen = np.array([[0, 2, 90], [0, 3, 4], [0, 5, 1]])
     >>> action_cost(seen, 100.0, UnitCosts(10.0, 2.0, 1.0, 0.5), (0, 2)).item()
@@ -75,12 +81,17 @@ def action_cost(
     """
     by_class, (approve, block) = floats(counts), places
     positive, negative = by_class[..., 1], by_class[..., 2]
-    labelled = positive + negative
-    reviewed = labelled.sum(-1) - labelled[..., approve] - labelled[..., block]
-    looked_at = positive.sum(-1) - positive[..., approve] - positive[..., block]
-    wrong = floats(costs.false_positive) * negative[..., block] + floats(costs.review) * reviewed
-    missed = positive[..., approve] + (1 - detection) * looked_at
-    return wrong + floats(costs.false_negative) * missed + floats(costs.amount_times) * floats(missed_amount)
+    found, bothered = (side.sum(-1) - side[..., approve] - side[..., block] for side in (positive, negative))
+    through = 1 - floats(costs.detection)
+    handled = floats(costs.false_positive) * negative[..., block] + floats(costs.review) * (found + bothered)
+    missed = positive[..., approve] + through * found
+    lost = floats(missed_amount) + through * floats(reviewed_amount)
+    return (
+        handled
+        + floats(costs.friction) * bothered
+        + floats(costs.false_negative) * missed
+        + floats(costs.amount_times) * lost
+    )
 
 
 def below_edges(sums: ArrayLike) -> Array:

@@ -10,8 +10,8 @@ import numpy as np
 from release_core import manifest
 from release_core.charts.sweep import cost, trade
 from release_core.release import CUTOFF_ACTIONS, VERSIONS
+from release_core.stats import cutoff_pairs, drift, ranking
 from release_core.stats import cutoffs as costing
-from release_core.stats import drift, ranking
 from release_core.stats.arrays import ratio
 from release_core.views.view import axis, cutoff_marks, known, shown_scores
 
@@ -71,7 +71,7 @@ def cutoffs(view: View, at: float | None = None, by: str = "") -> CutoffsPage:
     sweep = ranking.sweep(cells.whole.positive[0], cells.whole.negative[0])
     edges = shown_scores(view.release, np.append(cells.whole.grid.lower, 1.0))
     place = _edge(edges, stated)
-    prices = _prices(view, cells, sweep)
+    prices = _prices(view, cells)
     n = float((cells.whole.positive + cells.whole.negative)[0, 1].sum())
     return CutoffsPage(
         _headline(view, cells),
@@ -139,18 +139,16 @@ def _rising(points: list[Row]) -> list[Row]:
     return points if not points or points[0]["cutoff"] <= points[-1]["cutoff"] else points[::-1]
 
 
-def _prices(view: View, cells: Cells, sweep: Sweep) -> Array | None:
+def _prices(view: View, cells: Cells) -> Array | None:
     """Return the cost [version, edge] per 1,000 labelled events, or None where no costs are declared."""
-    costs = view.release.costs
-    if costs is None:
+    if view.release.costs is None:
         return None
-    unit = costing.UnitCosts(
-        costs.false_positive or 0.0, costs.review or 0.0, costs.false_negative or 0.0, costs.amount_times or 0.0
+    unit, whole = costing.unit_costs(view.release.costs), cells.whole
+    parts = cutoff_pairs.moves(
+        cutoff_pairs.by_action(whole.positive[0], whole.negative[0], whole.positive_amount[0], unit)
     )
-    missed = costing.below_edges(cells.whole.positive_amount[0])
-    total = costing.expected_cost(sweep, unit, missed)
-    labelled = (cells.whole.positive + cells.whole.negative)[0].sum(-1, keepdims=True)
-    return 1000 * ratio(total, labelled)
+    total = parts.review + parts.block[..., -1:]
+    return 1000 * ratio(total, (whole.positive + whole.negative)[0].sum(-1, keepdims=True))
 
 
 def _cost(view: View, prices: Array | None, edges: list[float], n: float) -> Chart:

@@ -109,7 +109,7 @@ def test_load_complete_logs(full):
         maturity_days=45.5,
         steps=(0.0, 24.0, 48.5),
     )
-    assert full.costs == Costs("EUR", 5.0, 2.5, 10.0, 0.9, 400.0)
+    assert full.costs == Costs("EUR", 5.0, 2.5, 10.0, 0.9, 400.0, 0.85, 0.5)
     mandatory = (("market", "EU"), ("replay_set", "last peak"))
     assert full.segments == Segments(("market", "risk tier"), ("surface",), mandatory, 100, 20)
     assert full.watches == (Watch("pay_status", 0.08),)

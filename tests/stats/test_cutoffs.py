@@ -2,35 +2,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import confusion_matrix, recall_score
+from sklearn.metrics import recall_score
 
 from release_core.stats import cutoffs, ranking
-from tests.stats.cases import FUZZ, TWO_CLASSES, binned, events, per_bin
+from tests.stats.cases import FUZZ, TWO_CLASSES, binned, per_bin
 
 COSTS = st.lists(st.floats(0, 100).map(lambda cost: round(cost, 1)), min_size=1, max_size=20)
 MONEY = st.floats(0.1, 1000)
-
-
-def test_expected_cost_equals_a_count_at_every_cutoff():
-    rng = np.random.default_rng(81)
-    pos, neg = rng.integers(0, 4, 8), rng.integers(0, 9, 8)
-    bins, y = events(pos, neg)
-    amount = rng.integers(1, 500, y.size).astype(float)
-    units = cutoffs.UnitCosts(false_positive=4.0, review=1.5, false_negative=20.0, amount_times=0.8)
-    missed = cutoffs.below_edges(per_bin(bins, amount * y, 8))
-    found = cutoffs.expected_cost(ranking.sweep(pos, neg), units, missed)
-    for edge in range(9):
-        alert = bins >= edge
-        _, fp, fn, tp = confusion_matrix(y, alert, labels=[0, 1]).ravel()
-        expected = 4 * fp + 1.5 * (tp + fp) + 20 * fn + 0.8 * amount[(y == 1) & ~alert].sum()
-        assert found[edge] == pytest.approx(expected, rel=1e-12)
-
-
-def test_expected_cost_takes_costs_per_leading_axis():
-    pos, neg = np.array([[1, 2], [1, 2]]), np.array([[5, 1], [5, 1]])
-    units = cutoffs.UnitCosts(false_positive=np.array([1.0, 2.0]), false_negative=10.0)
-    found = cutoffs.expected_cost(ranking.sweep(pos, neg), units)
-    np.testing.assert_array_equal(found, [[6, 11, 30], [12, 12, 30]])
 
 
 def test_value_recall_equals_weighted_recall():
@@ -70,14 +48,28 @@ def test_optimum_leading_axes():
 def test_least_cost_bound_lies_below_every_cutoff(rows, false_positive, false_negative):
     score, y = np.array([row[0] for row in rows]), np.array([row[1] for row in rows])
     pos, neg, tied = binned(score, y, 1)
-    units = cutoffs.UnitCosts(false_positive=false_positive, false_negative=false_negative)
-    cost = cutoffs.expected_cost(ranking.sweep(pos, neg), units)
+    counts = ranking.sweep(pos, neg)
+    cost = false_positive * counts.fp + false_negative * counts.fn
     bound = cutoffs.least_cost_bound(cost, np.where(tied, 0, false_negative * pos))
     exact = min(
         false_positive * ((score >= cutoff) & ~y).sum() + false_negative * ((score < cutoff) & y).sum()
         for cutoff in [*score, np.inf]
     )
     assert bound <= exact * (1 + 1e-12) <= cost.min() * (1 + 1e-9)
+
+
+def test_action_cost_is_the_sum_over_events():
+    rng = np.random.default_rng(84)
+    action, y, amount = rng.integers(0, 3, 400), rng.random(400) < 0.3, rng.random(400) * 50
+    units = cutoffs.UnitCosts(7.0, 2.0, 3.0, 0.9, 0.8, 0.5)
+    counts = np.array([[(action == a).sum(), ((action == a) & y).sum(), ((action == a) & ~y).sum()] for a in range(3)])
+    missed, reviewed = (amount[(action == a) & y].sum() for a in (0, 1))
+    loss = 3.0 + 0.9 * amount
+    expected = sum(
+        {0: loss[i] * y[i], 1: 2.0 + (0.2 * loss[i] if y[i] else 0.5), 2: 0.0 if y[i] else 7.0}[action[i]]
+        for i in range(400)
+    )
+    assert cutoffs.action_cost(counts, missed, units, (0, 2), reviewed) == pytest.approx(expected, rel=1e-12)
 
 
 def cheapest(q, loss, block, review, detection, friction):

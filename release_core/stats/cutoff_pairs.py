@@ -1,0 +1,159 @@
+"""Positives, negatives and amounts per bin in; what every pair of a review and a block cutoff costs out.
+
+Events below the review cutoff are approved, those from the block cutoff on are blocked, those between are reviewed.
+Bins are on the last axis, [..., B], from safest to riskiest; a cutoff is an edge from 0 (all) to B (none). The cost of
+a pair is the sum of a part for each of its cutoffs, so the cheapest of all B x B pairs is found in one pass.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from release_core.stats import intervals
+from release_core.stats.arrays import Array, Flags, Indices, floats, ratio
+from release_core.stats.cutoffs import UnitCosts, below_edges, optimum
+
+# Which cutoffs there are: both, or one of them (review alone: nothing is blocked; block alone: nothing is reviewed).
+BOTH, REVIEW, BLOCK = "both", "review", "block"
+
+
+class ActionCosts(NamedTuple):
+    """What the events of each bin cost [..., B] if they are approved, reviewed or blocked."""
+
+    approve: Array
+    review: Array
+    block: Array
+
+
+class Moves(NamedTuple):
+    """The parts [..., B + 1] of the cost: a pair (r, b) costs review[r] + block[b] (METHODS d4 for both at once)."""
+
+    review: Array
+    block: Array
+
+
+class Pair(NamedTuple):
+    """A review and a block cutoff as edges, and what they cost."""
+
+    review: Indices
+    block: Indices
+    cost: Array
+
+
+def by_action(positive: ArrayLike, negative: ArrayLike, amount: ArrayLike, costs: UnitCosts) -> ActionCosts:
+    """Return what each bin costs by action (METHODS d1); `amount` is that of its positives.
+
+    >>> costs = by_action([1.0], [9.0], [100.0], UnitCosts(5.0, 2.0, 0.0, 0.9, 0.8, 0.5))
+    >>> [part.round(1).item() for part in costs]
+    [90.0, 42.5, 45.0]
+    """
+    pos, neg = floats(positive), floats(negative)
+    wrong, review, missed, times, detection, friction = (
+        floats(unit)[..., None]
+        for unit in (
+            *(costs.false_positive, costs.review, costs.false_negative),
+            *(costs.amount_times, costs.detection, costs.friction),
+        )
+    )
+    loss = missed * pos + times * floats(amount)
+    return ActionCosts(loss, review * (pos + neg) + (1 - detection) * loss + friction * neg, wrong * neg + 0 * loss)
+
+
+def moves(costs: ActionCosts) -> Moves:
+    """Return the two parts of the cost of every pair of cutoffs.
+
+    >>> parts = moves(ActionCosts(np.array([1.0, 9]), np.array([2.0, 2]), np.array([8.0, 1])))
+    >>> parts.review[1] + parts.block[1], parts.review[1] + parts.block[2]
+    (np.float64(2.0), np.float64(3.0))
+    """
+    review = below_edges(costs.approve - costs.review)
+    block = below_edges(costs.review - costs.block) + costs.block.sum(axis=-1, keepdims=True)
+    return Moves(review, block)
+
+
+def cheapest(parts: Moves, which: str = BOTH) -> Pair:
+    """Return the pair of least cost with review <= block; of equal ones that which intervenes least.
+
+    >>> cheapest(moves(ActionCosts(np.array([1.0, 9]), np.array([2.0, 2]), np.array([8.0, 1]))))
+    Pair(review=np.int64(1), block=np.int64(1), cost=array(2.))
+    """
+    edges = parts.review.shape[-1]
+    if which == BLOCK:
+        best = optimum(parts.review + parts.block)
+        return Pair(best.bin, best.bin, best.cost)
+    least = np.minimum.accumulate(parts.review, axis=-1)
+    block = np.full(parts.review.shape[:-1], edges - 1) if which == REVIEW else optimum(least + parts.block).bin
+    reached = np.take_along_axis(least, block[..., None], axis=-1)
+    room = 1e-12 * np.abs(reached)
+    wanted = (parts.review <= reached + room) & (np.arange(edges) <= block[..., None])
+    review = edges - 1 - wanted[..., ::-1].argmax(axis=-1)
+    return Pair(review, block, cost_at(parts, review, block))
+
+
+def cost_at(parts: Moves, review: ArrayLike, block: ArrayLike) -> Array:
+    """Return what pairs of edges [...] cost."""
+    places = (np.asarray(edge, dtype=np.int64)[..., None] for edge in (review, block))
+    first, second = (
+        np.take_along_axis(part, np.broadcast_to(place, (*part.shape[:-1], 1)), axis=-1)[..., 0]
+        for part, place in zip(parts, places, strict=True)
+    )
+    return floats(first + second)
+
+
+def moving(parts: Moves, pair: Pair, which: str) -> Array:
+    """Return the cost [..., B + 1] of moving one cutoff of a pair with the other held; infinity where they would cross.
+
+    `which` is REVIEW, BLOCK, or BOTH for two that move together.
+
+    >>> parts = moves(ActionCosts(np.array([1.0, 9]), np.array([2.0, 2]), np.array([8.0, 1])))
+    >>> moving(parts, cheapest(parts), REVIEW)
+    array([ 3.,  2., inf])
+    """
+    edges = np.arange(parts.review.shape[-1])
+    if which == BOTH:
+        return parts.review + parts.block
+    held = (pair.block if which == REVIEW else pair.review)[..., None]
+    other, moved = (parts.block, parts.review) if which == REVIEW else (parts.review, parts.block)
+    crossed = edges > held if which == REVIEW else edges < held
+    return np.where(crossed, np.inf, moved + np.take_along_axis(other, held, axis=-1))
+
+
+def indistinguishable(cost: ArrayLike, left_out: ArrayLike, used: ArrayLike) -> Flags:
+    """Return at which edges [..., K] the cost is not distinguishable from the least (METHODS d7).
+
+    By the paired delete-a-group jackknife: the 95 % interval of the difference to the cheapest edge reaches 0.
+
+    Args:
+        cost: mean cost per event at every edge [..., K]; infinity where an edge is not allowed.
+        left_out: the same without each of the shards, [..., S, K].
+        used: [..., S] the shards that hold evaluated events. Nothing is known with fewer than 20: all False.
+    """
+    values, without = floats(cost), floats(left_out)
+    place = optimum(values).bin[..., None]
+    allowed = np.isfinite(values)
+    values, without = np.where(allowed, values, 0.0), np.where(allowed[..., None, :], without, 0.0)
+    change = values - np.take_along_axis(values, place, axis=-1)
+    moved = without - np.take_along_axis(without, place[..., None, :], axis=-1)
+    flags = np.broadcast_to(np.asarray(used, dtype=bool)[..., None, :], (*values.shape, without.shape[-2]))
+    spread = intervals.jackknife(change, np.swapaxes(moved, -1, -2), flags)
+    low, _ = intervals.interval(change, spread.se, spread.df)
+    return np.where(np.isnan(low), np.False_, low <= 0) & allowed
+
+
+def spread_of_optima(left_out: ArrayLike, used: ArrayLike) -> list[tuple[int, int]]:
+    """Return (edge, how often) of the cheapest edge without each used shard, rising: it may have several peaks.
+
+    Args:
+        left_out: cost at every edge without each of the shards, [S, K].
+        used: [S] the shards that hold evaluated events.
+    """
+    found = optimum(floats(left_out)[np.asarray(used, dtype=bool)]).bin
+    return [(int(edge), int(n)) for edge, n in zip(*np.unique(found, return_counts=True), strict=True)]
+
+
+def mean_cost(total: ArrayLike, events: ArrayLike) -> Array:
+    """Return total [..., K] per event, `events` being [...]; NaN where there are none."""
+    return ratio(total, floats(events)[..., None])

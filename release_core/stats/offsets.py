@@ -1,0 +1,93 @@
+"""Positives, events and log-odds per bin of many segments in; each segment's shift of log-odds, shrunken, out."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import expit, logit
+
+from release_core.stats import logistic, pooling
+from release_core.stats.arrays import Array, floats, ratio
+from release_core.stats.cutoffs import ClosedForm
+
+PRIOR_SD = 2.0
+_STEPS = 40
+
+
+class Offsets(NamedTuple):
+    """By segment [segments]: the shift as observed, its standard error, the shrunken shift with its own, the weight.
+
+    `weight` is the share of the segment's own shift in the shrunken one (B_i); 1 everywhere, and nothing is shrunken,
+    where fewer than five segments have a shift. `tau2` is the variance between segments: 0 where they do not differ
+    detectably; NaN where nothing is shrunken.
+    """
+
+    raw: Array
+    se: Array
+    shrunk: Array
+    shrunk_se: Array
+    weight: Array
+    tau2: float
+
+
+def penalised(pos: ArrayLike, n: ArrayLike, log_odds: ArrayLike, sd: float = PRIOR_SD) -> logistic.Shift:
+    """Return the shift of log-odds under a prior N(0, sd^2) and its standard error; known for one class, and for none.
+
+    By Newton's method; the penalised likelihood is concave, and its curvature at least 1 / sd^2.
+
+    >>> penalised([0.0], [0.0], [0.0]).se.item()
+    2.0
+    """
+    positive, events, x = np.broadcast_arrays(floats(pos), floats(n), floats(log_odds))
+    x = np.where(events > 0, x, 0.0)
+    shift = np.zeros(events.shape[:-1])
+    information = np.full(shift.shape, 1 / sd**2)
+    for _ in range(_STEPS):
+        p = expit(x + shift[..., None])
+        information = (events * p * (1 - p)).sum(axis=-1) + 1 / sd**2
+        step = ((positive - events * p).sum(axis=-1) - shift / sd**2) / information
+        shift = shift + np.clip(step, -1.0, 1.0)
+        if (np.abs(step) < 1e-9).all():
+            break
+    return logistic.Shift(shift, 1 / np.sqrt(information))
+
+
+def offsets(pos: ArrayLike, n: ArrayLike, log_odds: ArrayLike, widened: float = 1.0) -> Offsets:
+    """Return the shifts of log-odds that calibrate each segment, and the same shrunken (METHODS d5).
+
+    A segment of one class, or without labels, takes part with its penalised shift. The variance of a shrunken shift is
+    weight x variance, that of the normal posterior with mean and tau^2 known.
+
+    Args:
+        pos: positives [segments, B].
+        n: labelled events [segments, B].
+        log_odds: mean log-odds of each bin [segments, B] by what all events say of the score.
+        widened: the design effect: by how much clustering widens the variances.
+    """
+    plain, safe = logistic.calibration_intercept(pos, n, log_odds), penalised(pos, n, log_odds)
+    known = np.isfinite(plain.value)
+    raw, se = np.where(known, plain.value, safe.value), np.where(known, plain.se, safe.se) * np.sqrt(widened)
+    pooled = pooling.shrink(raw, se**2)
+    shrinkable = np.isfinite(pooled.weight)
+    weight = np.where(shrinkable, pooled.weight, 1.0)
+    value = np.where(shrinkable, pooled.value, raw)
+    tau2 = float(pooled.tau2[0]) if shrinkable.any() else float("nan")
+    return Offsets(raw, se, value, np.sqrt(weight) * se, weight, tau2)
+
+
+def on_score(form: ClosedForm, intercept: ArrayLike, slope: ArrayLike, shift: ArrayLike) -> ClosedForm:
+    """Return closed-form cutoffs on calibrated probabilities as cutoffs on the score.
+
+    The probability is expit(intercept + slope x logit(score) + shift). NaN where the slope is not above 0.
+
+    >>> on_score(ClosedForm(floats(0.5), floats(0.9)), 0.0, 1.0, 1.0).review.round(4).item()
+    0.2689
+    """
+    line = np.where(floats(slope) > 0, floats(slope), np.nan)
+    with np.errstate(divide="ignore"):
+        found = (
+            expit(ratio(logit(np.clip(part, 0.0, 1.0)) - floats(intercept) - floats(shift), line)) for part in form
+        )
+        return ClosedForm(*found)
