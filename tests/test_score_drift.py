@@ -124,7 +124,8 @@ def test_an_identical_candidate_moves_nothing(tmp_path):
     same = view_of(tmp_path / "r", log, factory.outcomes(log), costs=COSTS)
     page = score_drift.score_drift(same)
     assert "does not move beyond chance" in page.headline
-    assert [row["difference"] for row in page.cutoffs] == [0, 0]
+    assert [(row["difference"], row["low"], row["high"]) for row in page.cutoffs] == [(0, 0, 0)] * 2
+    assert score_drift.shape(same).distances[-1]["meaning"] == "Scores did not move."
     moved = score_drift.swaps(same)
     assert [row["n"] for row in moved.swaps] == [0, 0, 0]
     assert moved.words == "No event crosses the cutoff."

@@ -172,6 +172,9 @@ def _cutoff_row(view: View, cells: Cells, row: Row, name: str) -> Row:
     table, _, action = name.rpartition(".")
     at = in_force(view, view.release.tables[table], action)
     change = relative(cells, view.known()[row["metric"]], name)
+    if change.low == change.high == 0:
+        # Every shard counts the same: it is the same score, and the difference no estimate.
+        row |= {"low": 0.0, "high": 0.0}
     keep = ("baseline", "baseline_low", "baseline_high", "candidate", "candidate_low", "candidate_high")
     return (
         {"cutoff": name, "action": action, "at": at}

@@ -83,7 +83,11 @@ def _wasserstein(view: View, cells: Cells) -> Row:
     value = drift.wasserstein(old, new, positions)
     mean = (new * positions).sum() / max(new.sum(), 1) - (old * positions).sum() / max(old.sum(), 1)
     way = "riskier" if mean > 0 else "safer"
-    words = f"Scores moved by {number(known(float(value)))} {unit} on average; the mean became {way} by {number(known(abs(float(mean))))}."
+    words = (
+        f"Scores moved by {number(known(float(value)))} {unit} on average; "
+        f"the mean became {way} by {number(known(abs(float(mean))))}."
+    )
+    words = words if value else "Scores did not move."
     return _row("Wasserstein distance", value, f"mean distance that scores would have to move, in {unit}", words)
 
 
