@@ -50,7 +50,8 @@ calibration.json  the map, where it was fitted and judged, and the cutoffs befor
 What to do
 1. Put this folder beside the folder $folder.
 2. Score the decisions log: write each file of $folder again into decisions/ of this folder, with one more
-   column recalibrated_score. The script below does it; run it in this folder. The outcomes are read where they are.
+   column recalibrated_score. The script below does it for Parquet and CSV; run it in this folder. The outcomes are read
+   where they are.
 3. Open the release: its gates judge that no order of scores is reversed, that the cutoffs are carried over, and that the
    new score is calibrated. Nothing is in force before it is signed off and deployed.
 

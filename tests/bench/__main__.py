@@ -18,7 +18,7 @@ from streamlit.testing.v1 import AppTest
 
 from release_core import cube, demo, library, manifest, review
 from release_core.store import Store
-from release_core.views import score_drift, transfer
+from release_core.views import recalibration, score_drift, transfer, windows
 from release_core.views.cutoffs import cutoffs
 from release_core.views.view import View
 from tests.bench import generated
@@ -92,6 +92,25 @@ def answers(opened: library.Opened) -> None:
     say(
         "every verdict at a new as-of time, CPU ms",
         f"{1000 * cpu(lambda: review.review(opened, stage, next(fresh))):.0f}",
+    )
+    recalibrated(view)
+
+
+def recalibrated(view: View) -> None:
+    """Print what another choice of windows, and another method on the same windows, costs on the Calibration page."""
+    dim = windows.dims(view)[0]
+    fits = windows.fits(view, dim)
+    judges = {fit: windows.judges(view, dim, fit)[0] for fit in fits}
+    recalibration.recalibration(view, dim, fits[0], judges[fits[0]], "platt")
+    rest = iter([*fits[1:]])
+    say(
+        "recalibration fitted on another window, all methods, CPU ms",
+        f"{1000 * cpu(lambda: recalibration.recalibration(view, dim, fit := next(rest), judges[fit], 'beta'), len(fits) - 1):.1f}",
+    )
+    methods = iter(recalibration.TITLES)
+    say(
+        "another method on the same windows, CPU ms",
+        f"{1000 * cpu(lambda: recalibration.recalibration(view, dim, fits[0], judges[fits[0]], next(methods)), 4):.1f}",
     )
 
 
