@@ -30,7 +30,8 @@ class FileReport:
     """What became of one file: read = accepted + quarantined rows, or `rejected` if it is set aside whole.
 
     `mapped` tells ours -> theirs where the names differ, `ignored` the columns that nothing uses, `reasons` how
-    many rows broke each rule first. In the long layout the counts are rows of the file, two per event.
+    many rows broke each rule first, `given` which of our columns there are. In the long layout the counts are rows of
+    the file, two per event.
     """
 
     file: LogFile
@@ -42,6 +43,7 @@ class FileReport:
     ignored: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     reasons: dict[str, int] = field(default_factory=dict)
+    given: list[str] = field(default_factory=list)
 
 
 def read(cursor: Cursor, release: Release, file: LogFile, *, good: str = "good", bad: str = "bad") -> FileReport:
@@ -90,6 +92,7 @@ def _read(cursor: Cursor, release: Release, file: LogFile, tables: tuple[str, st
         supplied.ignored,
         [*judged_notes(count, supplied), *supplied.notes],
         reasons,
+        [source.column.name for source in supplied.sources if source.theirs is not None],
     )
 
 

@@ -14,7 +14,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from release_core import contract
-from release_core.cube import cells, labels, steps
+from release_core.cube import cells, entities, gauges, labels, steps
 from release_core.cube.across import across
 from release_core.cube.files import copy, digest, listed, replace_text, text
 from release_core.cube.parts import FORMAT, Part, part, spec
@@ -96,7 +96,7 @@ def _build(release: Release, store: Store, found: dict[Log, list[LogFile]], targ
         tell(0.45 + 0.4 * number / len(batches), f"Counting {parts['decisions'][batch[-1]].file.relative}")
         folders.append(_cells(release, store, parts, batch, [_own(facts, place) for place in batch]))
     tell(0.85, "Adding up the cells")
-    _publish(release, store, folders, target, _summary(release, parts, facts))
+    _publish(release, store, folders, target, _summary(release, parts, facts), parts["runtime"])
     _prune(target.parent, target, parts)
     tell(1.0, "Ready")
 
@@ -165,6 +165,7 @@ def _cells(
             made.add(table)
         for table in made:
             copy(cursor, f"select * from {table}_cells", folder / f"{table}.parquet")
+        entities.index(cursor, folder)
     (folder / "done").touch()
     return folder
 
@@ -188,9 +189,13 @@ def _facts(release: Release, cursor: Cursor, mine: list[Part], excluded: list[li
     sql, params = labels.stretches(release.labels, "slim", "told")
     cursor.execute(f"create or replace temp table stretches as {sql}", params)
     cursor.execute(f"create or replace temp table kinds as {labels.kinds(release.labels, 'slim', 'told')}")
+    sql, params = labels.effects(release.labels, "slim", "told")
+    cursor.execute(f"create or replace temp table effects as {sql}", params)
 
 
-def _publish(release: Release, store: Store, folders: list[Path], target: Path, summary: dict[str, Any]) -> None:
+def _publish(
+    release: Release, store: Store, folders: list[Path], target: Path, summary: dict[str, Any], runtime: list[Part]
+) -> None:
     """Publish the parts' cells as a cube: the folder appears under its name only when it is whole."""
     unfinished = target.with_name(f"_{target.name}.{os.getpid()}")
     unfinished.mkdir(exist_ok=True)
@@ -200,6 +205,10 @@ def _publish(release: Release, store: Store, folders: list[Path], target: Path, 
             files = [folder / f"{table}.parquet" for folder in folders if (folder / f"{table}.parquet").exists()]
             if files:
                 summary["tables"][table] = _table(release, cursor, table, files, unfinished)
+        own = entities.merge(cursor, folders, unfinished)
+        own |= gauges.publish(cursor, runtime, summary["unit"], target.parent, unfinished)
+        for table, names in own.items():
+            summary["tables"][table] = [f"{target.name}/{name}" for name in names]
     (unfinished / "cube.json").write_text(json.dumps(summary, indent=1), encoding="utf-8")
     try:
         unfinished.replace(target)
@@ -296,7 +305,9 @@ def _prune(cache: Path, target: Path, parts: dict[str, list[Part]]) -> None:
     for entry in cache.iterdir():
         kind, _, key = entry.stem.partition("-")
         stale = (
-            entry.name not in used and kind in {"cube", "cells", "good", "bad", "part", "across"} and key not in keys
+            entry.name not in used
+            and kind in {"cube", "cells", "good", "bad", "part", "across", "gauge"}
+            and key not in keys
         )
         if stale and time.time() - entry.stat().st_mtime > DAY:
             shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink(missing_ok=True)

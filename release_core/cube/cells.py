@@ -12,6 +12,8 @@ world   the actions in every world (see worlds.combined), entity shard; at most 
 cover   version, 1/4 log-odds bin, action taken, inverse label propensities; at most one dimension
 age     age in days at which the label became known, action taken; at most one dimension
 kind    age in days at which an outcome first came, action taken; at most one dimension
+latency version, 1/16 of a doubling, fallback, failing dependency, serving cost; at most one dimension
+effect  what came of events within some hours of them, arm, action taken, entity shard; live stages, at most one dimension
 reason  both actions and reasons of events on which the versions differ; at most one dimension
 watch   codes of watched inputs
 checks  one row per stage, arm, set and entry step: events, overlap, parity, clipped scores
@@ -39,7 +41,7 @@ from release_core.cube.encode import (
 )
 from release_core.cube.labels import EVENT
 from release_core.cube.query import WINDOW
-from release_core.release import VERSIONS
+from release_core.release import VERSIONS, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,8 +49,25 @@ if TYPE_CHECKING:
     from release_core.release import Release
 
 FRAME = "stage, arm, ramp_step, replay_set, label, since, until, settled"
+# Cells of events whatever their label is.
+ENTRY = "stage, arm, ramp_step, replay_set, entry"
 # Pairs first: they hold every event, so they tell which values of a dimension are crowded.
-TABLES = ("pair", "score", "shard", "joint", "crossed", "world", "cover", "age", "kind", "reason", "watch", "checks")
+TABLES = (
+    "pair",
+    "score",
+    "shard",
+    "joint",
+    "crossed",
+    "world",
+    "cover",
+    "age",
+    "kind",
+    "latency",
+    "effect",
+    "reason",
+    "watch",
+    "checks",
+)
 # What the cells of a part are keyed by, and what adds when cells of different parts meet.
 KEYS = {
     "score": f'"by", v1, v2, {FRAME}, version, bin, band',
@@ -60,6 +79,8 @@ KEYS = {
     "cover": f'"by", v1, v2, {FRAME}, version, bin, taken',
     "age": f'"by", v1, v2, {FRAME}, entry, age, taken',
     "kind": '"by", v1, v2, stage, replay_set, entry, since, kind, age, taken',
+    "latency": f'"by", v1, v2, {ENTRY}, version, bin, fallback, error',
+    "effect": f'"by", v1, v2, {ENTRY}, kind, within, taken, shard',
     "reason": f'"by", v1, v2, {FRAME}, baseline_action, candidate_action, baseline_reason, candidate_reason',
     "watch": "stage, replay_set, entry, name, code",
     "checks": "stage, arm, replay_set, entry",
@@ -76,6 +97,8 @@ SUMS = {
     "cover": "n, amount, weighted, weight, weight2",
     "age": "n",
     "kind": "n",
+    "latency": "n, costed, cost, cost2",
+    "effect": "n, amount",
     "reason": "n, amount",
     "watch": "n",
     "checks": "n, both_scored, baseline_only, candidate_only, baseline_same, baseline_differs, candidate_same, "
@@ -83,7 +106,7 @@ SUMS = {
 }
 TEXTS = (
     *("stage", "arm", "ramp_step", "replay_set", "span", "taken"),
-    *(f"{version}_{text}" for version in VERSIONS for text in ("action", "reason")),
+    *(f"{version}_{text}" for version in VERSIONS for text in ("action", "reason", "error")),
 )
 # What a disagreement needs to be explained: a reason on every side that does more than approve.
 EXPLAINED = "baseline_action <> candidate_action and " + " and ".join(
@@ -99,6 +122,7 @@ EXCESSES = (
 # Scores are kept for at most so many dimensions together; most other tables for one fewer.
 MOST_SCORED = 2
 NOTHING, YES = "''", "'yes'"
+LIVE = ", ".join(f"'{stage}'" for stage in Stage if not stage.paired)
 
 
 def scenario_dimension(scenario: str) -> str:
@@ -130,7 +154,7 @@ def prepare(release: Release, part: str) -> Iterator[str]:
     terms = ", ".join(_terms(version) for version in VERSIONS)
     yield f"""
 create or replace temp table facts as
-select * exclude (mature, mature_time, event_id, entity_id, event_time) replace ({texts}), {terms}
+select * exclude (mature, mature_time, event_id, entity_id, entity, event_time) replace ({texts}), {terms}
 from slim join stretches using (row)"""
 
 
@@ -156,6 +180,9 @@ def statements(release: Release, part: str) -> Iterator[tuple[str, str, dict[str
         if len(columns) < MOST_SCORED:
             for table, sql in _single(release, key, where):
                 yield table, sql, given
+            if not columns or name in release.segments.all:
+                for table, sql in _lived(key.replace(FRAME, ENTRY)):
+                    yield table, sql, given
     for position, watch in enumerate(release.watches):
         yield "watch", _watch(position), {"name": watch.column}
     yield "checks", _checks(), {}
@@ -245,6 +272,29 @@ from facts join kinds using (row) where label < 0 and {where} group by all
 union all
 select {key}, entry, entry as since, '' as kind, -1 as age, taken, count(*) as n
 from facts where label < 0 and {where} group by all"""
+
+
+def _lived(key: str) -> Iterator[tuple[str, str]]:
+    """Yield (table, SQL) of how events were served and of what came of them."""
+    for number, version in enumerate(VERSIONS):
+        cost = f"{version}_cost"
+        yield (
+            "latency",
+            f"select {key}, {number}::utinyint as version, {version}_latency as bin, {version}_fallback as fallback, "
+            f"{version}_error as error, count(*) as n, count({cost}) as costed, coalesce(sum({cost}), 0)::bigint as cost, "
+            f"coalesce(sum(round({cost}::double * {cost} / {SCALED})), 0)::bigint as cost2 "
+            f"from facts where label < 0 and {version}_served group by all",
+        )
+    live = f"label < 0 and stage in ({LIVE})"
+    yield (
+        "effect",
+        f"""
+select {key}, effects.kind, effects.within, taken, shard, count(*) as n, sum(amount)::bigint as amount
+from facts join effects using (row) where {live} group by all
+union all
+select {key}, '' as kind, 0 as within, taken, shard, count(*) as n, sum(amount)::bigint as amount
+from facts where {live} group by all""",
+    )
 
 
 def _pair(key: str, where: str, shard: str) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from release_core.cube import cells as tables
-from release_core.cube import dense, events, joined, known, query, steps
+from release_core.cube import dense, events, joined, known, live, query, steps
 from release_core.cube.encode import COARSE, FINE
 from release_core.cube.files import listed
 from release_core.cube.labels import EVENT
@@ -55,6 +55,12 @@ class Cube:
         self.map = lru_cache(maxsize=16)(self._map)
         self.crossing = lru_cache(maxsize=8)(self._crossing)
         self._selection = lru_cache(maxsize=256)(self._select)
+        # Of live stages, by look (see live_frames.py); each is computed once, whatever the as-of time.
+        self.arms = lru_cache(maxsize=16)(partial(live.arms, self))
+        self.effects = lru_cache(maxsize=32)(partial(live.effects, self))
+        self.entities = lru_cache(maxsize=8)(partial(live.entities, self))
+        self.serving = lru_cache(maxsize=32)(partial(live.serving, self))
+        self.gauges = lru_cache(maxsize=8)(partial(live.gauges, self))
 
     def _load(self) -> Array:
         """Load the tables and return the text of every dimension value, at its code: slices group by codes."""
@@ -67,12 +73,16 @@ class Cube:
         self.store.execute("create type code as enum (select unnest($names))", {"names": names})
         self.store.execute(f'create type cuboid as enum (select distinct "by" from {files["pair"]})')
         for table, file in files.items():
-            held = [column for column in CODED if column in tables.KEYS[table]]
+            held = [column for column in CODED if column in tables.KEYS.get(table, "")]
             coded = ", ".join(f"{column}::code as {column}" for column in held)
-            replaced = f'replace ({coded}, "by"::cuboid as "by")' if '"by"' in tables.KEYS[table] else ""
+            replaced = f'replace ({coded}, "by"::cuboid as "by")' if '"by"' in tables.KEYS.get(table, "") else ""
             ordered = 'order by "by"' if replaced else ""
             self.store.execute(f"create table {table} as select * {replaced} from {file} {ordered}")
         return self.store.query("select unnest(enum_range(null::code))::varchar as v")["v"]
+
+    def given(self, log: str) -> frozenset[str]:
+        """Return the columns that at least one file of a log holds."""
+        return frozenset(name for report in self.facts["logs"][log] for name in report["given"])
 
     def end(self, step: int) -> datetime:
         """Return the last instant of an as-of step, UTC."""
@@ -169,7 +179,7 @@ class Cube:
 
     def _map(self, stage: Stage, step: int, where: Where = (), *, mature: bool = True) -> ScoreMap:
         """Return the joint table of both scores; the filter has at most one dimension beside the replay set."""
-        self._single(where)
+        self.single(where)
         return joined.score_map(self.release, self._summed("joint", (stage, step, mature), ((), where)))
 
     def worlds(self, stage: Stage, step: int, group: Group = ((), ())) -> Worlds:
@@ -180,17 +190,22 @@ class Cube:
         """Return who crosses which cutoff; split and filter take one dimension beside the replay set."""
         return joined.crossing(self.release, *self._placed("crossed", (stage, step, True), group))
 
+    def placed(self, group: Group, columns: Columns) -> tuple[list[dict[str, str]], Array]:
+        """Return the segments of a group, and the place of each row of `columns` (k0, k1, ...) among them."""
+        found = self._key(group[0], columns)
+        keys = np.unique(found) if any(group) else np.zeros(1, np.int64)
+        return [dict(group[1]) | self._named(group[0], key) for key in keys.tolist()], np.searchsorted(keys, found)
+
     def _placed(self, table: str, view: tuple[Stage, int, bool], group: Group) -> tuple[list[dict[str, str]], Columns]:
         """Return the segments of a group in at most one dimension, and a table's columns with each row's segment."""
-        self._single((dim, "") for dim in (*group[0], *dict(group[1])))
+        self.single((dim, "") for dim in (*group[0], *dict(group[1])))
         columns = self._summed(table, view, group)
-        keys = np.unique(self._key(group[0], columns)) if any(group) else np.zeros(1, np.int64)
-        segments = [dict(group[1]) | self._named(group[0], key) for key in keys.tolist()]
-        return segments, columns | {"segment": np.searchsorted(keys, self._key(group[0], columns))}
+        segments, place = self.placed(group, columns)
+        return segments, columns | {"segment": place}
 
     def coverage(self, stage: Stage, step: int, where: Where = ()) -> Coverage:
         """Return which events have labels; the filter has at most one dimension beside the replay set."""
-        self._single(where)
+        self.single(where)
         return known.coverage(self.release, self._summed("cover", (stage, step, True), ((), where)))
 
     def selection(self, stage: Stage, step: int) -> Selection:
@@ -202,7 +217,7 @@ class Cube:
 
     def reasons(self, stage: Stage, step: int, where: Where = ()) -> list[dict[str, Any]]:
         """Return one row per pair of different actions and pair of reasons: n, positive, negative, amount."""
-        self._single(where)
+        self.single(where)
         return events.reasons(self._summed("reason", (stage, step, True), ((), where)))
 
     def sample(
@@ -212,7 +227,7 @@ class Cube:
         self.dimensions(tuple(dict(where)))
         return events.sample(self, (stage, step), actions, where, limit)
 
-    def _single(self, where: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    def single(self, where: Iterable[tuple[str, str]]) -> tuple[str, ...]:
         """Return the filter's declared dimension, if any.
 
         Raises:
@@ -226,7 +241,7 @@ class Cube:
 
     def _aged(self, table: str, keys: str, stage: Stage, where: Where) -> Columns:
         """Return the sums of a table with ages by its `keys`, over all as-of steps."""
-        dims = self._single(where)
+        dims = self.single(where)
         tests = ["stage = $stage", '"by" = $by', *("v1 = $value" for _ in dims)]
         params: dict[str, object] = {"stage": stage, "by": ",".join(dims)}
         if dims:

@@ -28,6 +28,9 @@ WEIGHTED, SQUARED = 1_000_000, 1_000
 # Beyond this a weight is shown capped as well: a few events would carry the estimate (METHODS f4).
 MOST_WEIGHT = 20
 LONGEST_REASON = 80
+LONGEST_ERROR = 40
+# Bins of latency per doubling, from 2^-6 ms (16 microseconds) to 2^24 ms (nearly five hours); faster ones in bin 0.
+PER_DOUBLING, FASTEST, SLOWEST = 16, -6, 24
 MOST_JOINED = 128
 
 
@@ -81,6 +84,13 @@ def joined_bin(scale: Scale, fine: str) -> str:
     if scale.levels is None:
         return rolled_up(scale, fine, SHARDED)
     return f"if({fine} < 1, {fine}, 1 + ({fine} - 1) // {joined_levels(scale.levels)})"
+
+
+def latency_bin(column: str) -> str:
+    """Return SQL for the bin of a latency in milliseconds: 1/16 of a doubling each; -1 where it is not known."""
+    least, most = FASTEST * PER_DOUBLING, SLOWEST * PER_DOUBLING
+    place = f"floor({PER_DOUBLING} * log2(greatest({column}, 1e-9)))::int"
+    return f"case when {column} is null then -1 else least(greatest({place}, {least}), {most}) - {least} end"
 
 
 def joined_levels(levels: int) -> int:
@@ -199,6 +209,7 @@ def events(release: Release, source: str) -> tuple[str, dict[str, object]]:
             for dim, name in zip(release.segments.all, dimension_columns(release), strict=True)
         ),
         f"(('0x' || substr(md5(coalesce(entity_id, event_id)), 1, 2))::int % {SHARDS})::utinyint as shard",
+        "('0x' || substr(md5(coalesce(entity_id, event_id)), 1, 15))::bigint as entity",
         f"{steps.sql(unit, 'event_time')} as entry, {steps.sql(unit, f'event_time + {maturity}')} as mature",
         f"event_time + {maturity} as mature_time",
         f"{steps.named(steps.coarser(unit), 'event_time')} as span",
@@ -239,6 +250,12 @@ def _version_columns(release: Release, version: str, bound: Bound) -> list[str]:
         f"{reason(release, version, bound)} as {version}_reason",
         f"case when {version}_action is null or {score} is null then null "
         f"else {version}_action = {expected} end as {version}_parity",
+        f"({latency_bin(f'{version}_latency_ms')})::smallint as {version}_latency",
+        f"coalesce({version}_fallback::int, 2)::utinyint as {version}_fallback",
+        f"left(coalesce({version}_error, ''), {LONGEST_ERROR}) as {version}_error",
+        f"round({version}_cost * {SCALED})::bigint as {version}_cost",
+        f"{score} is not null or {version}_latency_ms is not null or {version}_error is not null "
+        f"or {version}_fallback as {version}_served",
     ]
 
 

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 
 # What stands for a label where there is none: an event, and an event that silence makes negative once it is settled.
 EVENT, QUIET = -1, -2
+# An outcome came within so many hours of its event: the ages at which arms are compared. Later ones are "later".
+WITHIN = (1, 6, 12, 24, 48, 72, 120, 168, 240, 336, 504, 720, 1080, 1440, 2160, 4320)
+LATER = 1_000_000
+# Values by which an outcome says that something did not happen.
+DENIALS = ("false", "no", "0")
 
 
 def label(rules: LabelRules, bound: Bound) -> str:
@@ -103,3 +108,32 @@ from (
     from {events} as e join {outcomes} as o on o.event_id = e.event_id
     where o.observed_at >= e.event_time group by e.row, o.outcome
 )"""
+
+
+def effects(rules: LabelRules, events: str, outcomes: str) -> tuple[str, dict[str, object]]:
+    """Return the SQL of what came of events, (row, kind, since, within), and its bound values.
+
+    A kind is an outcome, unless its value denies it, or "outcome=value" where a label rule names the value or the value
+    is a denial; the first of its kind counts. `within` is the least of WITHIN hours in which it came.
+    """
+    bound = Bound()
+    named = tuple(rule for rule in (*rules.positive, *rules.negative) if rule.value is not None)
+    denied = f"lower(coalesce(value, '')) in ({', '.join(bound.value(word) for word in DENIALS)})"
+    hours = " ".join(f"when hours < {within} then {within}" for within in WITHIN)
+    unit = steps.unit_of(rules.steps)
+    return (
+        f"""
+with told as (
+    select e.row, e.event_time, o.observed_at, o.outcome, o.value
+    from {events} as e join {outcomes} as o on o.event_id = e.event_id where o.observed_at >= e.event_time
+), said as (
+    select row, event_time, observed_at, outcome as kind from told where not {denied}
+    union all
+    select row, event_time, observed_at, outcome || '=' || value from told where {denied} or {_matches(named, bound)}
+), first as (select row, kind, min(event_time) as event_time, min(observed_at) as moment from said group by row, kind)
+select row, kind, since, case {hours} else {LATER} end as within from (
+    select row, kind, {steps.sql(unit, "moment")} as since,
+        floor((epoch(moment) - epoch(event_time)) / 3600)::int as hours from first
+)""",
+        bound.params,
+    )

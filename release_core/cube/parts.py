@@ -80,4 +80,5 @@ def _plain(report: FileReport) -> dict[str, Any]:
         "ignored": list(report.ignored),
         "notes": list(report.notes),
         "reasons": report.reasons,
+        "given": report.given,
     }

@@ -1,0 +1,251 @@
+"""Cells of live stages in, frames by look out: arms, what came of their events, who was treated, how it was served."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from release_core.cube import cells as tables
+from release_core.cube import dense
+from release_core.cube.encode import FASTEST, PER_DOUBLING, SCALED, SLOWEST
+from release_core.cube.entities import TAKEN
+from release_core.cube.gauges import SCALED as GAUGED
+from release_core.cube.labels import EVENT, QUIET
+from release_core.cube.steps import FOREVER
+from release_core.live_frames import ArmCells, Effects, Entities, Gauge, Serving
+from release_core.release import SHARDS, VERSIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from release_core.cube.cube import Cube
+    from release_core.cube.dense import Columns
+    from release_core.cube.query import Group
+    from release_core.frames import Array
+    from release_core.release import Stage
+
+ARMED = ("both_scored", "arm", "ramp_step", "baseline_action", "candidate_action", "shard")
+
+
+def arms(cube: Cube, stage: Stage, group: Group) -> ArmCells:
+    """Return the cells of each arm by look; labels are the mature ones."""
+    where, splits, params = _filter(cube, stage, group)
+    keys = ", ".join((*splits, *ARMED))
+    names = tables.SUMS["pair"].split(", ")
+    sums = ", ".join(f"sum(sign * {name})::bigint as {name}" for name in names)
+    named = ", ".join(names)
+    # A label counts from the step at which it is known and its event is mature, until it is overturned.
+    held = f"label >= 0 and greatest(since, settled) < until and {where}"
+    sql = f"""
+with moved as (
+    select {keys}, {EVENT} as said, since as moment, 1 as sign, {named} from pair where label < 0 and {where}
+    union all
+    select {keys}, 0, settled, 1, {named} from pair where label = {QUIET} and {where}
+    union all
+    select {keys}, label, greatest(since, settled), 1, {named} from pair where {held}
+    union all
+    select {keys}, label, until, -1, {named} from pair where until < {FOREVER} and {held}
+)
+select {_coded(splits)}{", ".join(ARMED)}, said as label, moment, {sums} from moved group by all"""
+    columns = cube.store.query(sql, params)
+    looks, ramps = cube.steps, _ramps(cube, stage)
+    segments, place = cube.placed(group, columns)
+    shape = (len(segments), len(looks), len(ramps))
+    at, keep = _looked(columns["moment"], looks)
+    chosen = {name: column[keep] for name, column in columns.items()}
+    index = (place[keep], at[keep], _places(chosen["ramp_step"], ramps))
+    chosen["segment"] = np.ravel_multi_index(index, shape)
+    one = dense.shards(cube.release, int(np.prod(shape)), {"pair": chosen}.__getitem__, paired=False, binned=False)
+    tally = one.map(lambda array: np.cumsum(array.reshape(*shape, *array.shape[1:]), axis=1))
+    return ArmCells(tuple(segments), looks, ramps, cube.release.actions, tally)
+
+
+def effects(cube: Cube, stage: Stage, group: Group, hours: int) -> Effects:
+    """Return what came of events within `hours` of them, by the look at which they have reached that age."""
+    where, splits, params = _filter(cube, stage, group)
+    sql = f"""
+select {_coded(splits)}arm, ramp_step, entry, kind, taken, shard, sum(n)::bigint as n, sum(amount)::bigint as amount
+from effect where {where} and within <= $hours group by all"""
+    columns = cube.store.query(sql, params | {"hours": hours})
+    looks, ramps = cube.steps, _ramps(cube, stage)
+    segments, place = cube.placed(group, columns)
+    # An event of a step counts from the first look at whose end even the last of its step is old enough.
+    entries, back = np.unique(columns["entry"], return_inverse=True)
+    ends = np.array([cube.end(step).timestamp() for step in looks])
+    ripe = np.array([cube.end(int(entry)).timestamp() + 3600.0 * hours for entry in entries])
+    look = np.searchsorted(ends, ripe)[back] if len(entries) else back
+    kinds = tuple(sorted({str(kind) for kind in columns["kind"]} - {""}))
+    actions = tuple(action for action in cube.release.actions if action in {str(taken) for taken in columns["taken"]})
+    shape = (len(segments), len(looks), len(ramps), len(VERSIONS), SHARDS)
+    index = (place, look, _places(columns["ramp_step"], ramps), _places(columns["arm"], VERSIONS), columns["shard"])
+    ripened, kind, taken = look < len(looks), columns["kind"].astype(str), columns["taken"].astype(str)
+
+    def counted(name: str, keep: Array) -> Array:
+        return np.cumsum(dense.kept(shape, index, columns[name], dense.UNITS[name], keep & ripened), axis=1)
+
+    def each(name: str, values: Sequence[str], column: Array, keep: Array) -> Array:
+        found = [counted(name, keep & (column == value)) for value in values]
+        return np.stack(found) if found else np.zeros((0, *shape))
+
+    events = kind == ""
+    return Effects(
+        hours,
+        tuple(segments),
+        looks,
+        ramps,
+        kinds,
+        actions,
+        counted("n", events),
+        counted("amount", events),
+        each("n", kinds, kind, ~events),
+        each("amount", kinds, kind, ~events),
+        each("n", actions, taken, events),
+    )
+
+
+def entities(cube: Cube, stage: Stage) -> Entities:
+    """Return who was treated, by look."""
+    looks, ramps = cube.steps, _ramps(cube, stage)
+    shape = (len(looks), len(ramps), len(VERSIONS), SHARDS)
+    who, carried = (_rows(cube, table, stage) for table in ("entity", "carried"))
+    at, keep = _looked(who["since"], looks)
+    both = who["state"].astype(str) == "both"
+    arm = np.where(both, 0, _places(who["state"], VERSIONS))
+    index = (at, _places(who["ramp_step"], ramps), arm, who["shard"])
+
+    def summed(name: str, unit: int, chosen: Array) -> Array:
+        return np.cumsum(dense.kept(shape, index, who[name], unit, keep & chosen), axis=0)
+
+    kinds = tuple(sorted({str(kind) for kind in carried["kind"]}, key=lambda kind: (kind.startswith(TAKEN), kind)))
+    when, known = _looked(carried["since"], looks)
+    begun = (_places(carried["kind"], kinds), when, _places(carried["ramp_step"], ramps))
+    place = (*begun, _places(carried["arm"], VERSIONS), carried["shard"])
+
+    def doings(name: str, unit: int = 1) -> Array:
+        return np.cumsum(dense.kept((len(kinds), *shape), place, carried[name], unit, known), axis=1)
+
+    return Entities(
+        looks,
+        ramps,
+        kinds,
+        summed("n", 1, ~both),
+        summed("n", 1, both)[:, :, 0],
+        summed("scored", 1, ~both),
+        summed("x", SCALED, ~both),
+        summed("xx", SCALED, ~both),
+        doings("first"),
+        doings("y"),
+        doings("yy"),
+        doings("xy", SCALED),
+    )
+
+
+def serving(cube: Cube, stage: Stage, group: Group) -> Serving:
+    """Return how events were served, by the look in which they entered."""
+    where, splits, params = _filter(cube, stage, group)
+    own = "" if stage.paired else " and arm = if(version = 0, 'baseline', 'candidate')"
+    sums = ", ".join(f"sum({name})::bigint as {name}" for name in tables.SUMS["latency"].split(", "))
+    sql = f"""
+select {_coded(splits)}version, bin, fallback, error, entry, {sums}
+from latency where {where}{own} group by all"""
+    columns = cube.store.query(sql, params)
+    segments, place = cube.placed(group, columns)
+    looks = cube.steps
+    look, keep = _looked(columns["entry"], looks)
+    shape, index = (len(segments), len(looks), len(VERSIONS)), (place, look, columns["version"])
+    timed = columns["bin"] >= 0
+    ids = dense.ids_of(columns["bin"][timed])
+    error = columns["error"].astype(str)
+    names = tuple(sorted(set(error) - {""}))
+
+    def counted(name: str, unit: int, chosen: Array) -> Array:
+        return dense.kept(shape, index, columns[name], unit, keep & chosen)
+
+    bins = (*index, columns["bin"] - ids[0])
+    failed = [counted("n", 1, error == name) for name in names]
+    return Serving(
+        tuple(segments),
+        looks,
+        edges(ids),
+        names,
+        counted("n", 1, keep),
+        dense.kept((*shape, len(ids)), bins, columns["n"], 1, keep & timed),
+        np.stack(failed) if failed else np.zeros((0, *shape)),
+        counted("n", 1, columns["fallback"] == 1),
+        counted("n", 1, columns["fallback"] < 2),
+        counted("costed", 1, keep),
+        counted("cost", SCALED, keep),
+        counted("cost2", SCALED, keep),
+    )
+
+
+def edges(ids: Array) -> Array:
+    """Return the edges of latency bins in milliseconds, one more than there are bins; the lowest bin begins at 0."""
+    found = np.exp2(np.append(ids, ids[-1] + 1) / PER_DOUBLING + FASTEST)
+    top = (SLOWEST - FASTEST) * PER_DOUBLING
+    found[:-1][ids <= 0] = 0.0
+    found[1:][ids >= top] = np.inf
+    return found
+
+
+def gauges(cube: Cube, stage: Stage) -> tuple[Gauge, ...]:
+    """Return every runtime sample of a stage by time, one per name and arm, in the order of their names."""
+    if "gauge" not in cube.facts["tables"]:
+        return ()
+    sql = "select * from gauge where stage = $stage order by name, arm, bucket"
+    found = cube.store.query(sql, {"stage": str(stage)})
+    keys = np.array([f"{name}\n{arm}" for name, arm in zip(found["name"], found["arm"], strict=True)], dtype=str)
+    listed = []
+    for key in np.unique(keys):
+        mine, (name, _, arm) = keys == key, str(key).partition("\n")
+        one = {column: values[mine] for column, values in found.items()}
+        mean = one["total"] / one["n"] / GAUGED
+        listed.append(
+            Gauge(name, arm, one["bucket"], one["entry"], one["n"], mean, one["low"], one["high"], one["last"])
+        )
+    return tuple(listed)
+
+
+def _rows(cube: Cube, table: str, stage: Stage) -> Columns:
+    if table not in cube.facts["tables"]:
+        texts = ("state", "arm", "ramp_step", "kind")
+        names = (*texts, "since", "shard", "n", "scored", "x", "xx", "first", "y", "yy", "xy")
+        return {name: np.array([], dtype=object if name in texts else np.int64) for name in names}
+    return cube.store.query(f"select * exclude (stage) from {table} where stage = $stage", {"stage": str(stage)})
+
+
+def _filter(cube: Cube, stage: Stage, group: Group) -> tuple[str, list[str], dict[str, object]]:
+    """Return the SQL condition of a group, the columns that it is split by, and the bound values."""
+    by, where = group
+    dims = cube.single((*((dim, "") for dim in by), *where))
+    tests, params = ["stage = $stage", '"by" = $by'], {"stage": str(stage), "by": ",".join(dims)}
+    for dim, value in where:
+        tests.append(f"{'replay_set' if dim == 'replay_set' else 'v1'} = $value_{dim}")
+        params[f"value_{dim}"] = value
+    return " and ".join(tests), ["v1" if dim in dims else "replay_set" for dim in by], dict(params)
+
+
+def _coded(splits: Sequence[str]) -> str:
+    return "".join(f"enum_code({column})::bigint as k{place}, " for place, column in enumerate(splits))
+
+
+def _ramps(cube: Cube, stage: Stage) -> tuple[str, ...]:
+    """Return the ramp steps of a stage in the order in which they began; ("",) where the logs name none."""
+    sql = """
+    select ramp_step, min(since) as first from pair where "by" = '' and label < 0 and stage = $stage
+    group by ramp_step order by first, try_cast(ramp_step as double), ramp_step"""
+    return tuple(map(str, cube.store.query(sql, {"stage": str(stage)})["ramp_step"])) or ("",)
+
+
+def _looked(at: Array, looks: tuple[int, ...]) -> tuple[Array, Array]:
+    """Return the look at which each step first counts, and whether there is one."""
+    look = np.searchsorted(np.array(looks), at)
+    known = look < len(looks)
+    return np.where(known, look, 0), known
+
+
+def _places(values: Array, names: Sequence[str]) -> Array:
+    """Return the position of each value among the names; -1 where it is none of them."""
+    known = {name: place for place, name in enumerate(names)}
+    return np.array([known.get(str(value), -1) for value in values], dtype=np.int64)
