@@ -17,27 +17,40 @@ from release_core.live_frames import ArmCells, Effects, Entities, Gauge, Serving
 from release_core.release import SHARDS, VERSIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from release_core.cube.cube import Cube
     from release_core.cube.dense import Columns
     from release_core.cube.query import Group
-    from release_core.frames import Array
+    from release_core.frames import Array, Segment
     from release_core.release import Stage
 
 ARMED = ("both_scored", "arm", "ramp_step", "baseline_action", "candidate_action", "shard")
 
 
-def arms(cube: Cube, stage: Stage, group: Group) -> ArmCells:
+def arms(cube: Cube, stage: Stage, groups: tuple[Group, ...]) -> ArmCells:
     """Return the cells of each arm by look; labels are the mature ones."""
-    where, splits, params = _filter(cube, stage, group)
+    segments, columns = _gathered(cube, stage, groups, _moves)
+    looks, ramps = cube.steps, _ramps(cube, stage)
+    shape = (len(segments), len(looks), len(ramps))
+    look, keep = _looked(columns["moment"], looks)
+    chosen = {name: column[keep] for name, column in columns.items()}
+    index = (chosen["segment"], look[keep], _places(chosen["ramp_step"], ramps))
+    chosen["segment"] = np.ravel_multi_index(index, shape)
+    one = dense.shards(cube.release, int(np.prod(shape)), {"pair": chosen}.__getitem__, paired=False, binned=False)
+    tally = one.map(lambda array: np.cumsum(array.reshape(*shape, *array.shape[1:]), axis=1))
+    return ArmCells(segments, looks, ramps, cube.release.actions, tally)
+
+
+def _moves(where: str, splits: Sequence[str]) -> str:
+    """Return SQL for what enters and leaves the counts of each arm, and at which step."""
     keys = ", ".join((*splits, *ARMED))
     names = tables.SUMS["pair"].split(", ")
     sums = ", ".join(f"sum(sign * {name})::bigint as {name}" for name in names)
     named = ", ".join(names)
     # A label counts from the step at which it is known and its event is mature, until it is overturned.
     held = f"label >= 0 and greatest(since, settled) < until and {where}"
-    sql = f"""
+    return f"""
 with moved as (
     select {keys}, {EVENT} as said, since as moment, 1 as sign, {named} from pair where label < 0 and {where}
     union all
@@ -48,28 +61,18 @@ with moved as (
     select {keys}, label, until, -1, {named} from pair where until < {FOREVER} and {held}
 )
 select {_coded(splits)}{", ".join(ARMED)}, said as label, moment, {sums} from moved group by all"""
-    columns = cube.store.query(sql, params)
-    looks, ramps = cube.steps, _ramps(cube, stage)
-    segments, place = cube.placed(group, columns)
-    shape = (len(segments), len(looks), len(ramps))
-    at, keep = _looked(columns["moment"], looks)
-    chosen = {name: column[keep] for name, column in columns.items()}
-    index = (place[keep], at[keep], _places(chosen["ramp_step"], ramps))
-    chosen["segment"] = np.ravel_multi_index(index, shape)
-    one = dense.shards(cube.release, int(np.prod(shape)), {"pair": chosen}.__getitem__, paired=False, binned=False)
-    tally = one.map(lambda array: np.cumsum(array.reshape(*shape, *array.shape[1:]), axis=1))
-    return ArmCells(tuple(segments), looks, ramps, cube.release.actions, tally)
 
 
-def effects(cube: Cube, stage: Stage, group: Group, hours: int) -> Effects:
+def effects(cube: Cube, stage: Stage, groups: tuple[Group, ...], hours: int) -> Effects:
     """Return what came of events within `hours` of them, by the look at which they have reached that age."""
-    where, splits, params = _filter(cube, stage, group)
-    sql = f"""
+
+    def counts(where: str, splits: Sequence[str]) -> str:
+        return f"""
 select {_coded(splits)}arm, ramp_step, entry, kind, taken, shard, sum(n)::bigint as n, sum(amount)::bigint as amount
-from effect where {where} and within <= $hours group by all"""
-    columns = cube.store.query(sql, params | {"hours": hours})
+from effect where {where} and within <= {hours:d} group by all"""
+
+    segments, columns = _gathered(cube, stage, groups, counts)
     looks, ramps = cube.steps, _ramps(cube, stage)
-    segments, place = cube.placed(group, columns)
     # An event of a step counts from the first look at whose end even the last of its step is old enough.
     entries, back = np.unique(columns["entry"], return_inverse=True)
     ends = np.array([cube.end(step).timestamp() for step in looks])
@@ -78,7 +81,13 @@ from effect where {where} and within <= $hours group by all"""
     kinds = tuple(sorted({str(kind) for kind in columns["kind"]} - {""}))
     actions = tuple(action for action in cube.release.actions if action in {str(taken) for taken in columns["taken"]})
     shape = (len(segments), len(looks), len(ramps), len(VERSIONS), SHARDS)
-    index = (place, look, _places(columns["ramp_step"], ramps), _places(columns["arm"], VERSIONS), columns["shard"])
+    index = (
+        columns["segment"],
+        look,
+        _places(columns["ramp_step"], ramps),
+        _places(columns["arm"], VERSIONS),
+        columns["shard"],
+    )
     ripened, kind, taken = look < len(looks), columns["kind"].astype(str), columns["taken"].astype(str)
 
     def counted(name: str, keep: Array) -> Array:
@@ -91,7 +100,7 @@ from effect where {where} and within <= $hours group by all"""
     events = kind == ""
     return Effects(
         hours,
-        tuple(segments),
+        segments,
         looks,
         ramps,
         kinds,
@@ -141,19 +150,20 @@ def entities(cube: Cube, stage: Stage) -> Entities:
     )
 
 
-def serving(cube: Cube, stage: Stage, group: Group) -> Serving:
+def serving(cube: Cube, stage: Stage, groups: tuple[Group, ...]) -> Serving:
     """Return how events were served, by the look in which they entered."""
-    where, splits, params = _filter(cube, stage, group)
     own = "" if stage.paired else " and arm = if(version = 0, 'baseline', 'candidate')"
     sums = ", ".join(f"sum({name})::bigint as {name}" for name in tables.SUMS["latency"].split(", "))
-    sql = f"""
+
+    def counts(where: str, splits: Sequence[str]) -> str:
+        return f"""
 select {_coded(splits)}version, bin, fallback, error, entry, {sums}
 from latency where {where}{own} group by all"""
-    columns = cube.store.query(sql, params)
-    segments, place = cube.placed(group, columns)
+
+    segments, columns = _gathered(cube, stage, groups, counts)
     looks = cube.steps
     look, keep = _looked(columns["entry"], looks)
-    shape, index = (len(segments), len(looks), len(VERSIONS)), (place, look, columns["version"])
+    shape, index = (len(segments), len(looks), len(VERSIONS)), (columns["segment"], look, columns["version"])
     timed = columns["bin"] >= 0
     ids = dense.ids_of(columns["bin"][timed])
     error = columns["error"].astype(str)
@@ -165,7 +175,7 @@ from latency where {where}{own} group by all"""
     bins = (*index, columns["bin"] - ids[0])
     failed = [counted("n", 1, error == name) for name in names]
     return Serving(
-        tuple(segments),
+        segments,
         looks,
         edges(ids),
         names,
@@ -213,6 +223,25 @@ def _rows(cube: Cube, table: str, stage: Stage) -> Columns:
         names = (*texts, "since", "shard", "n", "scored", "x", "xx", "first", "y", "yy", "xy")
         return {name: np.array([], dtype=object if name in texts else np.int64) for name in names}
     return cube.store.query(f"select * exclude (stage) from {table} where stage = $stage", {"stage": str(stage)})
+
+
+def _gathered(
+    cube: Cube, stage: Stage, groups: tuple[Group, ...], statement: Callable[[str, Sequence[str]], str]
+) -> tuple[tuple[Segment, ...], Columns]:
+    """Return the segments of all groups, and the columns of a statement over them with each row's segment.
+
+    `statement` takes the SQL condition of a group and the columns that it is split by.
+    """
+    segments: list[dict[str, str]] = []
+    found: list[Columns] = []
+    for group in groups:
+        where, splits, params = _filter(cube, stage, group)
+        columns = cube.store.query(statement(where, splits), params)
+        named, place = cube.placed(group, columns)
+        found.append({name: values for name, values in columns.items() if name not in {"k0", "k1"}})
+        found[-1]["segment"] = len(segments) + place
+        segments += named
+    return tuple(segments), {name: np.concatenate([one[name] for one in found]) for name in found[0]}
 
 
 def _filter(cube: Cube, stage: Stage, group: Group) -> tuple[str, list[str], dict[str, object]]:

@@ -13,8 +13,8 @@ from release_core.release import Stage
 from tests import factory, lived
 
 CANARY = Stage.CANARY
-ALL = ((), ())
-MARKET = (("market",), ())
+ALL = (((), ()),)
+MARKET = ((("market",), ()),)
 ARMS, RAMPS = ("baseline", "candidate"), ("0.3", "0.5")
 TABLES = ("latency", "effect")
 
@@ -102,7 +102,7 @@ def test_arms_hold_the_actions_and_mature_labels_of_their_own_events_at_every_lo
                 assert got[:, EVERYONE].sum() == here.sum()
                 assert got[:, POSITIVE].sum() == (here & log["bad"] & (known <= end)).sum()
                 assert got[:, NEGATIVE].sum() == (here & ~log["bad"] & (known <= end)).sum()
-    last = whole.slice(CANARY, whole.steps[-1], (MARKET,))
+    last = whole.slice(CANARY, whole.steps[-1], MARKET)
     assert frame.tally.actions[:, -1].sum((1, 2)) == pytest.approx(last.whole.actions)
     assert frame.tally.loss[:, -1].sum((1, 2)) == pytest.approx(last.whole.loss)
 
@@ -112,14 +112,14 @@ def test_labels_that_silence_gives_count_once_settled(log, told, tmp_path):
     cube = factory.opened(factory.write(tmp_path / "r", log, told, labels=rules)).cube
     frame = cube.arms(CANARY, ALL)
     for look, step in list(enumerate(cube.steps))[2::6]:
-        one = cube.slice(CANARY, step, (ALL,)).whole
+        one = cube.slice(CANARY, step, ALL).whole
         assert frame.tally.actions[0, look].sum((0, 1)) == pytest.approx(one.actions[0])
         assert frame.tally.negatives[0, look].sum((0, 1)) == pytest.approx(one.negatives[0])
 
 
 @pytest.mark.parametrize("hours", [24, 168])
 def test_effects_count_what_came_within_the_hours_of_events_that_old(whole, log, told, hours):
-    frame = whole.effects(CANARY, (("surface",), (("replay_set", ""),)), hours)
+    frame = whole.effects(CANARY, ((("surface",), (("replay_set", ""),)),), hours)
     age = told.merge(log[["event_id", "event_time"]], on="event_id")
     kind = age["outcome"] + np.where(age["outcome"] == "review_result", "=" + age["value"].fillna(""), "")
     age["kind"] = np.where(age["value"] == "false", "retained=false", kind)
