@@ -73,11 +73,7 @@ from effect where {where} and within <= {hours:d} group by all"""
 
     segments, columns = _gathered(cube, stage, groups, counts)
     looks, ramps = cube.steps, _ramps(cube, stage)
-    # An event of a step counts from the first look at whose end even the last of its step is old enough.
-    entries, back = np.unique(columns["entry"], return_inverse=True)
-    ends = np.array([cube.end(step).timestamp() for step in looks])
-    ripe = np.array([cube.end(int(entry)).timestamp() + 3600.0 * hours for entry in entries])
-    look = np.searchsorted(ends, ripe)[back] if len(entries) else back
+    look = _ripe(cube, columns["entry"], hours)
     kinds = tuple(sorted({str(kind) for kind in columns["kind"]} - {""}))
     actions = tuple(action for action in cube.release.actions if action in {str(taken) for taken in columns["taken"]})
     shape = (len(segments), len(looks), len(ramps), len(VERSIONS), SHARDS)
@@ -98,19 +94,24 @@ from effect where {where} and within <= {hours:d} group by all"""
         return np.stack(found) if found else np.zeros((0, *shape))
 
     events = kind == ""
+    named = (hours, segments, looks, ramps, kinds, actions)
     return Effects(
-        hours,
-        segments,
-        looks,
-        ramps,
-        kinds,
-        actions,
+        *named,
         counted("n", events),
         counted("amount", events),
         each("n", kinds, kind, ~events),
         each("amount", kinds, kind, ~events),
         each("n", actions, taken, events),
     )
+
+
+def _ripe(cube: Cube, entries: Array, hours: int) -> Array:
+    """Return the first look at whose end even the last event of each entry step is `hours` old; the number of looks if none."""
+    distinct, back = np.unique(entries, return_inverse=True)
+    ends = np.array([cube.end(step).timestamp() for step in cube.steps])
+    ripe = np.array([cube.end(int(entry)).timestamp() + 3600.0 * hours for entry in distinct])
+    found: Array = np.searchsorted(ends, ripe)[back]
+    return found
 
 
 def entities(cube: Cube, stage: Stage) -> Entities:
