@@ -17,9 +17,9 @@ REASONS = tuple(show.Column(title, key, write, number=write is not None) for tit
     ("Candidate's reason", "candidate_reason", None), ("Events", "n", digits.count), ("Of the disagreements", "share", digits.percent),
     ("Bad of the labelled", "bad", digits.percent), ("Amount", "amount", digits.count)))  # fmt: skip
 SEGMENTS = tuple(show.Column(title, key, write, number=write is not None) for title, key, write in (
-    ("Segment", "segment", None), ("Act differently", "difference", digits.percent), ("from", "low", digits.percent),
+    ("Group", "segment", None), ("Act differently", "value", digits.percent), ("from", "low", digits.percent),
     ("to", "high", digits.percent), ("Events", "n", digits.count), ("Differ", "differ", digits.count),
-    ("Explained", "explained", digits.percent)))  # fmt: skip
+    ("Their amount", "amount", digits.count), ("Explained", "explained", digits.percent)))  # fmt: skip
 
 with read.told("Disagreement cannot be shown"):
     view = read.view(state.current())
@@ -27,20 +27,18 @@ with read.told("Disagreement cannot be shown"):
     page = read.page(disagreement.page)
     parts.lead(page.headline)
     st.caption(show.escape_markdown(page.demand))
-    left, right = st.columns(2)
-    with left:
-        plot.plot(page.flow, "flow")
-    dims = [dim for dim in view.release.segments.all if dim not in dict(view.where)]
-    if dims:
-        with right:
-            by = parts.pick("By", dims, "differ_by", parts.words)
-            chart, rows = read.page(disagreement.by_segment, by)
-            plot.plot(chart, "differ")
-            show.table(SEGMENTS, rows, f"By {parts.words(by)}, most disagreement first")
     show.table(PAIRS, page.pairs, "Who changes action", "Both versions take the same action on every event.")
     st.caption(
         "Saved: by the unit costs in the manifest, on labelled events only; a minus says that the candidate costs more."
     )
+    left, right = st.columns(2)
+    by = parts.pick("By", disagreement.splits(view), "differ_by", parts.words)
+    chart, rows = read.page(disagreement.by_segment, by)
+    with left:
+        plot.plot(page.flow, "flow")
+    with right:
+        plot.plot(chart, "differ")
+    show.table(SEGMENTS, rows, f"Disagreement by {parts.words(by)}")
     show.table(REASONS, page.reasons, "By reason code", "There is no disagreement, so there is no reason for one.")
     pairs = {row["pair"]: (row["baseline"], row["candidate"]) for row in page.pairs}
     if pairs and st.toggle("Show single events", key="events", bind="query-params"):
@@ -48,4 +46,7 @@ with read.told("Disagreement cannot be shown"):
         events = read.page(disagreement.sample, *pairs[pair])
         named = tuple(show.Column(name.replace("_", " ").capitalize(), name) for name in (events[0] if events else ()))
         show.table(named, events, f"Up to 20 events, in the order of the logs: {pair}")
-        st.caption("Read from the kept rows just now. Customers are shown as a code that names nobody.")
+        st.caption(
+            "Read from the kept rows just now. Customers are shown as a code that names nobody; what the manifest lists under "
+            "[segments] personal is masked."
+        )

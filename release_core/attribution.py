@@ -90,7 +90,7 @@ def effects(release: Release) -> dict[str, Effect]:
             "Missed amount",
             "money",
             "lower",
-            "amount of approved positives per 1,000 labelled events",
+            "fraud or credit loss: amount of approved positives per 1,000 labelled events",
             lambda counts, amounts: THOUSAND * ratio(amounts[..., APPROVE, POSITIVE], _labelled(counts)),
         ),
     ]

@@ -204,13 +204,17 @@ class Costs:
 
 @dataclass(frozen=True, slots=True)
 class Segments:
-    """Declared dimensions; `observe` are shown but not judged; `mandatory` are (dimension, value)."""
+    """Declared dimensions; `observe` are shown but not judged; `mandatory` are (dimension, value).
+
+    `personal` ones are masked where single events are shown.
+    """
 
     dims: tuple[str, ...] = ()
     observe: tuple[str, ...] = ()
     mandatory: tuple[tuple[str, str], ...] = ()
     min_events: int = 200
     cap: int = 50
+    personal: tuple[str, ...] = ()
 
     @property
     def all(self) -> tuple[str, ...]:

@@ -119,6 +119,62 @@ def test_parts_that_only_work_together_are_not_separable(tmp_path):
     assert not found.separable
 
 
+def planted(folder, **moves):
+    """Return the attribution of cost where each part moves events of its own kind: what each saves is counted by hand.
+
+    Costs per event: a missed positive 1 + 0.9 x 100 = 91, a review 2, a blocked negative 5.
+    """
+    rows = []
+    for (old, new, surface, bad), n in moves.values():
+        rows += [{"baseline_score": old, "candidate_score": new, "surface": surface, "bad": bad}] * n
+    log = factory.decisions(len(rows), seed=2).assign(amount=100.0)
+    log[["baseline_score", "candidate_score", "surface", "bad"]] = [list(row.values()) for row in rows]
+    one = opened(folder, log, {"model": "m2", "thresholds": "t2", "policy": "p2"})
+    found = attribution.attribute(worlds(one), attribution.effects(one.release)["cost"])
+    return found, len(rows) / 1000
+
+
+def test_planted_costs_of_each_part_are_found_exactly(tmp_path):
+    """Additive: 40 bad found by the score save 89 each, 30 good sent to review by the cutoffs cost 2, 20 blocked by rule 5."""
+    found, thousands = planted(
+        tmp_path,
+        score=((0.1, 0.5, "web", True), 40),
+        cutoffs=((0.25, 0.25, "web", False), 30),
+        policy=((0.1, 0.1, "app", False), 20),
+        rest=((0.1, 0.1, "web", False), 910),
+    )
+    saved = np.array([-40 * (91 - 2), 30 * 2, 20 * 5]) / thousands
+    assert [part.value for part in found.shares] == pytest.approx(saved)
+    assert found.total.value == pytest.approx(saved.sum())
+    assert all(abs(part.value) < 1e-9 for _, part in found.interactions)
+    assert found.order_low == pytest.approx(found.order_high)
+    assert found.separable
+
+
+def test_planted_cost_of_two_parts_that_need_each_other_is_halved(tmp_path):
+    """50 bad are found only by the new cutoff on the new score (save 89 each); 10 good cost a block by the policy alone."""
+    found, thousands = planted(
+        tmp_path,
+        both=((0.1, 0.25, "web", True), 50),
+        policy=((0.1, 0.1, "app", False), 10),
+        rest=((0.1, 0.1, "web", False), 940),
+    )
+    together = -50 * 89 / thousands
+    assert [part.value for part in found.shares] == pytest.approx([together / 2, together / 2, 50 / thousands])
+    assert dict(found.interactions)["model", "thresholds"].value == pytest.approx(together)
+    assert (found.order_low[0], found.order_high[0]) == pytest.approx((together, 0))
+    assert not found.separable
+
+
+def test_planted_cost_of_a_rule_that_undoes_the_score(tmp_path):
+    """The new score sends 60 bad app events to review (saves 89 each); the rule blocks them, at no cost, either way (saves 91)."""
+    found, thousands = planted(tmp_path, undone=((0.1, 0.5, "app", True), 60), rest=((0.1, 0.1, "web", False), 940))
+    # Alone: score -89, rule -91; together -91: so the interaction is +89, of which each takes half.
+    each = np.array([-89 + 89 / 2, 0, -91 + 89 / 2]) * 60 / thousands
+    assert [part.value for part in found.shares] == pytest.approx(each)
+    assert dict(found.interactions)["model", "policy"].value == pytest.approx(89 * 60 / thousands)
+
+
 def test_nothing_is_known_of_no_events(tmp_path):
     log = factory.decisions(300, seed=7)
     one = opened(tmp_path, log, {"model": "m2"})

@@ -64,6 +64,48 @@ def test_explained_share_needs_a_reason_on_the_side_that_does_more(view, log):
     assert "demands 90%" in disagreement.page(view).demand
 
 
+def test_sizes_of_amounts_are_those_of_a_direct_count(view, log):
+    before, after = acted(log)
+    edges = [0, 0.01 * 1] + [step * 10.0**power for power in range(-1, 5) for step in (1, 2, 5)]
+    chart, rows = disagreement.by_segment(view, disagreement.AMOUNT)
+    counted = pd.cut(log["amount"], sorted({*edges, 0.02, 0.05}), right=False)
+    groups = log.assign(differ=before != after).groupby(counted, observed=True)["differ"].agg(["size", "sum"])
+    assert [row["n"] for row in rows] == groups["size"].tolist()
+    assert [row["differ"] for row in rows] == groups["sum"].tolist()
+    assert sum(row["amount"] for row in rows) == pytest.approx(log["amount"][before != after].sum())
+    assert all(row["low"] <= row["value"] <= row["high"] for row in rows)
+    assert "treated differently how often" in chart.question
+
+
+@pytest.mark.parametrize(
+    ("amount", "group"), [(0.0, "none"), (1.0, "1.0 to 2.0"), (1.99, "1.0 to 2.0"), (1000.0, "1,000 to 2,000")]
+)
+def test_amount_on_a_step_belongs_to_the_group_that_begins_there(amount, group, tmp_path):
+    log = factory.decisions(50, seed=1).assign(amount=amount)
+    one = factory.opened(factory.write(tmp_path / "r", log))
+    _, (row,) = disagreement.by_segment(View(one, Stage.REPLAY, one.cube.steps[-1]), disagreement.AMOUNT)
+    assert row["segment"] == group
+
+
+def test_money_by_dimension_is_that_of_the_events_that_differ(view, log):
+    before, after = acted(log)
+    _, rows = disagreement.by_segment(view, "market")
+    for row in rows:
+        mine = (log["market"] == row["segment"]) & (before != after)
+        assert row["amount"] == pytest.approx(log["amount"][mine].sum())
+        assert row["differ"] == mine.sum()
+
+
+def test_personal_dimensions_are_masked_in_single_events_only(tmp_path, log):
+    segments = {"dims": ["market", "surface"], "min_events": 50, "personal": ["surface"]}
+    one = factory.opened(factory.write(tmp_path / "r", log, segments=segments))
+    own = View(one, Stage.REPLAY, one.cube.steps[-1])
+    rows = disagreement.sample(own, "approve", "review", 5)
+    assert {row["surface"] for row in rows} == {"masked"}
+    assert {row["market"] for row in rows} <= {"AT", "DE", "PL"}
+    assert {row["segment"] for row in disagreement.by_segment(own, "surface")[1]} == {"app", "web"}
+
+
 def test_reasons_add_up_to_the_disagreements(view, log):
     before, after = acted(log)
     rows = disagreement.page(view).reasons

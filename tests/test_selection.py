@@ -6,7 +6,7 @@ import pytest
 from release_core.errors import Unanswerable
 from release_core.release import Stage
 from release_core.stats import selection as stats
-from release_core.views import selection
+from release_core.views import attribution, selection
 from release_core.views.view import View
 from tests import factory
 
@@ -75,6 +75,12 @@ def test_numbers_lie_within_the_ranges_that_unseen_outcomes_leave(hidden, log):
     for name, right in truth.items():
         assert rows[name]["candidate_least"] <= right <= rows[name]["candidate_most"]
         assert rows[name]["candidate_least"] <= rows[name]["candidate"] <= rows[name]["candidate_most"]
+
+
+def test_attribution_says_what_it_leaves_out(hidden, blocked):
+    sentences = attribution.page(hidden, "recall").warnings
+    assert any(f"{blocked.sum():,} events after block can have no outcome" in sentence for sentence in sentences)
+    assert not any("no outcome" in sentence for sentence in attribution.page(hidden, "block_rate").warnings)
 
 
 def test_log_that_hides_nothing_says_so(log, tmp_path):

@@ -10,6 +10,7 @@ from release_core.charts.history import history
 from release_core.charts.maturity import by_age, by_step
 from release_core.charts.mix import mix
 from release_core.charts.quantiles import quantiles
+from release_core.charts.rates import rates
 from release_core.charts.ratios import ratios
 from release_core.charts.reliability import recalibrated, reliability
 from release_core.charts.score_map import score_map
@@ -36,6 +37,7 @@ __all__ = [
     "history",
     "mix",
     "quantiles",
+    "rates",
     "ratios",
     "recalibrated",
     "reliability",

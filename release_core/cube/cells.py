@@ -15,6 +15,7 @@ kind    age in days at which an outcome first came, action taken; at most one di
 latency version, 1/16 of a doubling, fallback, failing dependency, serving cost; at most one dimension
 effect  what came of events within some hours of them, arm, action taken, entity shard; live stages, at most one dimension
 reason  both actions and reasons of events on which the versions differ; at most one dimension
+size    both actions and the size of the amount (1, 2, 5, 10, ...); at most one dimension
 watch   codes of watched inputs
 checks  one row per stage, arm, set and entry step: events, overlap, parity, clipped scores
 
@@ -65,6 +66,7 @@ TABLES = (
     "latency",
     "effect",
     "reason",
+    "size",
     "watch",
     "checks",
 )
@@ -82,6 +84,7 @@ KEYS = {
     "latency": f'"by", v1, v2, {ENTRY}, version, bin, fallback, error',
     "effect": f'"by", v1, v2, {ENTRY}, kind, within, taken, shard',
     "reason": f'"by", v1, v2, {FRAME}, baseline_action, candidate_action, baseline_reason, candidate_reason',
+    "size": f'"by", v1, v2, {FRAME}, baseline_action, candidate_action, size',
     "watch": "stage, replay_set, entry, name, code",
     "checks": "stage, arm, replay_set, entry",
 }
@@ -100,6 +103,7 @@ SUMS = {
     "latency": "n, costed, cost, cost2",
     "effect": "n, amount",
     "reason": "n, amount",
+    "size": "n, amount, explained",
     "watch": "n",
     "checks": "n, both_scored, baseline_only, candidate_only, baseline_same, baseline_differs, candidate_same, "
     "candidate_differs, clipped, clustered",
@@ -210,6 +214,7 @@ def _single(release: Release, key: str, where: str) -> Iterator[tuple[str, str]]
         ),
     )
     yield "age", f"select {key}, entry, age, taken, count(*) as n from facts where {where} group by all"
+    yield "size", _size(key, where)
     yield "kind", _kind(key.replace(FRAME, "stage, replay_set"), where)
     yield (
         "reason",
@@ -219,6 +224,19 @@ def _single(release: Release, key: str, where: str) -> Iterator[tuple[str, str]]
             f"where both_scored and baseline_action <> candidate_action and {where} group by all"
         ),
     )
+
+
+def _size(key: str, where: str) -> str:
+    """Return SQL for both actions by the size of the amount: of its steps 1, 2, 5, 10, 20, ... the number of the one it is in.
+
+    Step 0 begins at 0.01, the minor unit; smaller amounts are -1.
+    """
+    decade = "floor(log10(greatest(amount, 1)) + 1e-12)::int"
+    place = f"3 * {decade} + (amount >= 2 * 10 ** {decade})::int + (amount >= 5 * 10 ** {decade})::int"
+    return f"""
+select {key}, baseline_action, candidate_action, if(amount < 1, -1, {place})::tinyint as size, count(*) as n,
+    sum(amount)::bigint as amount, count_if({EXPLAINED}) as explained
+from facts where both_scored and {where} group by all"""
 
 
 def _score(release: Release, key: str, number: int, where: str, per_unit: int) -> str:

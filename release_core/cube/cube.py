@@ -54,6 +54,7 @@ class Cube:
         self.days = lru_cache(maxsize=256)(self._days)
         self.map = lru_cache(maxsize=16)(self._map)
         self.crossing = lru_cache(maxsize=8)(self._crossing)
+<<<<<<< HEAD
         self._selection = lru_cache(maxsize=256)(self._select)
         # Of live stages, by look (see live_frames.py); each is computed once, whatever the as-of time.
         self.arms = lru_cache(maxsize=16)(partial(live.arms, self))
@@ -61,6 +62,9 @@ class Cube:
         self.entities = lru_cache(maxsize=8)(partial(live.entities, self))
         self.serving = lru_cache(maxsize=32)(partial(live.serving, self))
         self.gauges = lru_cache(maxsize=8)(partial(live.gauges, self))
+=======
+        self.selection = lru_cache(maxsize=256)(self._select)
+>>>>>>> f834707 (Disagreement: split it by size of the amount, say how much money each group is about, mask personal columns of single events)
 
     def _load(self) -> Array:
         """Load the tables and return the text of every dimension value, at its code: slices group by codes."""
@@ -208,11 +212,13 @@ class Cube:
         self.single(where)
         return known.coverage(self.release, self._summed("cover", (stage, step, True), ((), where)))
 
-    def selection(self, stage: Stage, step: int) -> Selection:
-        """Return after which actions no outcome is seen, and whether label propensities are logged, as of a step."""
-        return self._selection(stage, step)
+    def sizes(self, stage: Stage, step: int, where: Where = ()) -> list[dict[str, Any]]:
+        """Return one row per size of amount: events, those on which the versions differ, explained ones, amounts."""
+        self._single(where)
+        return events.sizes(self._summed("size", (stage, step, True), ((), where)))
 
     def _select(self, stage: Stage, step: int) -> Selection:
+        """Return after which actions no outcome is seen, and whether label propensities are logged, as of a step."""
         return known.selection(self.release, self._summed("cover", (stage, step, True), ((), ())))
 
     def reasons(self, stage: Stage, step: int, where: Where = ()) -> list[dict[str, Any]]:

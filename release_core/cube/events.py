@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from release_core.release import Stage
 
 MOST_EVENTS = 50
+MASKED = "'masked'"
+# Codes of customers cannot be found out by trying their ids.
+SALT = secrets.token_hex(16)
 WHY = ("baseline_action", "candidate_action", "baseline_reason", "candidate_reason")
 
 
@@ -50,14 +54,42 @@ def acted(segments: list[dict[str, str]], columns: Columns) -> list[dict[str, An
     return list(found.values())
 
 
+def sizes(columns: Columns) -> list[dict[str, Any]]:
+    """Return one row per size of amount, rising, from the cells of the table `size`.
+
+    low and high are its ends (high None: below the smallest), n its events, differ those on which the actions differ,
+    explained those of them with reasons, amount and differ_amount the sums of their amounts.
+    """
+    happened, differs = columns["label"] < 0, columns["baseline_action"] != columns["candidate_action"]
+    rows = []
+    for size in np.unique(columns["size"][happened]).tolist():
+        mine = happened & (columns["size"] == size)
+        row: dict[str, Any] = {"low": _step(size), "high": _step(size + 1)}
+        for name, column, keep in (
+            ("n", "n", mine),
+            ("differ", "n", mine & differs),
+            ("explained", "explained", mine),
+            ("amount", "amount", mine),
+            ("differ_amount", "amount", mine & differs),
+        ):
+            row[name] = float(columns[column][keep].sum()) / dense.UNITS[column]
+        rows.append(row)
+    return rows
+
+
+def _step(size: int) -> float:
+    """Return where a step of the amounts begins: 0.01, 0.02, 0.05, 0.1, ... and 0 before all of them."""
+    return 0.0 if size < 0 else (1, 2, 5)[size % 3] * 10.0 ** (size // 3) / dense.MINOR_UNITS
+
+
 def sample(
     cube: Cube, view: tuple[Stage, int], actions: tuple[str, str], where: Where, limit: int
 ) -> list[dict[str, Any]]:
     """Return at most `limit` (and never over 50) events on which the versions took `actions`, in the order of the logs.
 
-    Read from the rows that were kept when the logs were read. Customers are shown as a code that is the same within
-    one cube and tells nothing else, and so are events whose id holds their customer's; `outcomes` lists what was
-    learned by the end of the as-of step.
+    Read from the rows that were kept when the logs were read. Customers are shown as a code that is the same while the
+    program runs and tells nothing else, and so are events whose id holds their customer's; dimensions that the manifest
+    calls personal are masked; `outcomes` lists what was learned by the end of the as-of step.
 
     Raises:
         NotFound: the kept rows are no longer in the cache.
@@ -69,7 +101,9 @@ def sample(
     for number, (dim, value) in enumerate(where):
         tests.append(f"{column[dim]} = $w{number}")
         params[f"w{number}"] = value
-    named = "".join(f", {name} as {quote(dim)}" for dim, name in dims.items())
+    personal = cube.release.segments.personal
+    shown = {dim: MASKED if dim in personal else name for dim, name in dims.items()}
+    named = "".join(f", {name} as {quote(dim)}" for dim, name in shown.items())
     sql = f"""
 with chosen as (
     select * from read_parquet({_kept(cube, "decisions")}) where {" and ".join(tests)}
@@ -81,7 +115,7 @@ select if(clustered and contains(event_id, entity_id), substr(md5($salt || event
     baseline_risk, candidate_risk, taken as action_taken, coalesce(outcomes, '') as outcomes,
     baseline_reason, candidate_reason{named}
 from chosen left join said using (event_id)"""
-    return cube.store.rows(sql, params | {"salt": cube.name, "end": cube.end(view[1]).replace(tzinfo=None)})
+    return cube.store.rows(sql, params | {"salt": SALT, "end": cube.end(view[1]).replace(tzinfo=None)})
 
 
 def _said(cube: Cube) -> str:

@@ -34,6 +34,7 @@ SLICED = {
     "world": ("worlds", "shard", "label"),
     "cover": ("version", "bin", "taken", "mature", "label"),
     "reason": ("baseline_action", "candidate_action", "baseline_reason", "candidate_reason", "label"),
+    "size": ("baseline_action", "candidate_action", "size", "label"),
 }
 # Keys that are not columns as they stand.
 DERIVED = {"label": f"{LABEL} as label", "mature": "(settled <= $step) as mature", "unseen": "false as unseen"}

@@ -198,7 +198,17 @@ def segments(fields: Fields) -> Segments:
         mandatory=_mandatory(fields, dims, observe),
         min_events=fields.get("min_events", integer(1), 200),
         cap=fields.get("cap", integer(1), 50),
+        personal=_personal(fields, dims + observe),
     )
+
+
+def _personal(fields: Fields, dims: tuple[str, ...]) -> tuple[str, ...]:
+    found = fields.many("personal", DIMENSION)
+    for dim in found:
+        if dim not in dims:
+            remedy = nearest(dim, dims) or "Remove it: columns that are no dimension are never shown."
+            fields.problem(f"personal {dim!r}", "a declared dimension", remedy)
+    return found
 
 
 def _mandatory(fields: Fields, dims: tuple[str, ...], observe: tuple[str, ...]) -> tuple[tuple[str, str], ...]:

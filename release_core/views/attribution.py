@@ -78,11 +78,17 @@ def page(view: View, effect: str = "") -> AttributionPage:
             better=found.effect.better,
         ),
         [_share(found, place) for place in range(len(found.players))],
-        [_interaction(found, names, part) for names, part in found.interactions],
+        [_interaction(found, names, part) for names, part in _together(found, worlds)],
         _worlds(view, every),
         [_line(one) for one in every.values()],
         found.method,
     )
+
+
+def _together(found: Attribution, worlds: Worlds) -> list[tuple[tuple[str, ...], Part]]:
+    """Return the interactions among parts that change any action; a part that changes none has none."""
+    still = attribution.nothing(worlds)
+    return [(names, part) for names, part in found.interactions if not set(names) & set(still)]
 
 
 def split(view: View) -> tuple[list[Row], bytes]:
@@ -124,8 +130,8 @@ def _headline(view: View, found: Attribution, worlds: Worlds) -> str:
     if not moved:
         return f"The {title} of {view.place} does not change: both bundles take the same action on every event."
     money = "" if unit == "share" else f" {_counted(view)}"
-    whole = f"{_change(found.total.value, unit)}{money} of {title}"
-    return f"Of {whole} in {view.place}: {', '.join(moved)}{rest}."
+    whole = f"{_change(found.total.value, unit)}{money} ({view.place})"
+    return f"{found.effect.title} changes by {whole}: {', '.join(moved)}{rest}."
 
 
 def _counted(view: View) -> str:
@@ -169,7 +175,19 @@ def _warnings(view: View, found: Attribution, worlds: Worlds) -> list[str]:
         sentences.append(
             f"{share} of the events have no mature label yet and are left out: this speaks for the rest only."
         )
-    return sentences + _logged(view, found, worlds)
+    return sentences + _unseen(view, found) + _logged(view, found, worlds)
+
+
+def _unseen(view: View, found: Attribution) -> list[str]:
+    """Return a sentence where outcomes that an action hid would be needed to tell what another action does."""
+    cells = view.cells()
+    hidden = float(cells.whole.joint_unseen[0].sum()) if cells.unseen and cells.segments else 0.0
+    if not hidden or not found.effect.labels:
+        return []
+    return [
+        f"{digits.count(hidden)} events after {' or '.join(cells.unseen)} can have no outcome and are left out here: what it costs "
+        "or saves to treat them differently is not known."
+    ]
 
 
 def _logged(view: View, found: Attribution, worlds: Worlds) -> list[str]:

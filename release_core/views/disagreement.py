@@ -9,7 +9,7 @@ import numpy as np
 
 from release_core import attribution
 from release_core.charts import digits
-from release_core.charts.forest import forest
+from release_core.charts.rates import rates
 from release_core.charts.transition import transition
 from release_core.cube.events import MOST_EVENTS
 from release_core.frames import EVERYONE, NEGATIVE, POSITIVE
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 EXPLAINED = "explained_share"
 NO_REASON = "no reason given"
+AMOUNT = "amount"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,28 +54,73 @@ def page(view: View) -> DisagreementPage:
 
 
 def by_segment(view: View, dim: str) -> tuple[Chart, list[Row]]:
-    """Return how often the versions differ in each value of a dimension, and the same as rows with what is explained."""
-    rows = {row["segment"]: row for row in paired_rows(view.rows(["disagreement_rate"], dim))}
+    """Return how often the versions differ in each value of a dimension (or size of the amount), most first, and as rows."""
+    rows = _by_amount(view) if dim == AMOUNT else _by_dimension(view, dim)
+    n, differ = sum(row["n"] for row in rows), sum(row["differ"] for row in rows)
+    chart = rates(
+        rows,
+        view.caption(n, table="size" if dim == AMOUNT else "pair", by=() if dim == AMOUNT else (dim,)),
+        question=f"Which {dim.replace('_', ' ')} is treated differently how often?",
+        what="disagreement",
+        of="events on which the actions differ / events",
+        overall=differ / n if n else None,
+    )
+    return chart, rows
+
+
+def _by_dimension(view: View, dim: str) -> list[Row]:
     told = {row["segment"]: row for row in paired_rows(view.rows([EXPLAINED], dim))}
-    shown = [
+    money = _money(view, dim)
+    rows = [
         {
             "segment": row["where"][dim],
             "key": segment_key(row["where"]),
-            "difference": row["difference"],
+            "value": row["difference"],
             "low": row["low"],
             "high": row["high"],
-            "verdict": "OBSERVE" if row["difference"] is not None else "NODATA",
             "n": row["n"],
-            "explained": told[name]["difference"],
-            "explained_low": told[name]["low"],
-            "explained_high": told[name]["high"],
-            "differ": told[name]["n"],
+            "explained": told[row["segment"]]["difference"],
+            "differ": told[row["segment"]]["n"],
+            "amount": money.get(row["where"][dim]),
         }
-        for name, row in rows.items()
+        for row in paired_rows(view.rows(["disagreement_rate"], dim))
     ]
-    caption = view.caption(sum(row["n"] for row in shown), table="pair", by=(dim,))
-    chart = forest(shown, caption, metric="Disagreement", unit="share", better="lower", margin=None)
-    return chart, sorted(shown, key=lambda row: -(row["difference"] or 0))
+    return sorted(rows, key=lambda row: -(row["value"] or 0))
+
+
+def _money(view: View, dim: str) -> dict[str, float]:
+    """Return the amount of the events on which the actions differ, by value of a dimension."""
+    cells = view.cells(dim)
+    amounts = cells.whole.joint_amounts[..., EVERYONE]
+    apart = amounts.sum((-2, -1)) - np.trace(amounts, axis1=-2, axis2=-1)
+    return {segment[dim]: float(amount) for segment, amount in zip(cells.segments, apart, strict=True)}
+
+
+def _by_amount(view: View) -> list[Row]:
+    """Return the same by size of the amount, rising; intervals take events for independent."""
+    rows = []
+    for row in view.opened.cube.sizes(view.stage, view.step, view.where):
+        low, high = decisions.wilson(row["differ"], row["n"])
+        ends = digits.number(row["low"], 2), digits.number(row["high"], 2)
+        rows.append(
+            {
+                "segment": f"{ends[0]} to {ends[1]}" if row["low"] else "none",
+                "value": row["differ"] / row["n"],
+                "low": float(low),
+                "high": float(high),
+                "n": int(row["n"]),
+                "explained": known(float(ratio(row["explained"], row["differ"]))),
+                "differ": int(row["differ"]),
+                "amount": row["differ_amount"],
+            }
+        )
+    return rows
+
+
+def splits(view: View) -> list[str]:
+    """Return what disagreement can be split by: the dimensions that are not filtered, and the size of the amount."""
+    free = [dim for dim in view.release.segments.all if dim not in dict(view.where)]
+    return [*free, AMOUNT]
 
 
 def sample(view: View, baseline: str, candidate: str, limit: int = 20) -> list[Row]:
@@ -91,8 +137,18 @@ def sample(view: View, baseline: str, candidate: str, limit: int = 20) -> list[R
 
 
 def _ordered(row: Row) -> Row:
-    """Return a row with the scores in front of what else is known of the event."""
-    first = ("event", "event_time", "customer", "amount", "baseline_score", "candidate_score")
+    """Return a row with scores and reasons in front of what else is known of the event."""
+    row["amount"] = digits.number(row["amount"])
+    first = (
+        "event",
+        "event_time",
+        "customer",
+        "amount",
+        "baseline_score",
+        "candidate_score",
+        "baseline_reason",
+        "candidate_reason",
+    )
     return {name: row[name] for name in (*first, *(name for name in row if name not in first))}
 
 

@@ -275,6 +275,18 @@ def past():
     }
 
 
+OF = {"what": "disagreement", "of": "events on which the actions differ / events"}
+
+
+def spread():
+    rows = [
+        ("up to 20", 0.02, 0.01, 0.03, 900),
+        ("20 to 50 <EUR>", 0.05, None, None, 12),
+        ("none", None, None, None, 0),
+    ]
+    return [dict(zip(("segment", "value", "low", "high", "n"), row, strict=True)) for row in rows]
+
+
 def covered():
     places = [-6 + i / 4 for i in range(36)]
     return [
@@ -313,6 +325,7 @@ def full(drag=None):
         "share_above": charts.share_above(shares(), CAPTION),
         "transition": charts.transition(flows(), ACTIONS, CAPTION),
         "coverage": charts.coverage(covered(), CAPTION, version="baseline"),
+        "rates": charts.rates(spread(), CAPTION, question="Who is treated differently?", overall=0.03, **OF),
         "score_map": charts.score_map(map_cells(), [expit(-4 + i) for i in range(9)], CUTOFFS, CAPTION),
         "quantiles": charts.quantiles(quantile_rows(), ["p50", "p90", "p99"], CUTOFFS, CAPTION),
         "mix": charts.mix(action_shares(), CAPTION),
@@ -340,6 +353,7 @@ def empty():
         "share_above": charts.share_above([], CAPTION),
         "transition": charts.transition([], ACTIONS, CAPTION),
         "coverage": charts.coverage([], CAPTION, version="baseline"),
+        "rates": charts.rates([], CAPTION, question="Who is treated differently?", **OF),
         "score_map": charts.score_map([], [0.1, 0.2], CUTOFFS, CAPTION),
         "quantiles": charts.quantiles([], ["p50"], CUTOFFS, CAPTION),
         "mix": charts.mix([], CAPTION),

@@ -61,6 +61,7 @@ MISTAKES = [
     ("labels/negative", ["chargeback"], "[labels]", "'chargeback' in positive and in negative"),
     ("labels/unobserved", ["blok"], "[labels]", 'Did you mean "block"?'),
     ("labels/holdout", 0.01, "[labels]", "holdout without unobserved"),
+    ("segments/personal", ["markt"], "[segments]", "personal 'markt'"),
     ("labels/silence", "positive", "[labels]", "one of negative, unknown"),
     ("labels/maturity_days", -1, "[labels]", "maturity_days = -1; required: a number of at least 0"),
     ("labels/steps", "hours", "[labels]", 'Did you mean "hour"?'),
