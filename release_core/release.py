@@ -204,10 +204,7 @@ class Costs:
 
 @dataclass(frozen=True, slots=True)
 class Segments:
-    """Declared dimensions; `observe` are shown but not judged; `mandatory` are (dimension, value).
-
-    `personal` ones are masked where single events are shown.
-    """
+    """Declared dimensions; `observe`: not judged; `personal`: masked in single events; `mandatory`: (dimension, value)."""
 
     dims: tuple[str, ...] = ()
     observe: tuple[str, ...] = ()
