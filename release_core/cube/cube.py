@@ -54,17 +54,13 @@ class Cube:
         self.days = lru_cache(maxsize=256)(self._days)
         self.map = lru_cache(maxsize=16)(self._map)
         self.crossing = lru_cache(maxsize=8)(self._crossing)
-<<<<<<< HEAD
-        self._selection = lru_cache(maxsize=256)(self._select)
         # Of live stages, by look (see live_frames.py); each is computed once, whatever the as-of time.
         self.arms = lru_cache(maxsize=16)(partial(live.arms, self))
         self.effects = lru_cache(maxsize=32)(partial(live.effects, self))
         self.entities = lru_cache(maxsize=8)(partial(live.entities, self))
         self.serving = lru_cache(maxsize=32)(partial(live.serving, self))
         self.gauges = lru_cache(maxsize=8)(partial(live.gauges, self))
-=======
         self.selection = lru_cache(maxsize=256)(self._select)
->>>>>>> f834707 (Disagreement: split it by size of the amount, say how much money each group is about, mask personal columns of single events)
 
     def _load(self) -> Array:
         """Load the tables and return the text of every dimension value, at its code: slices group by codes."""
