@@ -210,7 +210,7 @@ class Cube:
 
     def sizes(self, stage: Stage, step: int, where: Where = ()) -> list[dict[str, Any]]:
         """Return one row per size of amount: events, those on which the versions differ, explained ones, amounts."""
-        self._single(where)
+        self.single(where)
         return events.sizes(self._summed("size", (stage, step, True), ((), where)))
 
     def _select(self, stage: Stage, step: int) -> Selection:
