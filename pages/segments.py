@@ -1,8 +1,8 @@
-"""Segments: which ones break, by how much, and how sure is that?"""
+"""Segments: which ones break, by how much, how sure is that, and what does it cost?"""
 
 import streamlit as st
 
-from pages.frame import columns, parts, plot, read, show, state
+from pages.frame import columns, parts, plot, read, show, sliced, state
 from release_core.views import segments
 
 with read.told("Segments cannot be shown"):
@@ -12,23 +12,30 @@ with read.told("Segments cannot be shown"):
     if not splits:
         show.empty('The manifest declares no segment dimension. Add one: [segments] dims = ["market"].')
         st.stop()
+    parts.speaks()
+    shown = sliced.choose()
+    if shown == sliced.WORST:
+        sliced.worst()
+        st.stop()
+    if shown == sliced.MIX:
+        sliced.mixed()
+        st.stop()
     left, right = st.columns(2)
     with left:
         metric = parts.pick("Metric", list(offered), "metric", offered.__getitem__)
     parts.tell_wrong("Split", [parts.words(dim) for dim in splits], "split")
     split = right.multiselect(
-        "Split by (one or two)",
+        "Split by (one to three)",
         splits,
         splits[:1],
         key="split",
         bind="query-params",
-        max_selections=2,
+        max_selections=3,
         format_func=parts.words,
     )
     page = read.page(segments.segments, metric, tuple(split or splits[:1]))
     keys = [row["key"] for row in page.rows]
-    st.caption(show.escape_markdown(page.gate))
-    parts.speaks()
+    st.caption(show.escape_markdown(" ".join([page.gate, *page.notes])))
 
     def pick(key: object) -> None:
         """Choose the segment that was clicked."""
@@ -47,11 +54,9 @@ with read.told("Segments cannot be shown"):
         chosen = parts.pick("Look into", keys, "segment", segments.spoken)
         drill = read.page(segments.drill, segments.where_of(chosen)) if chosen else None
         if drill:
-            show.table(columns.COMPARED, columns.written(drill.numbers, read.units()), drill.title)
-    show.table(columns.SEGMENTS, columns.written(page.rows, read.units()), f"{offered[metric]} by segment, worst first")
+            sliced.looked_into(drill, segments.where_of(chosen))
+    show.table(
+        columns.SEGMENTS, columns.together(page.rows, read.units()), f"{offered[metric]} by segment, worst first"
+    )
     if drill:
-        left, right = st.columns(2)
-        with left:
-            plot.plot(drill.distribution, "drill-distribution")
-        with right:
-            plot.plot(drill.reliability, "drill-reliability")
+        sliced.pictures(drill)

@@ -195,6 +195,35 @@ def _gathered(array: Array, groups: Sequence[tuple[Segment, Sequence[int]]]) -> 
 
 
 @dataclass(frozen=True, eq=False)
+class Slices:
+    """Every slice of up to three dimensions at one as-of step, for searching: counts of actions, halves of customers apart.
+
+    `conditions` [slice, 3] names each slice: the numbers of its (dimension, value) pairs in `values`, which counts
+    from 1, rising, 0 for none; the first slice is the one that holds all the others. `measures` returns the sums of "n",
+    "amount" or "amount2" (squared): where `paired` [slice, half, baseline's action, candidate's, population], else
+    [slice, half, version, action, population]. Half 0 holds the even entity shards, half 1 the odd ones.
+    `small` counts the slices that were left out, being smaller than those kept.
+    """
+
+    values: tuple[tuple[str, str], ...]
+    conditions: Array
+    actions: tuple[str, ...]
+    paired: bool
+    measures: Callable[[str], Array]
+    small: int
+
+    @cached_property
+    def dims(self) -> Array:
+        """Return the number of the dimension of each value, 0 for none, in the order of `values` from place 1 on."""
+        names = list(dict.fromkeys(dim for dim, _ in self.values))
+        return np.array([0, *(1 + names.index(dim) for dim, _ in self.values)])
+
+    def segment(self, place: int) -> dict[str, str]:
+        """Return the dimensions and values of a slice."""
+        return dict(self.values[number - 1] for number in self.conditions[place] if number)
+
+
+@dataclass(frozen=True, eq=False)
 class ScoreMap:
     """Both scores of the same events: counts and amounts [baseline's bin, candidate's bin] on one coarse grid."""
 

@@ -31,7 +31,21 @@ JUDGED = (
     Column("Bad", "positives", digits.count, number=True),
     Column("In words", "sentence", wide=True),
 )
-SEGMENTS = tuple(column for column in JUDGED if column.key != "sentence")
+SEGMENTS = (
+    Column("Verdict", "verdict", verdict=True),
+    Column("Segment", "segment"),
+    Column("Baseline", "shown_baseline", number=True),
+    Column("Candidate", "shown_candidate", number=True),
+    Column("Change, bounds used", "shown_both", number=True),
+    Column("Pulled", "shown_shrunken", number=True),
+    Column("Flag", "shown_flag"),
+    Column("Provable margin", "shown_provable", number=True),
+    Column("Needed", "shown_needed", number=True),
+    Column("Events", "n", digits.count, number=True),
+    Column("Bad", "positives", digits.count, number=True),
+    Column("A day", "shown_daily", number=True),
+    Column("Money a day", "shown_money", number=True),
+)
 COMPARED = (
     Column("Metric", "title"),
     Column("Baseline", "shown_baseline", number=True),
@@ -44,6 +58,22 @@ COMPARED = (
 def written(rows: Iterable[Row], units: dict[str, str]) -> list[Row]:
     """Return the rows with baseline, candidate, difference and bounds written in the unit of their metric."""
     return [row | _texts(row, units.get(row["metric"], "number")) for row in rows]
+
+
+def together(rows: Iterable[Row], units: dict[str, str]) -> list[Row]:
+    """Return the rows written as `written` does, with what only all segments together tell of each, and its money."""
+    return [row | _beside(row, units.get(row["metric"], "number")) for row in written(rows, units)]
+
+
+def _beside(row: Row, unit: str) -> Row:
+    return {
+        "shown_shrunken": digits.difference(row["shrunken"], unit) if row["shrunken"] is not None else "",
+        "shown_flag": "worse" if row["flag"] else "",
+        "shown_provable": digits.difference(row["provable"], unit).lstrip("+") if row["provable"] is not None else "",
+        "shown_needed": digits.count(row["needed"]) if row["needed"] is not None else "",
+        "shown_daily": digits.number(row["events_per_day"], 2) if row["events_per_day"] is not None else "",
+        "shown_money": digits.signed(round(row["money_per_day"], 2)) if row["money_per_day"] is not None else "",
+    }
 
 
 def _texts(row: Row, unit: str) -> Row:

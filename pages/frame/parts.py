@@ -34,6 +34,7 @@ SIGNED = (
 )
 MOST_LINKS = 4
 MOST_ROWS = 12
+CUTOFFS = str(Path(__file__).parent.parent / "cutoffs.py")
 SEGMENTS = str(Path(__file__).parent.parent / "segments.py")
 
 
@@ -141,6 +142,14 @@ def _query(row: Row, dims: dict[str, str]) -> dict[str, str]:
 def speaks() -> None:
     """Say in one line of which events the quality numbers of the page speak."""
     st.caption(show.escape_markdown(read.page(selection.speaks)))
+
+
+def open_cutoffs(where: Sequence[tuple[str, str]]) -> None:
+    """Offer a link to the Cutoffs page of one segment."""
+    kept = {name: value for name, value in st.query_params.items() if name in {"release", "stage", "as_of"}}
+    filters = {f"{state.PREFIX}{dim}": value for dim, value in where}
+    label = "Set the cutoff of this segment"
+    st.page_link(CUTOFFS, label=label, icon=":material/arrow_forward:", query_params=kept | filters)
 
 
 def lead(sentence: str) -> None:

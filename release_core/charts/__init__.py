@@ -14,6 +14,7 @@ from release_core.charts.rates import rates
 from release_core.charts.ratios import ratios
 from release_core.charts.reliability import recalibrated, reliability
 from release_core.charts.score_map import score_map
+from release_core.charts.shift import shift
 from release_core.charts.style import LINEAR, PROBABILITY, Score
 from release_core.charts.sweep import cost, trade
 from release_core.charts.tail import tail
@@ -43,6 +44,7 @@ __all__ = [
     "reliability",
     "score_map",
     "share_above",
+    "shift",
     "tail",
     "timeline",
     "trade",

@@ -10,7 +10,8 @@ from release_core.charts.chart import Caption, Chart, Row, blank, finish
 DEFINITION = (
     "Each row is candidate minus baseline on the same scope, with its interval; the row's mark is the gate's verdict. "
     "The solid line is no change, the dashed line the largest harm that the gate allows. "
-    "A segment without enough data is listed, never left out."
+    "A segment without enough data is listed, never left out. The upright stroke is the estimate pulled towards the mean of "
+    "the segments of the same split, the more the fewer events a segment has (empirical Bayes)."
 )
 # From worst to best, as verdicts are ordered; INCONCLUSIVE stands before NODATA because it has something to show.
 GLYPHS: dict[str, dict[str, Any]] = {
@@ -20,27 +21,40 @@ GLYPHS: dict[str, dict[str, Any]] = {
     "PASS": {"word": "pass", "color": "$good", "symbol": "circle", "size": 9},
     "OBSERVE": {"word": "observed only", "color": "$muted", "symbol": "circle-open", "size": 8},
     "NODATA": {"word": "no data", "color": "$muted", "symbol": "circle-open-dot", "size": 9},
+    "WORSE": {"word": "worse beyond doubt", "color": "$bad", "symbol": "x", "size": 10},
+    "OPEN": {"word": "may be chance", "color": "$undecided", "symbol": "diamond-open", "size": 11},
+    "BETTER": {"word": "better", "color": "$good", "symbol": "circle", "size": 9},
 }
+BAD = {"FAIL": "fail", "WORSE": "are worse beyond doubt"}
+SHRUNKEN = "estimate pulled towards the mean of all segments"
 
 
 def forest(
-    rows: list[Row], caption: Caption, *, metric: str, unit: str = "share", better: str = "higher", margin: float | None
+    rows: list[Row],
+    caption: Caption,
+    *,
+    metric: str,
+    unit: str = "share",
+    better: str = "higher",
+    margin: float | None,
+    sort: bool = True,
 ) -> Chart:
     """Return the forest plot of one metric over segments.
 
     Args:
         rows: segment, difference, low, high (None where not known), verdict (a key of GLYPHS), n, and optionally
-            key: what a click reports (default: segment).
+            key: what a click reports (default: segment), and shrunken: a second mark.
         caption: version ids and evidence.
         metric: its name as a reader says it, e.g. "Recall".
         unit: "share" (shown in percentage points) or any other (shown as it is).
         better: higher, lower, or neither; says which side is harm, and so which row is worst.
         margin: the harm that the gate allows, >= 0, in the metric's unit; None: no gate.
+        sort: whether the worst row is to stand on top; else the rows stand as they are given.
     """
     question = f"Which segments break in {metric.lower()}?"
     if not rows:
         return blank(question, f"No segment has {metric.lower()} here.", DEFINITION, caption)
-    ordered = sorted(rows, key=lambda row: _badness(row, better))
+    ordered = sorted(rows, key=lambda row: _badness(row, better)) if sort else rows
     scale = 100.0 if unit == "share" else 1.0
     places = {id(row): len(ordered) - 1 - place for place, row in enumerate(ordered)}
     present = [verdict for verdict in GLYPHS if any(row["verdict"] == verdict for row in ordered)]
@@ -48,7 +62,7 @@ def forest(
     title = f"change in {metric.lower()}" + (" (percentage points)" if unit == "share" else "")
     shapes, notes = _limits(margin, better, scale, unit)
     spec = {
-        "data": [_trace(group, places, scale, unit) for group in groups],
+        "data": [*(_trace(group, places, scale, unit) for group in groups), *_shrunken(ordered, places, scale, unit)],
         "layout": style.layout(
             f"{question} {[row['segment'] for row in ordered]}",
             len(ordered) * style.ROW_HEIGHT + 120,
@@ -97,6 +111,29 @@ def _trace(rows: list[Row], places: dict[int, int], scale: float, unit: str) -> 
     }
 
 
+def _shrunken(ordered: list[Row], places: dict[int, int], scale: float, unit: str) -> list[dict[str, Any]]:
+    """Return the second marks, none where no row has one."""
+    pulled = [row for row in ordered if row.get("shrunken") is not None]
+    if not pulled:
+        return []
+    return [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": SHRUNKEN,
+            "x": [scale * row["shrunken"] for row in pulled],
+            "y": [places[id(row)] for row in pulled],
+            "customdata": [row.get("key", row["segment"]) for row in pulled],
+            "text": [
+                f"<b>{style.plain(row['segment'])}</b><br>pulled together {digits.difference(row['shrunken'], unit)}"
+                for row in pulled
+            ],
+            "hovertemplate": "%{text}<extra></extra>",
+            "marker": {"color": "$text", "symbol": "line-ns-open", "size": 13, "line": {"width": 2, "color": "$text"}},
+        }
+    ]
+
+
 def _reach(upper: float | None, lower: float | None, scale: float) -> float | None:
     return None if upper is None or lower is None else max(0.0, scale * (upper - lower))
 
@@ -130,8 +167,9 @@ def _segments(ordered: list[Row]) -> Row:
 
 
 def _head(ordered: list[Row], metric: str, unit: str) -> str:
-    fails = sum(row["verdict"] == "FAIL" for row in ordered)
+    fails = sum(row["verdict"] in BAD for row in ordered)
+    verb = next((BAD[row["verdict"]] for row in ordered if row["verdict"] in BAD), "fail")
     worst = ordered[0]
     change = f"{digits.difference(worst['difference'], unit)} {digits.interval(worst['low'], worst['high'], unit)}"
-    tally = f"{fails} of {len(ordered)} segments fail on {metric.lower()}."
+    tally = f"{fails} of {len(ordered)} segments {verb} {'on' if verb == 'fail' else 'in'} {metric.lower()}."
     return f"{tally} Worst: {worst['segment']}, {change}, {GLYPHS[worst['verdict']]['word']}."

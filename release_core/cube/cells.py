@@ -92,7 +92,7 @@ TERMS = ("score", "squared", "loss")
 SUMS = {
     "score": "n, score, logit, amount, excess",
     "shard": "n, logit, amount, excess",
-    "pair": "n, amount, weighted, excess, excess2, excess_capped, explained, "
+    "pair": "n, amount, amount2, weighted, excess, excess2, excess_capped, explained, "
     + ", ".join(f"{version}_{term}" for version in VERSIONS for term in TERMS),
     "joint": "n, amount",
     "crossed": "n, amount, amount2",
@@ -123,6 +123,8 @@ EXCESSES = (
     f"count(weight) as weighted, {EXCESS}, sum(coalesce(weight2, {SQUARED}) - {SQUARED})::bigint as excess2, "
     f"sum(coalesce(capped, {WEIGHTED}) - {WEIGHTED})::bigint as excess_capped"
 )
+# Squared amounts as whole numbers of the currency's unit, squared: sums over 1e7 events of 1e5 each fit 64 bits.
+AMOUNT2 = "sum(round(amount * amount / 10000.0))::bigint as amount2"
 # Scores are kept for at most so many dimensions together; most other tables for one fewer.
 MOST_SCORED = 2
 NOTHING, YES = "''", "'yes'"
@@ -278,7 +280,7 @@ def _cross(key: str, where: str) -> str:
     """Return SQL for the candidate's bins by the cutoffs reached; squares of amounts are in whole units of the currency."""
     return f"""
 select {key}, baseline_band, candidate_band, candidate_bin as bin, count(*) as n, sum(amount)::bigint as amount,
-    sum(round(amount * amount / 10000.0))::bigint as amount2
+    {AMOUNT2}
 from facts where both_scored and {where} group by all"""
 
 
@@ -321,7 +323,7 @@ def _pair(key: str, where: str, shard: str) -> str:
     )
     return f"""
 select {key}, both_scored, baseline_action, candidate_action, taken, {shard} as shard, count(*) as n,
-    sum(amount)::bigint as amount, {EXCESSES}, count_if({EXPLAINED}) as explained, {sums}
+    sum(amount)::bigint as amount, {AMOUNT2}, {EXCESSES}, count_if({EXPLAINED}) as explained, {sums}
 from facts where {where} group by all"""
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from release_core.cube import cells as tables
-from release_core.cube import dense, events, joined, known, live, query, steps
+from release_core.cube import dense, events, joined, known, live, query, slices, steps
 from release_core.cube.encode import COARSE, FINE
 from release_core.cube.files import listed
 from release_core.cube.labels import EVENT
@@ -49,7 +49,7 @@ class Cube:
         self.steps: tuple[int, ...] = tuple(self.facts["steps"])
         self.fingerprint: str = self.facts["fingerprint"]
         self.store = Store()
-        self._names = self._load()
+        self.names = self._load()
         self.slice = lru_cache(maxsize=64)(self._slice)
         self.days = lru_cache(maxsize=256)(self._days)
         self.map = lru_cache(maxsize=16)(self._map)
@@ -61,6 +61,8 @@ class Cube:
         self.serving = lru_cache(maxsize=32)(partial(live.serving, self))
         self.gauges = lru_cache(maxsize=8)(partial(live.gauges, self))
         self.selection = lru_cache(maxsize=256)(self._select)
+        self.searched = lru_cache(maxsize=8)(partial(slices.Searched, self))
+        self.slices = partial(slices.within, self)
 
     def _load(self) -> Array:
         """Load the tables and return the text of every dimension value, at its code: slices group by codes."""
@@ -345,13 +347,13 @@ class Cube:
         def columns_of(table: str) -> Columns:
             """Return the columns of a table over all groups; the tables of scores are read only when they are needed."""
             if table == "pair":
-                return _joined(pairs)
+                return dense.put_together(pairs)
             found, first = [], 0
             for group, placed in zip(groups, keys, strict=True):
                 columns = self._summed(table, (stage, step, mature), group)
                 found.append(columns | {"segment": first + np.searchsorted(placed, self._key(group[0], columns))})
                 first += len(placed)
-            return _joined(found)
+            return dense.put_together(found)
 
         shards = dense.shards(self.release, len(segments), columns_of, paired=stage.paired, binned=fine)
         return Cells(
@@ -379,7 +381,7 @@ class Cube:
         return query.statement(table, view, group, self.dimensions((*group[0], *dict(group[1]))), unseen)
 
     def _weights(self, by: tuple[str, ...]) -> list[int]:
-        size = max(len(self._names), steps.LARGEST if PERIOD in by else 0)
+        size = max(len(self.names), steps.LARGEST if PERIOD in by else 0)
         return [size ** (len(by) - 1 - n) for n in range(len(by))]
 
     def _key(self, by: tuple[str, ...], columns: Columns) -> Array:
@@ -388,13 +390,8 @@ class Cube:
         return sum((columns[f"k{n}"] * weight for n, weight in enumerate(self._weights(by))), nothing)
 
     def _named(self, by: tuple[str, ...], key: int) -> dict[str, str]:
-        size = max(len(self._names), steps.LARGEST if PERIOD in by else 0)
+        size = max(len(self.names), steps.LARGEST if PERIOD in by else 0)
         return {dim: self._value(dim, key // weight % size) for dim, weight in zip(by, self._weights(by), strict=True)}
 
     def _value(self, dim: str, code: int) -> str:
-        return self.label(code) if dim == PERIOD else str(self._names[code])
-
-
-def _joined(many: list[Columns]) -> Columns:
-    names = [name for name in many[0] if name not in {"k0", "k1", "k2"}]
-    return {name: np.concatenate([one[name] for one in many]) for name in names}
+        return self.label(code) if dim == PERIOD else str(self.names[code])

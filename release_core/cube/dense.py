@@ -303,3 +303,9 @@ def _acts(release: Release, segments: int, pair: Columns, *, paired: bool, only:
 def kept(shape: tuple[int, ...], index: tuple[Array, ...], values: Array, unit: int, keep: Array) -> Array:
     """Return the sums by place of the values to `keep`, in units of `unit`."""
     return total(shape, tuple(axis[keep] for axis in index), values[keep], unit)
+
+
+def put_together(many: list[Columns]) -> Columns:
+    """Return the columns of several groups one after the other, without the codes of their dimensions."""
+    names = [name for name in many[0] if name not in {"k0", "k1", "k2"}]
+    return {name: np.concatenate([one[name] for one in many]) for name in names}

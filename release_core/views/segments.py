@@ -5,42 +5,58 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from release_core import gates, metrics
 from release_core.charts.forest import forest
 from release_core.charts.heatmap import heatmap
 from release_core.cube import REPLAY_SET
 from release_core.frames import segment_text
 from release_core.release import Comparison, GateSpec, Level, Stage
+from release_core.stats import intervals, multiplicity, pooling
+from release_core.views import evidence, mix
+from release_core.views.cutoffs import transfer
 from release_core.views.overview import gate_row
 from release_core.views.reliability import reliability_of
 from release_core.views.score_drift import distribution_of
+from release_core.views.slices import FALSE_LEADS
+from release_core.views.view import known as finite
 from release_core.views.view import paired_rows, segment_key
 
 if TYPE_CHECKING:
     from release_core.charts.chart import Chart
+    from release_core.frames import Cells
     from release_core.metrics import Metric
     from release_core.views.view import View
 
     Row = dict[str, Any]
 
+# The cube holds scores, and so cutoffs, for two dimensions together.
+MOST_WITH_SCORES = 3
 DRILLED = ("recall", "precision", "fpr", "alert_rate", "amount_recall", "auc", "oe_ratio", "disagreement_rate")
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentsPage:
-    """What the page shows: the forest, its rows worst first, and a heat map where two dimensions are chosen."""
+    """What the page shows: the forest, its rows worst first, and a heat map where two dimensions are chosen.
+
+    `gate` says what the marks are; `notes` what is to be said of all segments together.
+    """
 
     forest: Chart
     rows: list[Row]
     heatmap: Chart | None
     gate: str
+    notes: list[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Drill:
-    """One segment: its numbers, its score distribution and its calibration."""
+    """One segment: what it is worth a day, its cutoffs, its numbers, its score distribution and its calibration."""
 
     title: str
+    facts: dict[str, str]
+    cutoffs: list[Row]
     numbers: list[Row]
     distribution: Chart
     reliability: Chart
@@ -63,7 +79,7 @@ def splits(view: View) -> list[str]:
 
 
 def segments(view: View, metric: str = "recall", by: tuple[str, ...] = ()) -> SegmentsPage:
-    """Return the page for a metric split by one or two dimensions (default: the first declared one).
+    """Return the page for a metric split by one to three dimensions (default: the first declared one).
 
     Raises:
         NotFound, Unanswerable: see `Cube.dimensions`.
@@ -73,16 +89,23 @@ def segments(view: View, metric: str = "recall", by: tuple[str, ...] = ()) -> Se
     spec = _gate(view, known)
     cells = view.cells(*split)
     if not cells.segments:
-        return SegmentsPage(forest([], view.caption(0), metric=known.title, margin=None), [], None, _said(spec, known))
+        return SegmentsPage(
+            forest([], view.caption(0), metric=known.title, margin=None), [], None, _said(spec, known), []
+        )
     judged = gates.judge(
         spec, known, gates.Family(cells, (True,) * len(cells.segments)), view.release.segments.min_events
     )
-    rows = [_row(row, split) for row in judged]
-    caption = view.caption(sum(row["n"] for row in rows), table="shard" if len(split) > 1 else "pair", by=split)
+    extra, notes = _together(known, cells)
+    worth = evidence.worth(view)
+    rows = [
+        _row(row, split) | more | worth.get(segment_key(row.segment), evidence.NO_WORTH)
+        for row, more in zip(judged, extra, strict=True)
+    ]
+    caption = view.caption(sum(row["n"] for row in rows), table="shard" if len(split) == 2 else "pair", by=split)
     margin = spec.margin if spec.unit == "abs" else None
     chart = forest(rows, caption, metric=known.title, unit=known.unit, better=known.better or "neither", margin=margin)
     grid = None
-    if len(split) > 1:
+    if len(split) == 2:
         grid = heatmap(
             [row | {"row": row["where"][split[0]], "column": row["where"][split[1]]} for row in rows],
             caption,
@@ -91,10 +114,47 @@ def segments(view: View, metric: str = "recall", by: tuple[str, ...] = ()) -> Se
             unit=known.unit,
             better=known.better or "neither",
         )
-    order = {
-        id(row): place for place, row in enumerate(sorted(rows, key=lambda row: _harm(row, known.better), reverse=True))
-    }
-    return SegmentsPage(chart, sorted(rows, key=lambda row: order[id(row)]), grid, _said(spec, known))
+    rows.sort(key=lambda row: _harm(row, known.better), reverse=True)
+    return SegmentsPage(chart, rows, grid, _said(spec, known), notes)
+
+
+def _together(metric: Metric, cells: Cells) -> tuple[list[Row], list[str]]:
+    """Return per segment what only all segments together tell (pulled estimate, flag, provable margin), and in words."""
+    one = metrics.estimate(cells, metric)
+    value = one.value[:, -1]
+    low, high = (bound[:, -1] for bound in one.bounds(0.95))
+    se = np.where(one.jackknifed[:, -1], one.se[:, -1], (high - low) / (2 * intervals.critical(0.95)))
+    pooled = pooling.shrink(value, se**2)
+    sign = {"higher": -1, "lower": 1}.get(metric.better, 0)
+    p = (
+        intervals.p_above(sign * value, se, 0.0, np.where(one.df > 0, one.df, np.inf))
+        if sign
+        else np.full(len(se), np.nan)
+    )
+    flags = multiplicity.benjamini_hochberg(p, FALSE_LEADS)
+    provable = intervals.minimum_provable_margin(se)
+    rows = [
+        {
+            "shrunken": finite(pooled.value[n]),
+            "own_weight": finite(pooled.weight[n]),
+            "provable": finite(provable[n]),
+            "flag": bool(flags[n]),
+        }
+        for n in range(len(value))
+    ]
+    notes = [mix.standardised(metric, cells)]
+    if sign:
+        notes.append(
+            f"{int(flags.sum())} of {int(np.isfinite(p).sum())} segments are flagged as worse: expected false leads among these "
+            f"at most {100 * FALSE_LEADS:.0f} % (Benjamini-Hochberg)."
+        )
+    if pooled.tau2[0] == 0:
+        notes.append("The segments do not differ detectably: each is pulled to the mean of all.")
+    elif not np.isfinite(pooled.tau2[0]):
+        notes.append(
+            f"Fewer than {pooling.LEAST_SEGMENTS} segments have an interval: none is pulled towards the others."
+        )
+    return rows, [note for note in notes if note]
 
 
 def drill(view: View, where: tuple[tuple[str, str], ...]) -> Drill:
@@ -105,7 +165,21 @@ def drill(view: View, where: tuple[tuple[str, str], ...]) -> Drill:
         row | {"title": known[row["metric"]].title, "unit": known[row["metric"]].unit}
         for row in paired_rows(inner.rows(DRILLED))
     ]
-    return Drill(segment_text(dict(inner.where)), numbers, distribution_of(inner), reliability_of(inner))
+    return Drill(
+        segment_text(dict(inner.where)),
+        _facts(inner),
+        transfer(inner) if len(inner.where) < MOST_WITH_SCORES else [],
+        numbers,
+        distribution_of(inner),
+        reliability_of(inner),
+    )
+
+
+def _facts(inner: View) -> dict[str, str]:
+    """Return what a segment is worth a day, in words: events, money, missed amount."""
+    worth = evidence.worth(inner).get(segment_key(dict(inner.where)), evidence.NO_WORTH)
+    currency = inner.release.costs.currency if inner.release.costs else ""
+    return evidence.daily(worth, currency)
 
 
 def where_of(key: str) -> tuple[tuple[str, str], ...]:
@@ -142,6 +216,7 @@ def _row(row: Any, split: tuple[str, ...]) -> Row:  # noqa: ANN401 - a GateRow
     return one | {
         "segment": " / ".join(str(row.segment.get(dim, "")) for dim in split),
         "key": segment_key(row.segment),
+        "needed": row.needed,
     }
 
 

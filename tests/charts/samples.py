@@ -247,6 +247,30 @@ def action_shares():
     return [{"action": action, "baseline": old, "candidate": new} for action, old, new in table]
 
 
+def slice_rows():
+    verdicts = ("WORSE", "OPEN", "BETTER")
+    return [
+        row | {"verdict": verdicts[n % 3], "shrunken": 0.7 * row["difference"]}
+        for n, row in enumerate(row for row in segments() if row["difference"] is not None)
+    ]
+
+
+def shifts():
+    table = [("AT", 0.01, -0.03), ("DE <all>", -0.002, 0.001), ("PL, one of its own kind and long", None, None)]
+    return [
+        {
+            "segment": name,
+            "mix": mix,
+            "rate": rate,
+            "first": 0.4,
+            "second": None if mix is None else 0.3,
+            "first_share": 0.3,
+            "second_share": 0.35,
+        }
+        for name, mix, rate in table
+    ]
+
+
 def tail_points():
     places = [-6 + i / 4 for i in range(32)]
     return [
@@ -330,6 +354,8 @@ def full(drag=None):
         "quantiles": charts.quantiles(quantile_rows(), ["p50", "p90", "p99"], CUTOFFS, CAPTION),
         "mix": charts.mix(action_shares(), CAPTION),
         "tail": charts.tail(tail_points(), CUTOFFS, CAPTION),
+        "forest_slices": charts.forest(slice_rows(), CAPTION, metric="Recall", margin=0.02, sort=False),
+        "shift": charts.shift(shifts(), CAPTION, metric="Recall", unit="share", first="2005-04", second="2005-05"),
         "waterfall": charts.waterfall(causes(), CAPTION, effect="Review rate", unit="share", better="neither"),
         "waterfall_money": charts.waterfall(causes(), CAPTION, effect="Cost", unit="EUR", better="lower"),
     }
@@ -338,6 +364,7 @@ def full(drag=None):
 def empty():
     """Return every chart with nothing to draw."""
     return {
+        "shift": charts.shift([], CAPTION, metric="Recall", unit="share", first="a", second="b"),
         "forest": charts.forest([], CAPTION, metric="Recall", margin=0.02),
         "distribution": charts.distribution([], [], CAPTION),
         "reliability": charts.reliability({}, [], [], CAPTION),

@@ -1,0 +1,178 @@
+"""A choice and a metric in; what is known of every slice of up to three dimensions, and what each is worth a day, out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from release_core.charts import digits
+from release_core.cube import REPLAY_SET
+from release_core.frames import EVERYONE, NEGATIVE, POSITIVE
+from release_core.gates.judge import ENOUGH_POSITIVES, LEAST_POSITIVES
+from release_core.metrics import harm
+from release_core.release import ACTIONS
+from release_core.stats import intervals
+from release_core.stats.arrays import ratio
+from release_core.views.view import known, segment_key
+
+if TYPE_CHECKING:
+    from release_core.frames import Array, Slices
+    from release_core.metrics.harm import Change, Measure
+    from release_core.views.view import View
+
+    Row = dict[str, Any]
+
+LEAST_SHARE = 0.01
+WORTH = ("events_per_day", "differ_per_day", "missed_per_day", "money_per_day", "money_low", "money_high")
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What is known of every slice within a choice: arrays [slice] on the metric's own scale, `halves` [slice, half].
+
+    `clustering` widens variances; `large` flags what is large enough to be tried; `cost` is the change in expected cost
+    per labelled event where costs are declared.
+    """
+
+    measure: Measure
+    slices: Slices
+    change: Change
+    halves: Change
+    clustering: float
+    large: Array
+    n: Array
+    positives: Array
+    cost: Change | None
+    days: float
+
+    @property
+    def se(self) -> Array:
+        """Return the standard error of each change."""
+        return self.change.se * np.sqrt(self.clustering)
+
+    @property
+    def df(self) -> Array:
+        """Return the degrees of freedom of each change."""
+        return self.change.df(self.clustering)
+
+    def bounds(self, confidence: float, sides: int = 2) -> tuple[Array, Array]:
+        """Return the interval of each change."""
+        low, high = intervals.interval(self.change.difference, self.se, self.df, confidence, sides)
+        return low, high
+
+
+@lru_cache(maxsize=8)
+def evidence(view: View, metric: str) -> Evidence | None:
+    """Return what is known of every slice; None where no event meets the choice.
+
+    Raises:
+        KeyError: the metric is none of `searchable`.
+    """
+    measure, release, cube = harm.measures(view.release)[metric], view.release, view.opened.cube
+    found = cube.slices(view.stage, view.step, view.where)
+    if not len(found.conditions):
+        return None
+    change, halves = (harm.change(measure, found, release, halves=apart) for apart in (False, True))
+    sets = tuple(pair for pair in view.where if pair[0] == REPLAY_SET)
+    every = cube.slices(view.stage, view.step, sets)
+    overall = cube.slice(view.stage, view.step, (((), sets),))
+    counts = _counted(found)
+    n = counts[..., POSITIVE] + counts[..., NEGATIVE] if measure.labels else counts[..., EVERYONE]
+    costs = harm.measures(release).get(harm.COST)
+    return Evidence(
+        measure,
+        found,
+        change,
+        halves,
+        harm.clustering(measure, overall, harm.change(measure, every, release), release),
+        _large(measure, n, counts[..., POSITIVE]),
+        n.sum(1),
+        counts[..., POSITIVE].sum(1),
+        harm.change(costs, found, release) if costs else None,
+        cube.days(view.stage, view.step, dict(view.where).get(REPLAY_SET)),
+    )
+
+
+def _counted(found: Slices) -> Array:
+    """Return events by population, [slice, half, population]; in live stages those of the smaller arm."""
+    n = found.measures("n")
+    counted: Array = n.sum((2, 3)) if found.paired else n.sum(3).min(2)
+    return counted
+
+
+def _large(measure: Measure, n: Array, positives: Array) -> Array:
+    """Return which slices can be tried: 1 % of the events, and, where labels speak, 30 positives, 5 of them in each half."""
+    share = n.sum(1) >= LEAST_SHARE * n[0].sum()
+    if not measure.labels:
+        return np.asarray(share & (n > 0).all(1))
+    return np.asarray(share & (positives.sum(1) >= ENOUGH_POSITIVES) & (positives >= LEAST_POSITIVES).all(1))
+
+
+def worth_of(one: Evidence) -> dict[str, Array]:
+    """Return what each slice means a day: events, events on which the versions differ, missed amount, money."""
+    sums, bad = one.slices.measures("n").sum(1), one.slices.measures("amount").sum(1)[..., POSITIVE]
+    days = one.days or np.nan
+    approve = [n for n, action in enumerate(one.slices.actions) if action == ACTIONS[0]]
+    events = sums[..., EVERYONE].sum((1, 2)) / days
+    differ = np.full(len(sums), np.nan)
+    if one.slices.paired:
+        differ = events - np.trace(sums[..., EVERYONE], axis1=1, axis2=2) / days
+        passed = [bad[:, approve].sum((1, 2)), bad[:, :, approve].sum((1, 2))]
+        missed = (passed[1] - passed[0]) / days
+    else:
+        # Each arm is scaled to all events: what it would miss if its version acted on everything.
+        passed = [ratio(bad[:, v][:, approve].sum(1), sums[:, v, :, EVERYONE].sum(1)) for v in range(2)]
+        missed = (passed[1] - passed[0]) * events
+    found = {"events_per_day": events, "differ_per_day": differ, "missed_per_day": missed}
+    if one.cost is None:
+        return found | dict.fromkeys(("money_per_day", "money_low", "money_high"), np.full(len(sums), np.nan))
+    spread = one.cost.se * np.sqrt(one.clustering)
+    low, high = intervals.interval(one.cost.difference, spread, one.cost.df(one.clustering))
+    return found | {
+        "money_per_day": one.cost.difference * events,
+        "money_low": low * events,
+        "money_high": high * events,
+    }
+
+
+NO_WORTH: Row = dict.fromkeys(WORTH)
+
+
+def worth(view: View) -> dict[str, Row]:
+    """Return by segment key what each slice within the choice means a day, see `WORTH`."""
+    one = evidence(view, harm.COST if view.release.costs is not None else "alert_rate")
+    if one is None:
+        return {}
+    columns = worth_of(one)
+    return {
+        segment_key(dict(view.where) | one.slices.segment(n)): {name: known(columns[name][n]) for name in WORTH}
+        for n in range(len(one.n))
+    }
+
+
+def daily(row: Row, currency: str = "") -> dict[str, str]:
+    """Return what a slice means a day, in words; nothing of what is not known."""
+    found = {}
+    if row["events_per_day"] is not None:
+        found["Events a day"] = f"{digits.number(row['events_per_day'], 2)} (customers: at most as many)"
+    if row["differ_per_day"] is not None:
+        found["Acted on differently"] = f"{digits.number(row['differ_per_day'], 2)} a day"
+    if row["money_per_day"] is not None:
+        word = "dearer" if row["money_per_day"] > 0 else "cheaper"
+        ends = sorted(abs(row[end]) for end in ("money_low", "money_high")) if _sure(row) else ()
+        reach = f" ({digits.count(ends[0])} to {digits.count(ends[1])})" if ends else " (may be chance)"
+        found["Money"] = f"{digits.count(abs(row['money_per_day']))} {currency} a day {word}{reach}".replace("  ", " ")
+    if row["missed_per_day"]:
+        word = "more" if row["missed_per_day"] > 0 else "less"
+        found["Bad amount missed"] = f"{digits.count(abs(row['missed_per_day']))} {currency} a day {word}".replace(
+            "  ", " "
+        )
+    return found
+
+
+def _sure(row: Row) -> bool:
+    low, high = row["money_low"], row["money_high"]
+    return low is not None and high is not None and low * high > 0
