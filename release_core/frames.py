@@ -157,6 +157,7 @@ class Cells:
     dimensions are split. `cutoffs` and `actions` name the axes of the tallies. `overall` returns the cells of all
     events of the stage: how far clustering widens an interval, and how alike the versions err, is seen there.
     `unseen` names the actions after which no outcome can be seen; `weighted` says that label propensities are logged.
+    Of live stages `arms` returns what both arms did, for bounds that hold at every look.
     """
 
     segments: tuple[Segment, ...]
@@ -169,6 +170,7 @@ class Cells:
     overall: Callable[[], Cells] | None = None
     unseen: tuple[str, ...] = ()
     weighted: bool = False
+    arms: Callable[[], Arms] | None = None
 
     def pooled(self, groups: Sequence[tuple[Segment, Sequence[int]]]) -> Cells:
         """Return one segment per group: the sum of the segments at the given positions."""
@@ -177,12 +179,37 @@ class Cells:
             segments=tuple(name for name, _ in groups),
             whole=self.whole.map(lambda array: _gathered(array, groups)),
             shards=self.shards.map(lambda array: _gathered(array, groups)),
+            arms=later(self.arms, lambda arms: arms.pooled(groups)),
         )
 
     @cached_property
     def left_out(self) -> Tally:
         """Return the tally [segment, shard, ...] in which each shard in turn is left out."""
         return self.shards.sum(1).expand(1) - self.shards
+
+
+@dataclass(frozen=True, eq=False)
+class Arms:
+    """What the arms of a live stage did: `tally` [segment, ramp step, shard, version, ...], each version its own events.
+
+    `treated` [segment, ramp step, arm] are the entities that entered, each once a ramp step.
+    """
+
+    tally: Tally
+    treated: Array
+
+    def map(self, change: Callable[[Tally], Tally]) -> Arms:
+        """Return the arms with their cells changed."""
+        return Arms(change(self.tally), self.treated)
+
+    def pooled(self, groups: Sequence[tuple[Segment, Sequence[int]]]) -> Arms:
+        """Return one segment per group: the sum of the segments at the given positions."""
+        return Arms(self.tally.map(lambda array: _gathered(array, groups)), _gathered(self.treated, groups))
+
+
+def later(get: Callable[[], Arms] | None, change: Callable[[Arms], Arms]) -> Callable[[], Arms] | None:
+    """Return what gives the changed arms when they are asked for; None where there are none."""
+    return None if get is None else lambda: change(get())
 
 
 def _gathered(array: Array, groups: Sequence[tuple[Segment, Sequence[int]]]) -> Array:

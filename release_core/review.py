@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from release_core import changes, gates, ledger, metrics
+from release_core import changes, gates, ledger, metrics, stops
 from release_core.cube import REPLAY_SET
 from release_core.cube.cells import scenario_dimension
 from release_core.errors import LedgerError, NotFound, Problem
@@ -44,6 +44,17 @@ class Review:
     def mixed(self) -> bool:
         """Return whether more than the release's own kind of component changed."""
         return any(component != self.release.kind.component for component, _ in self.changed)
+
+
+def alarms(opened: Opened, stage: Stage, step: int) -> tuple[stops.Alarm, ...]:
+    """Return the stop rules that had fired at a stage by an as-of step, the earliest first."""
+    drill = rehearsal(opened.release) if any(rule.metric == READY for rule in opened.release.stops) else None
+    return tuple(alarm for alarm in _alarms(opened, stage, drill) if alarm.step <= step)
+
+
+@lru_cache(maxsize=32)
+def _alarms(opened: Opened, stage: Stage, drill: gates.Rehearsal | None) -> tuple[stops.Alarm, ...]:
+    return stops.fired(opened.release, opened.cube, stage, drill)
 
 
 def stage_of(opened: Opened, name: str | None) -> Stage:
@@ -100,8 +111,13 @@ def _review(opened: Opened, stage: Stage, step: int, drill: gates.Rehearsal | No
     families: dict[object, list[gates.Family]] = {}
     for spec in release.gates:
         if stage in spec.stages and release.kind in spec.kinds:
-            invariant = spec.comparison is Comparison.INVARIANT
-            rows += gates.check(spec, facts) if invariant else _judge(release, spec, (cells, known), families)
+            if spec.comparison is Comparison.INVARIANT:
+                rows += gates.check(spec, facts)
+            elif spec.comparison is Comparison.SRM:
+                rows.append(stops.split(release, cube, spec, (stage, step)))
+            else:
+                rows += _judge(release, spec, (cells, known), families)
+    rows = stops.voided(rows)
     return Review(
         release, stage, step, cube.end(step), gates.worst(rows), tuple(rows), changed, cube.fingerprint, cube.facts
     )
@@ -119,7 +135,7 @@ def _judge(
 ) -> list[GateRow]:
     """Return the rows of a gate; gates of equal scope and evidence share their `families`."""
     cells, known = data
-    if spec.metric not in known or spec.comparison is Comparison.SRM:
+    if spec.metric not in known:
         return [gates.unknown(spec)]
     metric = known[spec.metric]
     evidence = metrics.evaluated(metric, cells.whole)

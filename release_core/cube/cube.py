@@ -56,6 +56,7 @@ class Cube:
         self.crossing = lru_cache(maxsize=8)(self._crossing)
         # Of live stages, by look (see live_frames.py); each is computed once, whatever the as-of time.
         self.arms = lru_cache(maxsize=16)(partial(live.arms, self))
+        self.treated = lru_cache(maxsize=16)(lambda stage, groups: live.treated(self, stage, self.arms(stage, groups)))
         self.effects = lru_cache(maxsize=32)(partial(live.effects, self))
         self.entities = lru_cache(maxsize=8)(partial(live.entities, self))
         self.serving = lru_cache(maxsize=32)(partial(live.serving, self))
@@ -367,6 +368,7 @@ class Cube:
             lambda: self.slice(stage, step, (((), ()),), mature=mature),
             self.selection(stage, step).unseen,
             self.selection(stage, step).weighted,
+            None if stage.paired else lambda: live.at_look(self, (stage, step), groups, segments),
         )
 
     def sql(self, table: str, stage: Stage, step: int, group: Group) -> str:

@@ -34,10 +34,8 @@ UNITS = {
 }
 UNITS |= {"excess": WEIGHTED, "excess2": SQUARED, "excess_capped": WEIGHTED}
 ACTED = {"actions", "action_amounts", "joint", "joint_amounts", "joint_explained"}
-WEIGHED = {
-    *("action_weights", "action_weights2", "action_capped", "joint_weights", "joint_weights2", "joint_capped"),
-    *("unseen", "unseen_amounts", "joint_unseen", "joint_unseen_amounts", "unseen_scores"),
-}
+WEIGHED = {"action_weights", "action_weights2", "action_capped", "joint_weights", "joint_weights2", "joint_capped"}
+HIDDEN = {"unseen", "unseen_amounts", "joint_unseen", "joint_unseen_amounts", "unseen_scores"}
 # The measure that each array over bins is made of.
 BINNED = {
     "n": "n",
@@ -68,6 +66,7 @@ def shards(release: Release, segments: int, columns: Source, *, paired: bool, bi
         {
             "acted": lambda: _actions(release, segments, columns("pair"), paired=paired),
             "weighed": lambda: _weighed(release, segments, columns("pair"), paired=paired),
+            "hidden": lambda: _hidden(release, segments, columns("pair"), paired=paired),
         }
     )
     totals = _Lazy({"pair": lambda: _totals(segments, columns("pair"))})
@@ -78,6 +77,8 @@ def shards(release: Release, segments: int, columns: Source, *, paired: bool, bi
             return taken["acted", name]
         if name in WEIGHED:
             return taken["weighed", name]
+        if name in HIDDEN:
+            return taken["hidden", name]
         return bins[BINNED[name], name] if name in BINNED else totals["pair", name]
 
     return Tally(lambda: grid_of(release, ids_of(columns("shard")["bin"]), SHARDED), fetch, binned=binned)
@@ -237,13 +238,18 @@ def _actions(release: Release, segments: int, pair: Columns, *, paired: bool) ->
 
 
 def _weighed(release: Release, segments: int, pair: Columns, *, paired: bool) -> Columns:
-    """Return sums of weights by action and population, and the events whose outcome cannot be seen, by action."""
+    """Return sums of weights by action and population."""
     acts = _acts(release, segments, pair, paired=paired)
     n, each_n = acts.jointly("n"), acts.each("n")
     found = {}
     for name, column in (("weights", "excess"), ("weights2", "excess2"), ("capped", "excess_capped")):
         found[f"joint_{name}"], found[f"action_{name}"] = n + acts.jointly(column), each_n + acts.each(column)
-    # What no label tells of and no logged propensity stands for: events less labelled ones, whatever the class.
+    return found
+
+
+def _hidden(release: Release, segments: int, pair: Columns, *, paired: bool) -> Columns:
+    """Return the events whose outcome cannot be seen, by action: no label tells of them, no logged propensity stands for them."""
+    found = {}
     alone = {"unlogged": pair["n"] - pair["weighted"]}
     alone |= {name: pair[name] * (alone["unlogged"] / pair["n"]) for name in (f"{v}_score" for v in VERSIONS)}
     unseen = _acts(release, segments, pair | alone, paired=paired, only="unseen")

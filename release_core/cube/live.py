@@ -13,8 +13,10 @@ from release_core.cube.entities import TAKEN
 from release_core.cube.gauges import SCALED as GAUGED
 from release_core.cube.labels import EVENT, QUIET
 from release_core.cube.steps import FOREVER
+from release_core.frames import EVERYONE, Arms
 from release_core.live_frames import ArmCells, Effects, Entities, Gauge, Serving
 from release_core.release import SHARDS, VERSIONS
+from release_core.stats.arrays import ratio
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,6 +42,27 @@ def arms(cube: Cube, stage: Stage, groups: tuple[Group, ...]) -> ArmCells:
     one = dense.shards(cube.release, int(np.prod(shape)), {"pair": chosen}.__getitem__, paired=False, binned=False)
     tally = one.map(lambda array: np.cumsum(array.reshape(*shape, *array.shape[1:]), axis=1))
     return ArmCells(segments, looks, ramps, cube.release.actions, tally)
+
+
+def treated(cube: Cube, stage: Stage, cells: ArmCells) -> Array:
+    """Return about how many entities entered, [segment, look, ramp, arm]: of a segment, as many as its share of the events.
+
+    Whole stages are counted entity by entity, contaminated ones left out.
+    """
+    events = cells.tally.actions[..., EVERYONE].sum(-1).sum(-2)
+    whole = arms(cube, stage, (((), ()),)).tally.actions[..., EVERYONE].sum(-1).sum(-2)
+    found: Array = events * np.nan_to_num(ratio(entities(cube, stage).n.sum(-1), whole[0]))
+    return found
+
+
+def at_look(cube: Cube, view: tuple[Stage, int], groups: tuple[Group, ...], segments: Sequence[Segment]) -> Arms:
+    """Return what both arms did by a step, for the given segments of the groups."""
+    (stage, step), cells = view, cube.arms(view[0], groups)
+    look = int(np.searchsorted(cells.looks, step, side="right")) - 1
+    place = {tuple(segment.items()): n for n, segment in enumerate(cells.segments)}
+    chosen = [place[tuple(segment.items())] for segment in segments]
+    counted = cube.treated(stage, groups)
+    return Arms(cells.tally.take((chosen, look)), counted[chosen, look])
 
 
 def _moves(where: str, splits: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ from release_core.gates.families import Family, families
 from release_core.gates.invariants import Facts, check, scenario
 from release_core.gates.judge import judge
 from release_core.gates.readiness import Moment, Rehearsal, age_days, last, readiness
+from release_core.gates.words import alarm as alarm_sentence
 from release_core.gates.words import unknown
 from release_core.gates.worst import counted, worst
 
@@ -13,6 +14,7 @@ __all__ = [
     "Moment",
     "Rehearsal",
     "age_days",
+    "alarm_sentence",
     "check",
     "counted",
     "families",

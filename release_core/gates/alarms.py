@@ -45,8 +45,9 @@ def breached(spec: GateSpec, one: Anytime, alpha: float) -> Array:
     low, high = one.bounds(1 - alpha, sides=1)
     told = one.evidence > 0
     if spec.comparison is Comparison.BUDGET:
-        over = low[..., CANDIDATE] > (np.inf if spec.at_most is None else spec.at_most)
-        under = high[..., CANDIDATE] < (-np.inf if spec.at_least is None else spec.at_least)
+        side = 0 if one.metric.compared else CANDIDATE
+        over = low[..., side] > (np.inf if spec.at_most is None else spec.at_most)
+        under = high[..., side] < (-np.inf if spec.at_least is None else spec.at_least)
         return np.asarray(told & (over | under))
     allowed = margin(spec, one.value[..., BASELINE])
     worse, better = low[..., DIFFERENCE] > allowed, high[..., DIFFERENCE] < -allowed

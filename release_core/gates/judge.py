@@ -14,7 +14,7 @@ from scipy.special import ndtr, stdtr
 
 from release_core.frames import GateRow
 from release_core.gates import unseen, words
-from release_core.metrics import denominators, estimate, evaluated, selective
+from release_core.metrics import anytime, denominators, estimate, evaluated, selective
 from release_core.release import Comparison, Verdict
 from release_core.stats import intervals, multiplicity
 from release_core.stats.arrays import ratio
@@ -79,7 +79,7 @@ def judge(spec: GateSpec, metric: Metric, family: Family, min_events: int) -> li
         return [max(pair, key=lambda row: row.verdict) for pair in both]
     transform = TARGETS.get(metric.name) if spec.comparison is Comparison.CALIBRATION else None
     cells = selective.weighed(family.cells) if selective.weighs(metric, family.cells) else family.cells
-    one, counts = _estimated(family.cells, cells, metric, transform)
+    one, counts = _estimated(spec, (family.cells, cells), metric, transform)
     side = _side(spec, one)
     harm, sign = _harm(spec, one, family, side)
     reach = unseen.reach(metric, cells, transform)
@@ -91,13 +91,15 @@ def judge(spec: GateSpec, metric: Metric, family: Family, min_events: int) -> li
 
 
 def _estimated(
-    plain: Cells, cells: Cells, metric: Metric, transform: Callable[[Array], Array] | None
+    spec: GateSpec, both: tuple[Cells, Cells], metric: Metric, transform: Callable[[Array], Array] | None
 ) -> tuple[Estimate, tuple[Array, Array]]:
     """Return the estimate, and the labelled events and positives [segment] that are shown with it.
 
-    Where events are weighted by their propensity, evidence counts as many events as say as much without weights.
+    `both` are the cells as they are and, where label propensities are logged, weighted by them: evidence then counts as
+    many events as say as much without weights. Arms of a live stage are read continuously.
     """
-    found = estimate(cells, metric, transform)
+    plain, cells = both
+    found = _continuous(spec, cells, metric) if continuous(spec, cells, metric) else estimate(cells, metric, transform)
     seen = (evaluated(metric, plain.whole), denominators(metric, plain.whole)[1].min(1))
     if cells is plain:
         return found, seen
@@ -110,6 +112,20 @@ def _estimated(
         spread_name=f"Hajek, {found.spread_name}",
     )
     return weighted, seen
+
+
+def continuous(spec: GateSpec, cells: Cells, metric: Metric) -> bool:
+    """Return whether a gate's bounds must hold at every look: of the arms of a live stage, by cells without bins.
+
+    A comparison of both versions on the same events is no difference of arms: it is read as in a replay.
+    """
+    asked = spec.method in {"auto", "anytime"} and spec.comparison is not Comparison.CALIBRATION
+    return bool(cells.arms is not None and asked and not metric.bins and not metric.compared)
+
+
+def _continuous(spec: GateSpec, cells: Cells, metric: Metric) -> Estimate:
+    arms = cells.arms()  # type: ignore[misc]  # `continuous` has seen that there are some
+    return anytime.estimate(arms.tally, arms.treated, metric, spec.expect_n or anytime.EXPECTED)
 
 
 def _agreed(spec: GateSpec, shown: _Shown, n: int, verdict: Verdict) -> Verdict:
@@ -169,6 +185,10 @@ def _margin(spec: GateSpec, one: Estimate, sign: int) -> Array:
 def _levels(spec: GateSpec, one: Estimate, family: Family, harm: tuple[Array, Array, Array, Array]) -> Array:
     """Return the level [segment] of each adjusted bound: Holm over the segments that count and can be judged."""
     value, low, high, margin = harm
+    if isinstance(one, anytime.Anytime):
+        # Bounds that hold at every look have no p-values to be ranked: alpha is divided.
+        judged = np.array(family.counts) & np.isfinite(value) & (one.evidence > 0)
+        return np.full(len(value), spec.alpha / max(int(judged.sum()), 1))
     reach = intervals.critical(1 - spec.alpha, 1, np.where(one.df > 0, one.df, np.inf))
     beyond = np.abs(value) - margin if spec.comparison in TWO_SIDED else value - margin
     se = np.where(beyond + margin >= 0, value - low, high - value)

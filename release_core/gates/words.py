@@ -181,6 +181,25 @@ def unknown(spec: GateSpec) -> GateRow:
     )
 
 
+def alarm(spec: GateSpec, metric: Metric, segment: Segment, told: tuple[float, float, float], n: int) -> str:
+    """Return the sentence of a stop rule that fired, from the value and the bounds that it read at that look."""
+    value, low, high = told
+    where, unit = place(segment), metric.unit
+    if spec.comparison is Comparison.BUDGET:
+        limit = (
+            f"at least {number(spec.at_least, unit)}"
+            if spec.at_least is not None
+            else f"at most {number(spec.at_most, unit)}"
+        )
+        return f"{metric.title} in {where} was {number(value, unit)} ({_span((low, high), unit)}); {limit} required; {n:,} events."
+    size = " points" if unit == "share" else ""
+    allowed = f"{100 * float(spec.margin or 0):g} %" if spec.unit == "rel" else points(float(spec.margin or 0), unit)
+    return (
+        f"{metric.title} in {where} {'rose' if value > 0 else 'fell'} by {points(value, unit)}{size} "
+        f"({_between(value, (low, high), unit)}); at most {allowed} allowed; {n:,} events."
+    )
+
+
 def absent(spec: GateSpec, metric: Metric, segment: Segment) -> GateRow:
     """Return the row of a segment that must be judged, mandatory or named by the gate, without a single event."""
     return GateRow(

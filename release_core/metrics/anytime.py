@@ -10,7 +10,7 @@ import numpy as np
 from release_core.frames import POSITIVE
 from release_core.metrics import values as v
 from release_core.metrics.estimate import Estimate, evaluated
-from release_core.stats import arms, sequential
+from release_core.stats import arms, intervals, sequential
 from release_core.stats.arrays import ratio
 
 if TYPE_CHECKING:
@@ -38,49 +38,60 @@ class Anytime(Estimate):
         return self.limited(*found)
 
 
-def estimate(tally: Tally, entities: Array, metric: Metric, expect_n: float = EXPECTED) -> Anytime:
-    """Return a metric of both arms and its difference, compared within ramp steps.
+def estimate(tally: Tally, treated: Array, metric: Metric, expect_n: float = EXPECTED) -> Anytime:
+    """Return a metric of both arms and its difference, compared within ramp steps; a comparison's own value alone.
 
     Args:
         tally: cells [..., ramp step, shard, version, ...] in which each version holds its own arm's events only.
-        entities: [..., ramp step, arm] entities that entered by then, each counted once a ramp step.
-        metric: any metric with a value per version; its jackknife leaves out one entity shard after another.
+        treated: [..., ramp step, arm] entities that entered by then, each counted once a ramp step.
+        metric: any metric of cells without bins; its jackknife leaves out one entity shard after another.
         expect_n: entities, of both arms, at which one expects to decide; declared before the stage opens.
     """
     shard = tally.actions.ndim - 4  # from the front: [..., ramp step, shard, version, action, population]
+    if metric.compared:
+        return _together(tally.sum(shard - 1), treated.sum(axis=(-2, -1)), metric, expect_n)
     whole = tally.sum(shard)
     without = whole.expand(shard) - tally
-    level = metric.value(whole)
     left, used = metric.value(without), metric.base(tally) > 0
-    found = arms.stratified(level, np.moveaxis(left, -2, -1), np.moveaxis(used, -2, -1), entities)
+    found = arms.stratified(metric.value(whole), np.moveaxis(left, -2, -1), np.moveaxis(used, -2, -1), treated)
     every = whole.sum(shard - 1)
     base, positives = metric.base(every), v.decided(every, POSITIVE)
     value = np.concatenate([found.levels, found.value[..., None]], axis=-1)
-    evidence = np.where(_carried(metric, every, entities.sum(axis=-2)), evaluated(metric, every), 0.0)
-    return Anytime(
-        metric=metric,
-        value=value,
-        se=found.se,
-        df=np.full(value.shape[:-1], np.inf),
-        n=np.concatenate([base, base[..., 1:]], axis=-1),
-        positives=np.concatenate([positives, positives[..., 1:]], axis=-1),
-        evidence=evidence,
-        closed=None,
-        closed_name="",
-        spread_name=METHOD,
-        size=found.n,
-        expect_n=expect_n,
-    )
+    evidence = np.where(_carried(metric, every, treated.sum(axis=-2)), evaluated(metric, every), 0.0)
+    return _anytime(metric, (value, found.se, found.n), (base, positives), evidence, expect_n)
 
 
-def _carried(metric: Metric, every: Tally, entities: Array) -> Array:
+def _together(tally: Tally, treated: Array, metric: Metric, expect_n: float) -> Anytime:
+    """Return the estimate of a comparison of both versions on the same events, [..., shard, ...] cells of both arms."""
+    shard = tally.actions.ndim - 4
+    whole = tally.sum(shard)
+    value, base = metric.value(whole)[..., None], metric.base(whole)[..., None]
+    left = metric.value(whole.expand(shard) - tally)
+    spread = intervals.jackknife(value[..., 0], left, metric.base(tally) > 0)
+    rarer = np.minimum(np.nan_to_num(value * base), base - np.nan_to_num(value * base))[..., 0]
+    evidence = np.where(rarer >= LEAST_CARRIERS, base[..., 0], 0.0)
+    size = treated[..., None]
+    return _anytime(metric, (value, spread.se[..., None], size), (base, v.decided(whole, POSITIVE)), evidence, expect_n)
+
+
+def _anytime(
+    metric: Metric, found: tuple[Array, Array, Array], counts: tuple[Array, Array], evidence: Array, expect_n: float
+) -> Anytime:
+    value, se, size = found
+    base, positives = counts
+    both = [base, positives[..., 1:]] if metric.compared else [np.concatenate([n, n[..., 1:]], axis=-1) for n in counts]
+    df = np.full(value.shape[:-1], np.inf)
+    return Anytime(metric, value, se, df, both[0], both[1], evidence, None, "", METHOD, size, expect_n)
+
+
+def _carried(metric: Metric, every: Tally, treated: Array) -> Array:
     """Return [...] whether enough entities of each arm [..., arm] carry what the metric counts, and its opposite.
 
     Entities with such an event are taken to be at least its events divided by the events an entity.
     """
     base = metric.base(every)
     if metric.unit != "share":
-        return np.asarray((entities >= LEAST_CARRIERS).all(axis=-1))
+        return np.asarray((treated >= LEAST_CARRIERS).all(axis=-1))
     hits = np.nan_to_num(metric.value(every) * base)
-    rarer = np.minimum(hits, base - hits) * np.minimum(np.nan_to_num(ratio(entities, base)), 1.0)
+    rarer = np.minimum(hits, base - hits) * np.minimum(np.nan_to_num(ratio(treated, base)), 1.0)
     return np.asarray((rarer >= LEAST_CARRIERS).all(axis=-1))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import expit
 
-from release_core.frames import EVERYONE, NEGATIVE, POSITIVE, Tally
+from release_core.frames import EVERYONE, NEGATIVE, POSITIVE, Tally, later
 from release_core.metrics import values as v
 from release_core.stats import selection
 from release_core.stats.arrays import ratio
@@ -53,7 +53,13 @@ def weighed(cells: Cells, kind: str = "weights") -> Cells:
 
     `kind` "capped" takes weights capped at 20: for shares of actions only.
     """
-    return replace(cells, whole=_weighed(cells.whole, kind), shards=_weighed(cells.shards, kind), overall=None)
+    return replace(
+        cells,
+        whole=_weighed(cells.whole, kind),
+        shards=_weighed(cells.shards, kind),
+        overall=None,
+        arms=later(cells.arms, lambda arms: arms.map(lambda tally: _weighed(tally, kind))),
+    )
 
 
 def effective(tally: Tally) -> Range:

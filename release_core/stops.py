@@ -1,0 +1,214 @@
+"""A release and its cube in; whether the arms are split as planned, and which stop rules fired when, out.
+
+Stop rules are gates that are read continuously: at every as-of step, with bounds that hold at all of them together.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from release_core import gates, metrics
+from release_core.frames import GateRow, segment_text
+from release_core.gates import alarms
+from release_core.metrics import anytime
+from release_core.release import Comparison, Verdict
+from release_core.stats import sequential
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from release_core.cube.cube import Cube
+    from release_core.cube.query import Group
+    from release_core.frames import Array, Segment
+    from release_core.live_frames import Entities
+    from release_core.metrics import Metric
+    from release_core.release import GateSpec, Release, Stage
+
+SPLIT = "sample_ratio"
+READY = "rollback_ready"
+VOID = "The arms are not split as planned, so a difference between them is no effect of the release: {}"
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A stop rule that fired: where, at which as-of step first, what it says to do (hold or rollback), and why."""
+
+    rule: str
+    title: str
+    action: str
+    segment: Segment
+    step: int
+    at: datetime
+    sentence: str
+
+    @property
+    def place(self) -> str:
+        """Return the segment in words."""
+        return segment_text(self.segment)
+
+
+def planned(release: Release, stage: Stage, ramps: Sequence[str]) -> Array | None:
+    """Return the candidate's planned share of each ramp step, or None where it is not known.
+
+    A ramp step that is written as a share (0.05, 5 %) says it itself; otherwise the manifest's shares count in order.
+    """
+    told = [_share(name) for name in ramps]
+    if all(share is not None for share in told):
+        return np.array(told, dtype=float)
+    plan = next((plan.shares for plan in release.stages if plan.name == stage), ())
+    return np.array(plan) if len(plan) == len(ramps) else None
+
+
+def _share(text: str) -> float | None:
+    found = re.fullmatch(r"\s*(\d*\.?\d+)\s*(%?)\s*", text)
+    if not found:
+        return None
+    share = float(found[1]) / (100 if found[2] else 1)
+    return share if 0 < share <= 1 else None
+
+
+def split(release: Release, cube: Cube, spec: GateSpec, view: tuple[Stage, int]) -> GateRow:
+    """Return whether entities were split between the arms as planned, as of a step (sample-ratio mismatch)."""
+    stage, step = view
+    found = cube.entities(stage)
+    shares = planned(release, stage, found.ramps)
+    look = _look(found.looks, step)
+    n = found.n[look].sum(-1) if look >= 0 else np.zeros((len(found.ramps), 2))
+    row = GateRow(
+        gate=spec.id,
+        title=spec.title or "Arms are split as planned",
+        metric=SPLIT,
+        comparison=str(spec.comparison),
+        level=str(spec.level),
+        scope=spec.scope,
+        segment={},
+        verdict=Verdict.NODATA,
+        sentence="",
+        confidence=1 - spec.alpha,
+        method="sequential multinomial over entities",
+        n=round(float(n.sum())),
+    )
+    if shares is None or not n.sum():
+        why = (
+            "no entity has entered yet"
+            if not n.sum()
+            else "neither the ramp steps nor the manifest tell the planned shares"
+        )
+        return replace(row, sentence=f"Whether the arms are split as planned is not known: {why}.")
+    uneven = bool(alarms.uneven(n[None], shares, spec.alpha)[0])
+    verdict = Verdict.FAIL if uneven else Verdict.PASS
+    return replace(row, verdict=verdict, sentence=f"{_counted(found, look, shares)}{_mixed(found, look)}")
+
+
+def _counted(found: Entities, look: int, shares: Array) -> str:
+    n = found.n[look].sum(-1)
+    parts = [
+        f"{n[k, 1]:,.0f} of {n[k].sum():,.0f} entities are in the candidate's arm, {100 * n[k, 1] / n[k].sum():.2f} % "
+        f"where {100 * share:g} % are planned"
+        for k, share in enumerate(shares)
+        if n[k].sum()
+    ]
+    return f"{'; '.join(parts)}."
+
+
+def _mixed(found: Entities, look: int) -> str:
+    both = float(found.contaminated[look].sum())
+    return f" {both:,.0f} entities were seen in both arms of a ramp step and are left out." if both else ""
+
+
+def voided(rows: Sequence[GateRow]) -> list[GateRow]:
+    """Return the rows in which comparisons of the arms are no data if the split failed; budgets and invariants stay."""
+    wrong = next((row for row in rows if row.comparison == Comparison.SRM and row.verdict is Verdict.FAIL), None)
+    if wrong is None:
+        return list(rows)
+    kept = {Comparison.SRM, Comparison.INVARIANT, Comparison.BUDGET, Comparison.CALIBRATION}
+    why = VOID.format(wrong.sentence)
+    return [row if row.comparison in kept else replace(row, verdict=Verdict.NODATA, sentence=why) for row in rows]
+
+
+def fired(release: Release, cube: Cube, stage: Stage, drill: gates.Rehearsal | None = None) -> tuple[Alarm, ...]:
+    """Return the alarms of a live stage over all as-of steps, the earliest first; () where the candidate does not act."""
+    if stage.paired:
+        return ()
+    rules = [spec for spec in release.stops if stage in spec.stages and release.kind in spec.kinds]
+    known = metrics.table(release.actions, release.cutoff_ids, probability=release.scale.name == "probability")
+    found: list[Alarm] = []
+    for spec in rules:
+        if spec.metric == READY:
+            found += _unready(release, cube, stage, spec, drill)
+        elif spec.comparison is Comparison.SRM:
+            found += _uneven(release, cube, stage, spec)
+        elif spec.metric in known and not known[spec.metric].bins:
+            found += _harmed(release, cube, stage, (spec, known[spec.metric]), len(rules))
+    return tuple(sorted(found, key=lambda alarm: (alarm.at, alarm.rule, alarm.place)))
+
+
+def _groups(release: Release, spec: GateSpec) -> tuple[Group, ...]:
+    """Return the groups of segments that a rule watches."""
+    if spec.scope == "overall":
+        return (((), ()),)
+    if spec.scope.startswith("segment:"):
+        dim, _, value = spec.scope.removeprefix("segment:").partition("=")
+        return (((), ((dim, value),)),)
+    return (((), ()), *(((dim,), ()) for dim in release.segments.dims))
+
+
+def _harmed(release: Release, cube: Cube, stage: Stage, rule: tuple[GateSpec, Metric], rules: int) -> Iterator[Alarm]:
+    """Yield the alarms of a rule on a metric of the arms' cells, at most one a segment."""
+    spec, metric = rule
+    groups = _groups(release, spec)
+    cells = cube.arms(stage, groups)
+    one = anytime.estimate(cells.tally, cube.treated(stage, groups), metric, spec.expect_n or anytime.EXPECTED)
+    needed = spec.min_events if spec.min_events is not None else release.segments.min_events
+    judged = (one.evidence[:, -1] >= needed) | np.array([not segment for segment in cells.segments])
+    alpha = alarms.level(spec, rules, int(judged.sum()))
+    first = sequential.first_alarm(alarms.breached(spec, one, alpha) & judged[:, None])
+    low, high = one.bounds(1 - alpha, sides=1)
+    side = alarms.CANDIDATE if spec.comparison is Comparison.BUDGET and not metric.compared else -1
+    for place in np.flatnonzero(first >= 0).tolist():
+        look = int(first[place])
+        at = (place, look, side)
+        told = (float(one.value[at]), float(low[at]), float(high[at]))
+        sentence = gates.alarm_sentence(
+            spec, metric, cells.segments[place], told, round(float(one.evidence[place, look]))
+        )
+        yield _alarm(spec, cube, cells.segments[place], cells.looks[look], sentence)
+
+
+def _uneven(release: Release, cube: Cube, stage: Stage, spec: GateSpec) -> Iterator[Alarm]:
+    found = cube.entities(stage)
+    shares = planned(release, stage, found.ramps)
+    if shares is None:
+        return
+    look = int(sequential.first_alarm(alarms.uneven(found.n.sum(-1), shares, spec.alpha)))
+    if look >= 0:
+        yield _alarm(spec, cube, {}, found.looks[look], _counted(found, look, shares))
+
+
+def _unready(
+    release: Release, cube: Cube, stage: Stage, spec: GateSpec, drill: gates.Rehearsal | None
+) -> Iterator[Alarm]:
+    """Yield the alarm of the first step of the stage at which the way back was not proven and is not to this day."""
+    began = cube.began(stage)
+    steps = [step for step in cube.steps if cube.end(step) >= began]
+    states = [gates.readiness(release.rollback, drill, gates.Moment(stage, began, cube.end(step))) for step in steps]
+    bad = [verdict in {Verdict.FAIL, Verdict.NODATA} for verdict, _ in states]
+    if bad and bad[-1]:
+        place = len(bad) - bad[::-1].index(False) if False in bad else 0
+        yield _alarm(spec, cube, {}, steps[place], states[place][1])
+
+
+def _alarm(spec: GateSpec, cube: Cube, segment: Segment, step: int, sentence: str) -> Alarm:
+    return Alarm(spec.id, spec.title or spec.id, spec.action or "hold", segment, step, cube.end(step), sentence)
+
+
+def _look(looks: Sequence[int], step: int) -> int:
+    return int(np.searchsorted(np.array(looks), step, side="right")) - 1
+
+
+__all__ = ["SPLIT", "Alarm", "fired", "planned", "split", "voided"]
