@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from release_core.cube.dense import Columns
     from release_core.cube.known import Selection
     from release_core.cube.query import Group
-    from release_core.frames import Array, Arrivals, Coverage, Crossing, ScoreMap, Worlds
+    from release_core.frames import Array, Arrivals, Coverage, Worlds
+    from release_core.joint_frames import Crossing, ScoreMap
     from release_core.release import Release
 
     Where = tuple[tuple[str, str], ...]

@@ -9,7 +9,8 @@ import numpy as np
 from release_core import worlds as mixed
 from release_core.cube import dense
 from release_core.cube.encode import FINE, SHARDED, joined_levels
-from release_core.frames import Crossing, Grid, ScoreMap, Worlds
+from release_core.frames import Grid, Worlds
+from release_core.joint_frames import Crossing, ScoreMap
 from release_core.release import SHARDS
 
 if TYPE_CHECKING:

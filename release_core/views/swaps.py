@@ -19,7 +19,8 @@ from release_core.views.view import axis, cutoff_marks, known, paired_rows, show
 
 if TYPE_CHECKING:
     from release_core.charts.chart import Chart
-    from release_core.frames import Array, Cells, Crossing, ScoreMap
+    from release_core.frames import Array, Cells
+    from release_core.joint_frames import Crossing, ScoreMap
     from release_core.views.view import View
 
     Row = dict[str, Any]

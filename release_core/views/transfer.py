@@ -24,7 +24,8 @@ from release_core.views.view import known, shown_scores
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from release_core.frames import Array, Crossing
+    from release_core.frames import Array
+    from release_core.joint_frames import Crossing
     from release_core.views.view import View
 
     Row = dict[str, Any]
