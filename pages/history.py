@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.frame import plot, read, show, state
 from release_core.ledger import Ledger
-from release_core.views import history, timeline
+from release_core.views import history, stops, timeline
 
 ROWS = tuple(show.Column(title, key, verdict=key == "verdict_shown") for title, key in (
     ("No.", "seq"), ("When (UTC)", "at"), ("Decision", "decision"), ("Release", "release"), ("Stage", "stage"), ("As of", "as_of"),
@@ -24,7 +24,7 @@ TURNED = tuple(show.Column(title, key, verdict=key == "verdict") for title, key 
 def course(choice: state.Choice) -> None:
     """Show the release's own history, where it can be read."""
     with read.told("The history of this release cannot be shown"):
-        found = timeline.timeline(read.view(choice), read.records())
+        found = timeline.timeline(read.view(choice), read.records(), stops.alarm_rows(read.view(choice)))
         plot.plot(found.chart, "history")
         show.table(TURNED, found.turned, timeline.said(found.turned), timeline.said(found.turned))
 

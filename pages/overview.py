@@ -4,7 +4,7 @@ import streamlit as st
 
 from pages.frame import columns, parts, read, show, state
 from release_core.charts import digits
-from release_core.views import overview
+from release_core.views import overview, stops
 
 choice = state.current()
 with read.told("This release cannot be reviewed"):
@@ -14,6 +14,7 @@ with read.told("This release cannot be reviewed"):
     show.banner(page.verdict.name, page.headline, page.aggregate, page.points)
     show.chips(page.facts)
     parts.not_open(read.view(choice))
+    parts.alarms(read.page(stops.page))
     if page.mixed:
         st.subheader("Refused: split it into releases of one kind", anchor=False)
         st.markdown("\n".join(show.escape_markdown(line) for line in page.mixed))

@@ -106,7 +106,12 @@ def _review(opened: Opened, stage: Stage, step: int, drill: gates.Rehearsal | No
     changed = tuple(changes.changed(release, cube))
     facts = _facts(opened, stage, step, changed)
     moment = gates.Moment(stage, cube.began(stage), cube.end(step))
-    facts = replace(facts, ready=gates.readiness(release.rollback, drill, moment))
+    fired = [alarm for alarm in _alarms(opened, stage, drill) if alarm.step <= step]
+    facts = replace(
+        facts,
+        ready=gates.readiness(release.rollback, drill, moment),
+        alarms=[(alarm.rule, f"{alarm.at:%Y-%m-%d %H:%M} UTC", alarm.sentence) for alarm in fired],
+    )
     rows: list[GateRow] = []
     families: dict[object, list[gates.Family]] = {}
     for spec in release.gates:

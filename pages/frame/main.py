@@ -27,6 +27,7 @@ MENU = {
         ("selection", "Selective labels", "visibility_off"),
     ],
     "Operate": [
+        ("stop_rules", "Stop rules", "front_hand"),
         ("rollback", "Rollback", "undo"),
         ("data_health", "Data health", "fact_check"),
     ],

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pages.frame.state import Choice
+    from release_core.views.stops import StopsPage
     from release_core.views.view import View
 
     Row = dict[str, Any]
@@ -36,6 +37,8 @@ MOST_LINKS = 4
 MOST_ROWS = 12
 CUTOFFS = str(Path(__file__).parent.parent / "cutoffs.py")
 SEGMENTS = str(Path(__file__).parent.parent / "segments.py")
+STOPS = str(Path(__file__).parent.parent / "stop_rules.py")
+ROLLBACK = str(Path(__file__).parent.parent / "rollback.py")
 
 
 def title(view: View) -> None:
@@ -131,12 +134,24 @@ def open_segments(rows: Sequence[Row]) -> None:
             st.page_link(SEGMENTS, label=label, icon=":material/arrow_forward:", query_params=_query(row, dims))
 
 
+def kept() -> dict[str, str]:
+    """Return what a link to another page carries on: release, stage and as-of time, where they are not the default."""
+    return {name: value for name, value in st.query_params.items() if name in {"release", "stage", "as_of"}}
+
+
+def alarms(page: StopsPage) -> None:
+    """Say on top of other pages that a stop rule has fired."""
+    if page.fired:
+        text = show.escape_markdown(f"{page.headline} {page.advice}")
+        st.error(text, icon=":material/front_hand:")
+        st.page_link(STOPS, label="See every stop rule", icon=":material/arrow_forward:", query_params=kept())
+
+
 def _query(row: Row, dims: dict[str, str]) -> dict[str, str]:
     dim, value = next(iter(dims.items()))
     sets = {"in_replay_set": row["where"]["replay_set"]} if "replay_set" in row["where"] else {}
-    kept = {name: value for name, value in st.query_params.items() if name in {"release", "stage", "as_of"}}
     metric = read.view(state.current()).known()[row["metric"]].title
-    return kept | {"metric": metric, "split": words(dim), "segment": f"{words(dim)} {value}"} | sets
+    return kept() | {"metric": metric, "split": words(dim), "segment": f"{words(dim)} {value}"} | sets
 
 
 def speaks() -> None:
@@ -146,10 +161,9 @@ def speaks() -> None:
 
 def open_cutoffs(where: Sequence[tuple[str, str]]) -> None:
     """Offer a link to the Cutoffs page of one segment."""
-    kept = {name: value for name, value in st.query_params.items() if name in {"release", "stage", "as_of"}}
     filters = {f"{state.PREFIX}{dim}": value for dim, value in where}
     label = "Set the cutoff of this segment"
-    st.page_link(CUTOFFS, label=label, icon=":material/arrow_forward:", query_params=kept | filters)
+    st.page_link(CUTOFFS, label=label, icon=":material/arrow_forward:", query_params=kept() | filters)
 
 
 def lead(sentence: str) -> None:

@@ -1,4 +1,4 @@
-"""What the web server answers besides the pages: health, Plotly's script; compression and a warm start."""
+"""What the web server does besides the pages: health, Plotly's script, compression, a warm start, notices of alarms."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import FileResponse, JSONResponse
 from starlette.routing import Route
 
+from release_core import notify
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 MAIN = Path(__file__).with_name("main.py")
 MIDDLEWARE = [Middleware(GZipMiddleware, minimum_size=2000, compresslevel=5)]
 PLOTLY_ROUTE = "/api/plotly.min.js"
+# Seconds between two looks at the stop rules of all releases, where notices are sent.
+WATCHED_EVERY = 60
 
 
 def routes() -> list[Route]:
@@ -56,8 +60,23 @@ def _bundle() -> Path:
 async def warm(_: st.App) -> AsyncIterator[None]:
     """Import the heavy libraries while the first visitor's browser still loads the page."""
     task = asyncio.create_task(asyncio.to_thread(_import_heavy))
+    watching = asyncio.create_task(_watch()) if notify.targets() else None
     yield
     await task
+    if watching:
+        watching.cancel()
+
+
+async def _watch() -> None:
+    """Look at every release again and again, so that fired stop rules are told whether or not a page is open."""
+    while True:
+        await asyncio.sleep(WATCHED_EVERY)
+        await asyncio.to_thread(_look)
+
+
+def _look() -> None:
+    watch = importlib.import_module("release_core.watch")
+    watch.every(importlib.import_module("release_core.library").folders())
 
 
 def _import_heavy() -> None:

@@ -85,9 +85,15 @@ def _kinds(*parts: list[Row] | None) -> list[tuple[str, list[Row]]]:
 
 def _said(stages: list[Row], alarms: list[Row], decisions: list[Row]) -> str:
     last = stages[-1]
-    fired = f"{len(alarms)} alarms, the first on {min(row['at'] for row in alarms)[:10]}" if alarms else "no alarm"
-    signed = f"{len(decisions)} decisions" if decisions else "no decision"
-    return f"{len(stages)} stages, the last is {last['name']} since {last['begin'][:10]}; {fired}; {signed}."
+    fired = (
+        f"{_many(len(alarms), 'alarm')}, the first on {min(row['at'] for row in alarms)[:10]}" if alarms else "no alarm"
+    )
+    signed = _many(len(decisions), "decision")
+    return f"{_many(len(stages), 'stage')}, the last is {last['name']} since {last['begin'][:10]}; {fired}; {signed}."
+
+
+def _many(n: int, word: str) -> str:
+    return f"{n or 'no'} {word}{'' if n == 1 else 's'}"
 
 
 def _spans(rows: list[Row], lane: int, colour: str, width: int) -> list[Spec]:

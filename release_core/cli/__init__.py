@@ -10,6 +10,7 @@ import click
 from release_core.cli.build import demo, init
 from release_core.cli.judge import check, metrics
 from release_core.cli.record import drill, ledger, rollback, sign
+from release_core.cli.watch import watch_command
 from release_core.errors import Problem, ReleaseReviewError
 
 UNUSABLE = 2
@@ -21,7 +22,7 @@ def commands() -> None:
     """Hold the commands together."""
 
 
-for command in (demo, init, check, metrics, sign, rollback, drill, ledger):
+for command in (demo, init, check, metrics, sign, rollback, drill, ledger, watch_command):
     commands.add_command(command)
 
 

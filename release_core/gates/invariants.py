@@ -34,6 +34,7 @@ class Facts:
     segments: (dimension, value) -> events.
     reversals: reversed, tied and all events of a recalibration, or None.
     scenarios: (id, verdict, sentence, events) as `gates.scenarios` found them.
+    alarms: (rule, since when in words, sentence) of every stop rule that has fired.
     ready: whether the way back is proven, and in words why (see readiness.py).
     """
 
@@ -47,6 +48,7 @@ class Facts:
     reversals: dict[str, int] | None
     scenarios: Sequence[tuple[str, Verdict, str, int]] = ()
     extra: dict[str, Any] = field(default_factory=dict)
+    alarms: Sequence[tuple[str, str, str]] = ()
     ready: tuple[Verdict, str] = (Verdict.NODATA, "Whether the way back is proven was not looked up.")
 
 
@@ -257,6 +259,13 @@ def _costs_declared(facts: Facts) -> Iterator[Found]:
         yield Verdict.PASS, "Costs are declared, and every segment whose cutoffs change has scored events.", {}, 0
 
 
+def _stop_rules(facts: Facts) -> Iterator[Found]:
+    if not facts.alarms:
+        yield Verdict.PASS, "No stop rule has fired.", {}, 0
+    for rule, since, sentence in facts.alarms:
+        yield Verdict.FAIL, f"Stop rule {rule} fired on {since}: {sentence}", {}, 0
+
+
 def _rollback_ready(facts: Facts) -> Iterator[Found]:
     yield *facts.ready, {}, 0
 
@@ -272,4 +281,5 @@ INVARIANTS: dict[str, Callable[[Facts], Iterator[Found]]] = {
     "scenarios": _scenarios,
     "costs_declared": _costs_declared,
     "rollback_ready": _rollback_ready,
+    "stop_rules": _stop_rules,
 }

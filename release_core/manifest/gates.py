@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 INVARIANTS = (
     *("one_kind", "decision_parity", "code_share", "score_range", "mandatory_segments"),
-    *("quarantined_share", "rank_reversals", "scenarios", "costs_declared", "rollback_ready"),
+    *("quarantined_share", "rank_reversals", "scenarios", "costs_declared", "rollback_ready", "stop_rules"),
 )
 METHODS = ("auto", "paired", "anytime", "newcombe")
 STOP_ACTIONS = ("rollback", "hold")

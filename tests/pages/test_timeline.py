@@ -81,4 +81,4 @@ def test_alarms_are_drawn(opened):
         "sentence": "It overruns.",
     }
     found = timeline.timeline(view(opened), [], [alarm])
-    assert "1 alarms, the first on 2026-02-05" in found.chart.alt
+    assert "1 alarm, the first on 2026-02-05" in found.chart.alt

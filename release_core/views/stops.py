@@ -1,0 +1,114 @@
+"""The Stop rules page: which rules watch this stage, which have fired since when, and what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from release_core import notify, review
+from release_core.release import Comparison, Verdict
+from release_core.stages import ACCOUNTS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from release_core.release import GateSpec
+    from release_core.stops import Alarm
+    from release_core.views.view import View
+
+    Row = dict[str, Any]
+
+DO = {"rollback": "roll back", "hold": "hold the ramp"}
+
+
+@dataclass(frozen=True, slots=True)
+class StopsPage:
+    """What the page shows: fired rules, the earliest first, and every rule that watches the stage."""
+
+    verdict: Verdict
+    headline: str
+    advice: str
+    fired: list[Row]
+    rules: list[Row]
+    notices: str
+
+
+def page(view: View) -> StopsPage:
+    """Return the page for a choice; the segment filter does not matter, rules watch every segment."""
+    found = review.alarms(view.opened, view.stage, view.step)
+    rules = [spec for spec in view.release.stops if view.stage in spec.stages and view.release.kind in spec.kinds]
+    verdict = Verdict.FAIL if found else Verdict.PASS if rules else Verdict.NODATA
+    return StopsPage(
+        verdict, _headline(view, found, rules), _advice(found), alarm_rows(view), _rules(rules, found), _notices()
+    )
+
+
+def alarm_rows(view: View) -> list[Row]:
+    """Return the alarms of the chosen stage by the chosen time: at (ISO 8601), rule, segment, action, sentence."""
+    return [
+        {
+            "at": alarm.at.isoformat(timespec="seconds"),
+            "since": f"{alarm.at:%Y-%m-%d %H:%M}",
+            "rule": alarm.title,
+            "id": alarm.rule,
+            "segment": alarm.place,
+            "action": DO.get(alarm.action, alarm.action),
+            "sentence": alarm.sentence,
+        }
+        for alarm in review.alarms(view.opened, view.stage, view.step)
+    ]
+
+
+def _headline(view: View, found: Sequence[Alarm], rules: Sequence[GateSpec]) -> str:
+    name = ACCOUNTS[view.stage].title
+    if view.stage.paired:
+        return f"In {name.lower()} the candidate does not act, so there is nothing to stop."
+    if not rules:
+        return f"No stop rule watches {name}."
+    if not found:
+        return f"None of {len(rules)} stop rules has fired in {name} by {view.as_of}."
+    first = found[0]
+    many = len({alarm.rule for alarm in found})
+    return f"{many} of {len(rules)} stop rules {'has' if many == 1 else 'have'} fired; the first on {first.at:%Y-%m-%d %H:%M} UTC."
+
+
+def _advice(found: Sequence[Alarm]) -> str:
+    if not found:
+        return ""
+    back = [alarm for alarm in found if alarm.action == "rollback"]
+    first = (back or list(found))[0]
+    return f"{'Roll back' if back else 'Hold the ramp'}: {first.sentence}"
+
+
+def _rules(rules: Sequence[GateSpec], found: Sequence[Alarm]) -> list[Row]:
+    rows = []
+    for spec in rules:
+        mine = [alarm for alarm in found if alarm.rule == spec.id]
+        rows.append(
+            {
+                "verdict": "FAIL" if mine else "PASS",
+                "rule": spec.title or spec.id,
+                "watches": "every segment" if spec.scope == "each_segment" else spec.scope.removeprefix("segment:"),
+                "limit": _limit(spec),
+                "action": DO.get(spec.action or "hold", str(spec.action)),
+                "first": f"{mine[0].at:%Y-%m-%d %H:%M}" if mine else "",
+            }
+        )
+    return sorted(rows, key=lambda row: row["verdict"])
+
+
+def _limit(spec: GateSpec) -> str:
+    """Return what a rule allows, as the manifest writes it."""
+    if spec.comparison is Comparison.BUDGET:
+        ends = {"at least": spec.at_least, "at most": spec.at_most}
+        return " and ".join(f"{word} {end:g}" for word, end in ends.items() if end is not None)
+    if spec.margin is None:
+        return "none"
+    return f"{100 * spec.margin:g} % of the baseline" if spec.unit == "rel" else f"{spec.margin:g}"
+
+
+def _notices() -> str:
+    named = notify.targets()
+    if not named:
+        return f"Nobody is told: set {notify.FILE_VARIABLE} or {notify.WEBHOOK_VARIABLE} on the server to send notices."
+    return f"Each alarm is told once to: {' and '.join(sorted(named))}."
