@@ -34,8 +34,7 @@ JUDGED = (
 SEGMENTS = (
     Column("Verdict", "verdict", verdict=True),
     Column("Segment", "segment"),
-    Column("Baseline", "shown_baseline", number=True),
-    Column("Candidate", "shown_candidate", number=True),
+    Column("Baseline → candidate", "shown_levels", number=True),
     Column("Change, bounds used", "shown_both", number=True),
     Column("Pulled", "shown_shrunken", number=True),
     Column("Flag", "shown_flag"),
@@ -66,7 +65,9 @@ def together(rows: Iterable[Row], units: dict[str, str]) -> list[Row]:
 
 
 def _beside(row: Row, unit: str) -> Row:
+    sides = [digits.level(row[side], unit) for side in ("baseline", "candidate") if row.get(side) is not None]
     return {
+        "shown_levels": " → ".join(sides),
         "shown_shrunken": digits.difference(row["shrunken"], unit) if row["shrunken"] is not None else "",
         "shown_flag": "worse" if row["flag"] else "",
         "shown_provable": digits.difference(row["provable"], unit).lstrip("+") if row["provable"] is not None else "",

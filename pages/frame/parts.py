@@ -132,6 +132,15 @@ def open_segments(rows: Sequence[Row]) -> None:
         if dims:
             label = show.escape_markdown(f"Look into {row['segment']}")
             st.page_link(SEGMENTS, label=label, icon=":material/arrow_forward:", query_params=_query(row, dims))
+    if read.view(state.current()).release.segments.all:
+        open_slices()
+
+
+def open_slices() -> None:
+    """Offer a link to the search for the worst slices."""
+    kept = {name: value for name, value in st.query_params.items() if name in {"release", "stage", "as_of"}}
+    label = "Find the worst slices, and what they cost"
+    st.page_link(SEGMENTS, label=label, icon=":material/search:", query_params=kept | {"show": "Worst slices"})
 
 
 def kept() -> dict[str, str]:

@@ -63,6 +63,49 @@ def choose() -> str:
     return st.segmented_control("Show", [SPLIT, WORST, MIX], default=SPLIT, key="show", bind="query-params") or SPLIT
 
 
+def by_segment(splits: Sequence[str]) -> None:
+    """Show one metric over the segments of one to three dimensions, and one of them in detail."""
+    offered = dict(segments.comparable(read.view(state.current())))
+    left, right = st.columns(2)
+    with left:
+        metric = parts.pick("Metric", list(offered), "metric", offered.__getitem__)
+    parts.tell_wrong("Split", [parts.words(dim) for dim in splits], "split")
+    split = right.multiselect(
+        "Split by (one to three)",
+        splits,
+        splits[:1],
+        key="split",
+        bind="query-params",
+        max_selections=3,
+        format_func=parts.words,
+    )
+    page = read.page(segments.segments, metric, tuple(split or splits[:1]))
+    keys = [row["key"] for row in page.rows]
+    st.caption(show.escape_markdown(" ".join([page.gate, *page.notes])))
+
+    def pick(key: object) -> None:
+        """Choose the segment that was clicked."""
+        pairs = zip(split, key, strict=False) if isinstance(key, list) else ()
+        wanted = " | ".join(f"{dim}={value}" for dim, value in pairs) or key
+        if wanted in keys:
+            st.session_state["segment"] = wanted
+
+    wide, narrow = st.columns((3, 2))
+    with wide:
+        plot.plot(page.heatmap or page.forest, "forest", on_click=pick)
+    drill = None
+    with narrow:
+        chosen = parts.pick("Look into", keys, "segment", segments.spoken)
+        if chosen:
+            drill = read.page(segments.drill, segments.where_of(chosen))
+            looked_into(drill, segments.where_of(chosen))
+    show.table(
+        columns.SEGMENTS, columns.together(page.rows, read.units()), f"{offered[metric]} by segment, worst first"
+    )
+    if drill:
+        pictures(drill)
+
+
 def worst() -> None:
     """Show the slices that the search found, every slice ranked, and one of them in detail."""
     view = read.view(state.current())
@@ -139,19 +182,22 @@ def mixed() -> None:
 def looked_into(drill: Drill, where: Sequence[tuple[str, str]]) -> None:
     """Show what one slice is worth, its cutoffs and its numbers, and the way to its cutoff."""
     show.chips(drill.facts)
-    show.table(columns.COMPARED, columns.written(drill.numbers, read.units()), drill.title)
+    show.table(columns.COMPARED[:-1], columns.written(drill.numbers, read.units()), drill.title)
     if drill.cutoffs:
         show.table(CUTOFF, drill.cutoffs, f"Cutoffs for {drill.title}")
         parts.open_cutoffs(where)
+    else:
+        st.caption("Cutoffs and scores are kept for up to two dimensions together: look into a wider slice for them.")
 
 
 def pictures(drill: Drill) -> None:
     """Show one slice's score distribution and calibration."""
-    left, right = st.columns(2)
-    with left:
-        plot.plot(drill.distribution, "drill-distribution")
-    with right:
-        plot.plot(drill.reliability, "drill-reliability")
+    for column, chart, key in zip(
+        st.columns(2), (drill.distribution, drill.reliability), ("drill-distribution", "drill-reliability"), strict=True
+    ):
+        if chart is not None:
+            with column:
+                plot.plot(chart, key)
 
 
 def written(rows: Sequence[Row]) -> list[Row]:

@@ -38,6 +38,7 @@ def forest(
     better: str = "higher",
     margin: float | None,
     sort: bool = True,
+    question: str = "",
 ) -> Chart:
     """Return the forest plot of one metric over segments.
 
@@ -49,9 +50,10 @@ def forest(
         unit: "share" (shown in percentage points) or any other (shown as it is).
         better: higher, lower, or neither; says which side is harm, and so which row is worst.
         margin: the harm that the gate allows, >= 0, in the metric's unit; None: no gate.
+        question: what the chart answers (default: which segments break).
         sort: whether the worst row is to stand on top; else the rows stand as they are given.
     """
-    question = f"Which segments break in {metric.lower()}?"
+    question = question or f"Which segments break in {metric.lower()}?"
     if not rows:
         return blank(question, f"No segment has {metric.lower()} here.", DEFINITION, caption)
     ordered = sorted(rows, key=lambda row: _badness(row, better)) if sort else rows

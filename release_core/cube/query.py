@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from release_core.cube import cells as tables
 from release_core.cube.labels import EVENT, QUIET
+from release_core.errors import Problem, Unanswerable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +54,16 @@ def statement(
         group: the dimensions to split by (columns k0, k1, ... of the answer are their codes) and the filter.
         dims: the declared dimensions of the group, in the order of the cells.
         unseen: the actions after which no outcome can be seen; read with the table pair.
+
+    Raises:
+        Unanswerable: the table does not hold so many dimensions together.
     """
+    if len(dims) > tables.MOST_SCORED and "v3" not in tables.KEYS[table]:
+        found, required = (
+            f"scores by {', '.join(dims)}",
+            f"at most {tables.MOST_SCORED} dimensions, split and filter together",
+        )
+        raise Unanswerable(Problem("segment", found, required, "Remove one of them, or ask for counts of actions."))
     (stage, step, mature), (by, where) = view, group
     column = dict(zip(dims, ("v1", "v2", "v3"), strict=False)) | {REPLAY_SET: REPLAY_SET}
     params: dict[str, object] = {"by": ",".join(dims), "stage": str(stage), "step": step}

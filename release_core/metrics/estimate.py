@@ -207,13 +207,19 @@ def _discordant(metric: Metric, tally: Tally) -> tuple[Array, Array, Array]:
 
 
 def _design_effect(metric: Metric, cells: Cells) -> float:
-    """Return how much wider than for independent events a share's jackknife is in the largest segment; at least 1."""
+    """Return how much wider than for independent events a share's jackknife is in the largest segment; at least 1.
+
+    Cells of three dimensions have no shards to tell: all events speak for them.
+    """
     largest = [int(metric.base(cells.whole)[:, 1].argmax())]
     whole, shards = cells.whole.take(largest), cells.shards.take(largest)
     value, left = metric.value(whole)[:, 1], metric.value(shards.sum(1).expand(1) - shards)[:, :, 1]
     spread = intervals.jackknife(value, left, evaluated(metric, shards) > 0)
     independent = np.sqrt(ratio(value * (1 - value), metric.base(whole)[:, 1]))
     effect = intervals.design_effect(spread.se, independent)[0]
+    if not np.isfinite(effect) and cells.overall and cells.segments != ({},):
+        every = cells.overall()
+        return _design_effect(metric, every) if every.segments else 1.0
     return float(max(1.0, effect)) if np.isfinite(effect) else 1.0
 
 

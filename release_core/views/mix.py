@@ -14,6 +14,7 @@ from release_core.errors import NotFound, Problem
 from release_core.metrics import find
 from release_core.release import VERSIONS, Stage
 from release_core.stats import intervals, mix
+from release_core.stats.arrays import ratio
 from release_core.views.view import known, segment_key
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from release_core.views.view import View
 
     Row = dict[str, Any]
+    # Numerators and denominators by segment.
+    Sums = tuple[Array, Array]
 
 VERSION, WINDOWS, SETS, STAGES = "versions", "windows", "sets", "stages"
 KINDS = {
@@ -122,8 +125,8 @@ def mixed(
     rows = _rows(names, sums, split, by)
     caption = view.caption(float(sums[1][1].sum()), table="pair", by=(by,))
     return MixPage(
-        _headline(one, split, first, second),
-        _warnings(one, split, sums),
+        _headline(one, split, (first, second), sums),
+        _warnings(one, split, sums, apart=kind != VERSION or not view.stage.paired),
         [_part(name, split, moved, used) for name in ("total", *PARTS, "standardised", "pooled")],
         rows,
         shift(rows, caption, metric=one.title, unit=one.unit, first=first.name, second=second.name),
@@ -134,7 +137,7 @@ def _sides(view: View, by: str, kind: str, pair: tuple[str, str], version: str) 
     offered = kinds(view)
     wrong = [name for name in pair if kind != VERSION and name not in offered.get(kind, [])]
     if kind not in offered or wrong:
-        found = repr(wrong[0]) if wrong else repr(kind)
+        found = repr(wrong[0]) if kind in offered else repr(kind)
         required = f"one of {', '.join(offered.get(kind, offered))}"
         raise NotFound(Problem("population to compare", found, required, "Choose one of them."))
     cube, number = view.opened.cube, VERSIONS.index(version)
@@ -179,9 +182,9 @@ def _part(name: str, split: Split, moved: Split, used: Array) -> Row:
     }
 
 
-def _rows(names: list[str], sums: list[tuple[Array, Array]], split: Split, by: str) -> list[Row]:
+def _rows(names: list[str], sums: list[Sums], split: Split, by: str) -> list[Row]:
     """Return one row per segment: its rate and share in both populations, and what it contributes."""
-    found = []
+    found, met = [], all(bottom.sum() for _, bottom in sums)
     for n, name in enumerate(names):
         (top0, bottom0), (top1, bottom1) = ((top[n], bottom[n]) for top, bottom in sums)
         rate, share = split.rates[n], split.mixes[n]
@@ -191,38 +194,46 @@ def _rows(names: list[str], sums: list[tuple[Array, Array]], split: Split, by: s
                 "key": segment_key({by: name}),
                 "first": float(top0 / bottom0) if bottom0 else None,
                 "second": float(top1 / bottom1) if bottom1 else None,
-                "first_share": known(bottom0 / sums[0][1].sum()),
-                "second_share": known(bottom1 / sums[1][1].sum()),
+                "first_share": known(float(ratio(bottom0, sums[0][1].sum()))),
+                "second_share": known(float(ratio(bottom1, sums[1][1].sum()))),
                 "mix": known(share),
                 "rate": known(rate),
-                "kind": "both" if bottom0 and bottom1 else "new" if bottom1 else "retired",
+                "kind": "new" if met and not bottom0 else "retired" if met and not bottom1 else "both",
                 "n": int(bottom1),
             }
         )
     return sorted(found, key=lambda row: -abs((row["mix"] or 0.0) + (row["rate"] or 0.0)))
 
 
-def _headline(metric: Metric, split: Split, first: _Side, second: _Side) -> str:
-    title = metric.title
+def _headline(metric: Metric, split: Split, sides: tuple[_Side, _Side], sums: list[Sums]) -> str:
+    title, (first, second) = metric.title, sides
     if not np.isfinite(split.total):
-        return f"{title} is not known on both sides."
-    change, mixed, rate = (
-        digits.difference(float(value), metric.unit) for value in (split.total, split.mix, split.rate)
-    )
+        lacking = [side.name for side, (_, bottom) in zip((first, second), sums, strict=True) if not bottom.sum()]
+        return f"{title} is not known in {' and '.join(lacking)}: no event there counts for it yet."
+    change, mixed, rate = (_told(value, metric) for value in (split.total, split.mix, split.rate))
     if first.cells is second.cells and not np.abs(np.nan_to_num(split.mixes)).sum():
         return f"{title} changes by {change} from {first.name} to {second.name}, all of it within segments: both see the same mix."
     other = split.new + split.retired
-    rest = f", and {digits.difference(float(other), metric.unit)} segments that only one of them has" if other else ""
+    rest = f", and {_told(other, metric)} segments that only one of them has" if other else ""
     return (
         f"{title} changes by {change} from {first.name} to {second.name}: {mixed} because the mix of segments differs, "
         f"{rate} because the values within segments do{rest}."
     )
 
 
-def _warnings(metric: Metric, split: Split, sums: list[tuple[Array, Array]]) -> list[str]:
-    """Return what may mislead: an aggregate that points another way than its segments, and segments that differ."""
+def _told(value: Array, metric: Metric) -> str:
+    return digits.difference(known(float(value)), metric.unit)
+
+
+def _warnings(metric: Metric, split: Split, sums: list[Sums], *, apart: bool) -> list[str]:
+    """Return what may mislead: an aggregate that points another way than its segments, and segments that differ.
+
+    `apart`: the populations share no event, so that a test of their counts may take them for independent.
+    """
+    if not np.isfinite(split.total):
+        return []
     turned = mix.simpson(split, np.nan_to_num(sums[0][1] + sums[1][1]))
-    total, level = (digits.difference(float(value), metric.unit) for value in (split.total, split.standardised))
+    total, level = (_told(value, metric) for value in (split.total, split.standardised))
     found = []
     if turned.standardised:
         found.append(
@@ -234,7 +245,7 @@ def _warnings(metric: Metric, split: Split, sums: list[tuple[Array, Array]]) -> 
             f"The change in all ({total}) points the other way than that of most segments by weight: few segments make it. "
             "Judge by segment."
         )
-    if metric.unit == "share":
+    if metric.unit == "share" and apart:
         alike = mix.breslow_day(*sums[0], *sums[1])
         if alike.p < UNEQUAL:
             found.append(
@@ -257,7 +268,7 @@ def standardised(metric: Metric, cells: Cells) -> str:
     split = mix.kitagawa(top[:, 0], bottom[:, 0], top[:, 1], bottom[:, 1])
     if not np.isfinite(split.total):
         return ""
-    total, level = (digits.difference(float(value), metric.unit) for value in (split.total, split.standardised))
+    total, level = (_told(value, metric) for value in (split.total, split.standardised))
     sums = [(top[:, side], bottom[:, side]) for side in range(2)]
-    warned = [text for text in _warnings(metric, split, sums) if text.startswith("The change")]
+    warned = [text for text in _warnings(metric, split, sums, apart=False) if text.startswith("The change")]
     return " ".join([f"All segments together: {total}; at equal mix: {level}.", *warned])

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     Row = dict[str, Any]
 
 # The cube holds scores, and so cutoffs, for two dimensions together.
-MOST_WITH_SCORES = 3
+MOST_WITH_SCORES = 2
 DRILLED = ("recall", "precision", "fpr", "alert_rate", "amount_recall", "auc", "oe_ratio", "disagreement_rate")
 
 
@@ -52,14 +52,17 @@ class SegmentsPage:
 
 @dataclass(frozen=True, slots=True)
 class Drill:
-    """One segment: what it is worth a day, its cutoffs, its numbers, its score distribution and its calibration."""
+    """One segment: what it is worth a day, its cutoffs, its numbers, its score distribution and its calibration.
+
+    Of three dimensions together the cube counts actions, not scores: there are no cutoffs and no charts of scores then.
+    """
 
     title: str
     facts: dict[str, str]
     cutoffs: list[Row]
     numbers: list[Row]
-    distribution: Chart
-    reliability: Chart
+    distribution: Chart | None
+    reliability: Chart | None
 
 
 def comparable(view: View) -> list[tuple[str, str]]:
@@ -160,18 +163,18 @@ def _together(metric: Metric, cells: Cells) -> tuple[list[Row], list[str]]:
 def drill(view: View, where: tuple[tuple[str, str], ...]) -> Drill:
     """Return one segment of the current filter in detail."""
     inner = replace(view, where=tuple((dict(view.where) | dict(where)).items()))
-    known = inner.known()
+    known, deep = inner.known(), len({dim for dim, _ in inner.where} - {REPLAY_SET}) > MOST_WITH_SCORES
     numbers = [
         row | {"title": known[row["metric"]].title, "unit": known[row["metric"]].unit}
-        for row in paired_rows(inner.rows(DRILLED))
+        for row in paired_rows(inner.rows([name for name in DRILLED if not (deep and known[name].bins)]))
     ]
     return Drill(
         segment_text(dict(inner.where)),
         _facts(inner),
-        transfer(inner) if len(inner.where) < MOST_WITH_SCORES else [],
+        [] if deep else transfer(inner),
         numbers,
-        distribution_of(inner),
-        reliability_of(inner),
+        None if deep else distribution_of(inner),
+        None if deep else reliability_of(inner),
     )
 
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 FALSE_LEADS = 0.1
 ALPHA = 0.05
+CONFIRMED = "Do the slices that were found hold on other customers?"
+EVERY = "Which segments and intersections are worse?"
 SHOWN, DRAWN = 20, 12
 # Variances that clustering widens by more than this are worth a sentence.
 CLUSTERED = 1.01
@@ -87,7 +89,7 @@ def ranked(view: View, metric: str = "recall", order: str = "sure") -> Ranking:
     """Return every slice within the choice, ranked by a key of ORDERS."""
     one = evidence(view, metric)
     if one is None:
-        return Ranking(f"No event of {view.place} is in the logs.", [], [], _chart(view, one, []))
+        return Ranking(f"No event of {view.place} is in the logs.", [], [], _chart(view, one, [], EVERY))
     columns = _columns(view, one)
     ranks = columns["harm" if order == "harm" else "money_per_day" if order == "money" else "sure"]
     usual = np.lexsort((-np.nan_to_num(ranks, nan=-np.inf),))
@@ -99,7 +101,7 @@ def ranked(view: View, metric: str = "recall", order: str = "sure") -> Ranking:
     )
     none = f"None of {len(listed)} segments and intersections is worse beyond doubt in {title}."
     rows = [_row(view, one, columns, int(place)) for place in listed[:SHOWN]]
-    return Ranking(some if flagged else none, _notes(one, columns), rows, _chart(view, one, rows[:DRAWN]))
+    return Ranking(some if flagged else none, _notes(one, columns), rows, _chart(view, one, rows[:DRAWN], EVERY))
 
 
 def _notes(one: Evidence, columns: dict[str, Array]) -> list[str]:
@@ -204,11 +206,11 @@ def searched(view: View, metric: str = "recall") -> Search:
     """Return the worst slices within the choice, with their error rate (METHODS e4)."""
     one = evidence(view, metric)
     if one is None:
-        return Search(f"No event of {view.place} is in the logs.", "", [], _chart(view, one, []))
+        return Search(f"No event of {view.place} is in the logs.", "", [], _chart(view, one, [], CONFIRMED))
     found, columns = _found(one), _columns(view, one)
     chosen = [_confirmed(view, one, found, columns, n) for n in range(len(found.place))]
     chosen.sort(key=lambda row: not row["confirmed"])
-    return Search(_lead(view, one, chosen), _account(one, found), chosen, _chart(view, one, chosen))
+    return Search(_lead(view, one, chosen), _account(one, found), chosen, _chart(view, one, chosen, CONFIRMED))
 
 
 def _found(one: Evidence) -> slices.Found:
@@ -269,7 +271,7 @@ def _account(one: Evidence, found: slices.Found) -> str:
     )
 
 
-def _chart(view: View, one: Evidence | None, rows: list[Row]) -> Chart:
+def _chart(view: View, one: Evidence | None, rows: list[Row], question: str) -> Chart:
     measure = one.measure if one else None
     title, unit, better = (
         (measure.title, measure.unit, measure.better or "lower") if measure else ("the metric", "share", "lower")
@@ -278,4 +280,4 @@ def _chart(view: View, one: Evidence | None, rows: list[Row]) -> Chart:
     margin = spec.margin if spec and spec.unit == "abs" else None
     caption = view.caption(float(one.n[0]) if one else 0, table="pair")
     short = [row | {"segment": " · ".join(row["where"][dim] for dim in row["where"])} for row in rows]
-    return forest(short, caption, metric=title, unit=unit, better=better, margin=margin, sort=False)
+    return forest(short, caption, metric=title, unit=unit, better=better, margin=margin, sort=False, question=question)

@@ -56,6 +56,42 @@ def test_from_the_red_verdict_to_one_slice_takes_two_clicks(window):
     assert "age band 25 and under" in page.locator(".rr-table caption").first.inner_text()
 
 
+def test_from_the_red_verdict_to_slice_customers_money_and_cutoff_takes_at_most_four_clicks(window):
+    one = window()
+    page = one.open("/?release=credit-model")
+    assert "Do not advance" in page.locator(".rr-banner").inner_text()
+    page.get_by_text("Find the worst slices, and what they cost").click(delay=90)
+    page.wait_for_url(re.compile("/segments"))
+    page.locator(".rr-lead").wait_for()
+    one.settle()
+    lead = page.locator(".rr-lead").inner_text()
+    assert "limit tier up to 50k" in lead
+    assert re.search(r"events a day \d+ \(customers: at most as many\)", lead)
+    assert re.search(r"money [\d,]+ TWD a day dearer", lead)
+    page.get_by_text("Set the cutoff of this segment").click(delay=90)
+    page.wait_for_url(re.compile("/cutoffs"))
+    one.settle()
+    assert page.locator("h1").inner_text() == "Cutoffs"
+    assert "in_limit_tier=up+to+50k" in page.url or "in_limit_tier=up%20to%2050k" in page.url
+    assert "limit tier up to 50k" in page.locator("body").inner_text()
+
+
+def test_clicking_a_slice_that_was_found_looks_into_it(window):
+    one = window()
+    page = one.open("/segments?release=credit-model&show=Worst+slices")
+    before = page.locator(".rr-chips").first.inner_text()
+    page.locator(".chart").first.locator(".scatterlayer .point").last.click(force=True, delay=90)
+    page.wait_for_function("text => document.querySelector('.rr-chips').innerText !== text", arg=before)
+    assert "slice=" in page.url
+
+
+def test_mix_and_rate_are_told_apart_on_screen(window):
+    page = window().open("/segments?release=credit-model&show=Mix+or+rate&mix_metric=Precision&mix_by=limit+tier")
+    assert "because the mix of segments differs" in page.locator(".rr-lead").inner_text()
+    page.goto(page.url + "&compare=One+period+against+another&mix_metric=Recall")
+    page.get_by_text("no event there counts for it yet").wait_for()
+
+
 def test_clicking_a_row_of_the_forest_looks_into_that_segment(window):
     one = window()
     page = one.open("/segments?release=credit-model&split=limit+tier")
