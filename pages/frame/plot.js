@@ -70,10 +70,11 @@ function listen(element, plotly) {
     const meta = element.layout.meta;
     const moved = Object.keys(change).find((key) => /^shapes\[\d+\]\.x0$/.test(key));
     if (!meta || !moved) return;
-    // Plotly lets all lines be dragged or none; those that mark what is in force return to their place.
-    if (moved !== `shapes[${meta.drag}].x0`) { draw(element, plotly); return; }
+    // Plotly lets all lines be dragged or none; only the first may be, and those that mark what is in force return.
+    const line = Number(/\d+/.exec(moved)[0]);
+    if (line >= meta.drag) { draw(element, plotly); return; }
     const x = change[moved];
-    state.send("drag", meta.scale === "log_odds" ? 1 / (1 + Math.exp(-x)) : x);
+    state.send("drag", { line, score: meta.scale === "log_odds" ? 1 / (1 + Math.exp(-x)) : x });
   });
   let width = element.clientWidth;
   state.observer = new ResizeObserver(() => {

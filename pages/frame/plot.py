@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,12 +41,12 @@ def plot(
     key: str,
     *,
     on_click: Callable[[Any], None] | None = None,
-    drag: Callable[[float], None] | None = None,
+    drag: Callable[[int, float], None] | None = None,
 ) -> None:
     """Show `chart` in a box of its own.
 
     `key` is unique on the page. `on_click` receives the clicked point's key (a segment, or [row, column]);
-    `drag` receives the score to which the reader dragged the line. Whoever passes either also offers
+    `drag` receives the number of the line that the reader dragged, and the score to which. Whoever passes either also offers
     a widget that does the same by keyboard.
     """
     with st.container(border=True, key=f"box-{key}", gap="xsmall"):
@@ -58,16 +59,34 @@ def plot(
         _behind(chart, key)
 
 
-def _draw(chart: Chart, key: str, on_click: Callable[[Any], None] | None, drag: Callable[[float], None] | None) -> None:
+def many(question: str, charts: list[Chart], key: str, *, on_click: Callable[[Any], None] | None = None) -> None:
+    """Show small charts of one kind side by side, with one question, one line of evidence and one drawer for all."""
+    with st.container(border=True, key=f"box-{key}", gap="xsmall"):
+        st.subheader(show.escape_markdown(question), anchor=False)
+        with st.grid("auto", min_column_width=230):
+            for number, chart in enumerate(charts):
+                with st.container():
+                    if chart.spec:
+                        _draw(chart, f"{key}-{number}", on_click, None)
+                    else:
+                        show.empty(f"{chart.question}: {chart.alt}")
+        show.evidence(charts[0].evidence)
+        rows = [row for chart in charts for row in chart.data]
+        _behind(replace(charts[0], data=rows), key)
+
+
+def _draw(
+    chart: Chart, key: str, on_click: Callable[[Any], None] | None, drag: Callable[[int, float], None] | None
+) -> None:
     def clicked() -> None:
         point = st.session_state[key].click
         if on_click is not None and point and point["key"] is not None:
             on_click(point["key"])
 
     def dragged() -> None:
-        place = st.session_state[key].drag
-        if drag is not None and place is not None:
-            drag(float(place))
+        moved = st.session_state[key].drag
+        if drag is not None and moved is not None:
+            drag(int(moved["line"]), float(moved["score"]))
 
     _component(
         data={"spec": chart.json, "alt": chart.alt},

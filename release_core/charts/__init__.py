@@ -9,6 +9,7 @@ from release_core.charts.heatmap import heatmap
 from release_core.charts.history import history
 from release_core.charts.maturity import by_age, by_step
 from release_core.charts.mix import mix
+from release_core.charts.panels import panel
 from release_core.charts.quantiles import quantiles
 from release_core.charts.rates import rates
 from release_core.charts.ratios import ratios
@@ -37,6 +38,7 @@ __all__ = [
     "heatmap",
     "history",
     "mix",
+    "panel",
     "quantiles",
     "rates",
     "ratios",

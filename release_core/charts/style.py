@@ -173,6 +173,21 @@ def vertical(x: object, colour: str, dash: str = "dot", width: float = 1.5) -> S
     return {"type": "line", "x0": x, "x1": x, "y0": 0, "y1": 1, "yref": "paper", "line": pen}
 
 
+def span(low: object, high: object, colour: str) -> Spec:
+    """Return a shade over the whole height between two places."""
+    return {
+        "type": "rect",
+        "x0": low,
+        "x1": high,
+        "y0": 0,
+        "y1": 1,
+        "yref": "paper",
+        "fillcolor": colour,
+        "line": {"width": 0},
+        "layer": "below",
+    }
+
+
 def note(x: object, y: float, text: str, colour: str = "$muted", **parts: Any) -> Spec:
     """Return a text beside (x, y), y being a share of the height, on a background that keeps it readable."""
     common: Spec = {"x": x, "y": y, "yref": "paper", "text": plain(text), "showarrow": False, "xanchor": "left"}

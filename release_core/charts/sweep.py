@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from release_core.charts import style
 from release_core.charts.chart import Caption, Chart, Row, Spec, blank, finish
 from release_core.charts.style import PROBABILITY, Score
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 TRADE = "What would another cutoff buy?"
 TRADE_DEFINITION = (
@@ -16,13 +19,20 @@ TRADE_DEFINITION = (
 )
 COST = "Which cutoff costs least?"
 COST_DEFINITION = (
-    "Expected cost at each cutoff from the error costs in the manifest: false alarms, reviews, and missed positives "
-    "with their amounts. The band is the interval; where it is flat, the cheapest cutoff is a range, not a point."
+    "Expected cost per 1,000 labelled events when this cutoff is moved and the other one stays: blocked good events, reviews "
+    "(with what they miss and how they bother good customers), and bad events that get through, with their amounts. The shade "
+    "spans the cutoffs that cannot be told from the candidate's cheapest: the 95 % interval of the cost difference, by a "
+    "jackknife over entities, reaches 0."
 )
 
 
 def trade(
-    points: list[Row], cutoffs: list[Row], caption: Caption, *, score: Score = PROBABILITY, drag: float | None = None
+    points: list[Row],
+    cutoffs: list[Row],
+    caption: Caption,
+    *,
+    score: Score = PROBABILITY,
+    drag: Mapping[str, float] | None = None,
 ) -> Chart:
     """Return recall (strong) and precision (light) of both versions against the cutoff.
 
@@ -32,7 +42,7 @@ def trade(
         cutoffs: label, score, version, see `style.cutoff_marks`.
         caption: version ids and evidence.
         score: the axis that cutoffs are shown on.
-        drag: the score at which a line stands that the reader may drag; None: no such line.
+        drag: the scores at which lines stand that the reader may drag, by their names; a drag tells their number.
     """
     if not points:
         return blank(TRADE, "No labelled event in this selection has a score.", TRADE_DEFINITION, caption)
@@ -42,34 +52,49 @@ def trade(
         for metric in ("recall", "precision")
         for version in ("baseline", "candidate")
     ]
-    spec = _figure(TRADE, data, points, (cutoffs, drag), score)
+    spec = _figure(TRADE, data, points, (cutoffs, drag or {}), score)
     spec["layout"]["yaxis"] = style.share_axis("", range=[0, 1.02])
     head = f"Recall and precision of {caption.baseline} and {caption.candidate} at each cutoff."
     return finish(TRADE, spec, head, TRADE_DEFINITION, points, caption)
 
 
 def cost(
-    points: list[Row], cutoffs: list[Row], caption: Caption, *, score: Score = PROBABILITY, currency: str = ""
+    points: list[Row],
+    cutoffs: list[Row],
+    caption: Caption,
+    *,
+    score: Score = PROBABILITY,
+    currency: str = "",
+    moved: Mapping[str, float] | None = None,
+    alike: tuple[float, float] | None = None,
+    top: float | None = None,
 ) -> Chart:
-    """Return the expected cost of both versions against the cutoff.
+    """Return the expected cost of both versions against one cutoff.
 
     Args:
-        points: rising cutoff (score), baseline, candidate (cost, or None), and optionally baseline_low,
-            baseline_high, candidate_low, candidate_high.
+        points: rising cutoff (score), baseline, candidate (cost, or None where the cutoff is not allowed), and
+            optionally baseline_low, baseline_high, candidate_low, candidate_high.
         cutoffs: label, score, version, see `style.cutoff_marks`.
         caption: version ids and evidence.
         score: the axis that cutoffs are shown on.
         currency: written on the cost axis, e.g. "NT$ per 1,000 events".
+        moved: the action whose cutoff is moved, the other held, and the score at which its line may be dragged.
+        alike: the ends of the range of cutoffs that cannot be told from the candidate's cheapest.
+        top: where the cost axis ends; None: where the curves do.
     """
+    question = f"Which {next(iter(moved))} cutoff costs least?" if moved else COST
     if not any(row["baseline"] is not None or row["candidate"] is not None for row in points):
-        return blank(COST, "The manifest declares no costs, so no cutoff is cheapest.", COST_DEFINITION, caption)
+        return blank(question, "No costs are declared or typed in, so no cutoff is cheapest.", COST_DEFINITION, caption)
     x = [score.place(row["cutoff"]) for row in points]
     data = [_interval(x, points, version) for version in ("baseline", "candidate")]
     data += [_curve(x, points, version, name, "") for version, name in style.both(caption)]
-    spec = _figure(COST, data, points, (cutoffs, None), score)
-    spec["layout"]["yaxis"] = style.axis(f"expected cost, {currency}" if currency else "expected cost")
+    spec = _figure(question, data, points, (cutoffs, moved or {}), score)
+    limits = {} if top is None else {"range": [0, top]}
+    spec["layout"]["yaxis"] = style.axis(f"expected cost, {currency}" if currency else "expected cost", **limits)
+    if alike is not None:
+        spec["layout"]["shapes"].append(style.span(score.place(alike[0]), score.place(alike[1]), "$cand/.12"))
     head = f"Expected cost of {caption.baseline} and {caption.candidate} at each cutoff."
-    return finish(COST, spec, head, COST_DEFINITION, points, caption)
+    return finish(question, spec, head, COST_DEFINITION, points, caption)
 
 
 def _curve(x: list[Any], points: list[Row], version: str, name: str, metric: str) -> dict[str, Any]:
@@ -86,19 +111,20 @@ def _interval(x: list[Any], points: list[Row], version: str) -> dict[str, Any]:
 
 
 def _figure(
-    question: str, data: list[Spec], points: list[Row], marks: tuple[list[Row], float | None], score: Score
+    question: str, data: list[Spec], points: list[Row], marks: tuple[list[Row], Mapping[str, float]], score: Score
 ) -> Spec:
-    """Return data and layout; a line that may be dragged is the first shape, and `meta` tells the script so."""
+    """Return data and layout; lines that may be dragged are the first shapes, and `meta` tells the script so."""
     cutoffs, drag = marks
     across = score.axis(
         [row["cutoff"] for row in points], "cutoff (log-odds scale)" if score == PROBABILITY else "cutoff"
     )
     shapes, notes = style.cutoff_marks(cutoffs, score, across.get("range"))
     extra: Spec = {}
-    if drag is not None:
-        place = score.place(drag)
-        shapes.insert(0, style.vertical(place, "$link", "solid", 2.5))
-        notes.append(style.note(place, 0.06, f"drag: {score.write(drag)}", "$link", yanchor="bottom"))
-        extra["meta"] = {"drag": 0, "scale": "log_odds" if score.name == "probability" else "plain"}
+    for number, (name, at) in enumerate(drag.items()):
+        place = score.place(at)
+        colour = f"${name}" if name in {"review", "block"} else "$link"
+        shapes.insert(number, style.vertical(place, colour, "solid", 3))
+        notes.append(style.note(place, 0.06 + 0.1 * number, f"{name}: {score.write(at)}", "$link", yanchor="bottom"))
+        extra["meta"] = {"drag": number + 1, "scale": "log_odds" if score.name == "probability" else "plain"}
     common: Spec = {"hovermode": "x unified", "shapes": shapes, "annotations": notes, "xaxis": across}
     return {"data": data, "layout": style.layout(question, **common, **extra)}

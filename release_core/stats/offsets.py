@@ -6,11 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import expit, logit
+from scipy.special import expit
 
 from release_core.stats import logistic, pooling
-from release_core.stats.arrays import Array, floats, ratio
-from release_core.stats.cutoffs import ClosedForm
+from release_core.stats.arrays import Array, floats
 
 PRIOR_SD = 2.0
 _STEPS = 40
@@ -75,19 +74,3 @@ def offsets(pos: ArrayLike, n: ArrayLike, log_odds: ArrayLike, widened: float = 
     value = np.where(shrinkable, pooled.value, raw)
     tau2 = float(pooled.tau2[0]) if shrinkable.any() else float("nan")
     return Offsets(raw, se, value, np.sqrt(weight) * se, weight, tau2)
-
-
-def on_score(form: ClosedForm, intercept: ArrayLike, slope: ArrayLike, shift: ArrayLike) -> ClosedForm:
-    """Return closed-form cutoffs on calibrated probabilities as cutoffs on the score.
-
-    The probability is expit(intercept + slope x logit(score) + shift). NaN where the slope is not above 0.
-
-    >>> on_score(ClosedForm(floats(0.5), floats(0.9)), 0.0, 1.0, 1.0).review.round(4).item()
-    0.2689
-    """
-    line = np.where(floats(slope) > 0, floats(slope), np.nan)
-    with np.errstate(divide="ignore"):
-        found = (
-            expit(ratio(logit(np.clip(part, 0.0, 1.0)) - floats(intercept) - floats(shift), line)) for part in form
-        )
-        return ClosedForm(*found)

@@ -1,254 +1,363 @@
-"""The Cutoffs page: what each cutoff buys and costs, what is in force, and what another one would do."""
+"""The Cutoffs page: what the two cutoffs of a segment buy and cost, which would be cheapest, and what others would do."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from release_core import manifest
+from release_core.charts import digits
+from release_core.charts.panels import panel
 from release_core.charts.sweep import cost, trade
-from release_core.release import CUTOFF_ACTIONS, VERSIONS
-from release_core.stats import cutoff_pairs, drift, ranking
+from release_core.errors import NotFound, Problem
+from release_core.release import CUTOFF_ACTIONS, VERSIONS, Costs
+from release_core.stats import cutoff_pairs
 from release_core.stats import cutoffs as costing
 from release_core.stats.arrays import ratio
-from release_core.views.view import axis, cutoff_marks, known, shown_scores
+from release_core.views import cutoff_optima as finding
+from release_core.views import what_if
+from release_core.views.grounds import BASELINE, CANDIDATE, Grounds, cutoffs_there, grounds, place_text
+from release_core.views.view import axis, cutoff_marks, known
 
 if TYPE_CHECKING:
     from release_core.charts.chart import Chart
-    from release_core.frames import Array, Cells
-    from release_core.stats.ranking import Sweep
+    from release_core.frames import Array
+    from release_core.views.cutoff_optima import Optima
     from release_core.views.view import View
 
     Row = dict[str, Any]
 
-MOST_POINTS = 240
-MOST_SEGMENT_ROWS = 40
+MOST_POINTS, PANEL_POINTS = 240, 70
+FEWEST_FLAGGED = 50
+# A cost axis that ends a little above the dearest of what matters; reviewing everything may cost many times that.
+HEADROOM = 1.15
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What the reader asks: a segment of a split, two cutoffs (None: those in force), and unit costs."""
+
+    by: str = ""
+    segment: str = ""
+    review: float | None = None
+    block: float | None = None
+    costs: Costs = field(default_factory=Costs)
 
 
 @dataclass(frozen=True, slots=True)
 class CutoffsPage:
     """What the page shows; scores are in the release's own unit.
 
-    `what_if` compares both versions at one cutoff, snapped to a bin edge; `transfer` lists, per value of the split,
-    the candidate's cutoff that keeps the baseline's alert rate; `optimum` is the least-cost cutoff per version.
+    `curves` has one cost chart per movable cutoff, `told` one row per measure of the versions' own cutoffs and of the
+    what-if, `best` one row per version, `notes` sentences on what the numbers are; `snapped` are the cutoffs compared.
     """
 
     headline: str
     trade: Chart
-    cost: Chart
-    in_force: list[Row]
-    what_if: list[Row]
-    snapped: float | None
-    transfer: list[Row]
-    optimum: list[Row]
+    curves: dict[str, Chart]
+    told: list[Row]
+    snapped: dict[str, float | None]
+    exact: bool
+    best: list[Row]
+    sensitivity: list[Row]
+    notes: list[str]
 
 
-def cutoffs(view: View, at: float | None = None, by: str = "") -> CutoffsPage:
+def defaults(view: View, by: str = "", segment: str = "") -> dict[str, float]:
+    """Return the candidate's cutoffs in force in a segment: what a what-if starts from; the middle where there are none."""
+    ground = grounds(view, by)
+    table = view.release.tables[view.release.candidate.thresholds]
+    at = dict(table.default)
+    if ground.names and segment in (*ground.names, ""):
+        at = what_if.candidate_table(ground, _place(ground, segment))
+    return {action: at[action] for action in CUTOFF_ACTIONS if action in at}
+
+
+def dims(view: View) -> list[str]:
+    """Return the dimensions that the page can split by, those of the cutoff tables first."""
+    tables = [view.release.tables[view.release.bundle(name).thresholds] for name in reversed(VERSIONS)]
+    told = [dim for table in tables for row in table.segments for dim, _ in row.where]
+    return [dim for dim in dict.fromkeys((*told, *view.release.segments.all)) if dim not in dict(view.where)]
+
+
+def segments(view: View, by: str) -> list[str]:
+    """Return the segments of a split."""
+    return list(grounds(view, by).names)
+
+
+def costs_of(view: View) -> Costs:
+    """Return the declared costs; none where the manifest declares none."""
+    return view.release.costs or Costs()
+
+
+def cutoffs(view: View, ask: Ask) -> CutoffsPage:
     """Return the page for a choice.
 
-    Args:
-        view: the choice.
-        at: the what-if cutoff in the score's own unit (None: the candidate's review or block cutoff in force).
-        by: a dimension by whose values the equal-alert-rate transfer is shown.
+    Raises:
+        NotFound: the split has no such segment.
     """
-    cells = view.cells()
-    stated = at if at is not None else default_cutoff(view)
-    if not cells.segments:
-        empty = view.caption(0)
-        marks = cutoff_marks(view.release)
-        return CutoffsPage(
-            f"No event of {view.place} was scored by both versions.",
-            trade([], marks, empty),
-            cost([], marks, empty),
-            in_force(view),
-            [],
-            None,
-            [],
-            [],
-        )
-    sweep = ranking.sweep(cells.whole.positive[0], cells.whole.negative[0])
-    edges = shown_scores(view.release, np.append(cells.whole.grid.lower, 1.0))
-    place = _edge(edges, stated)
-    prices = _prices(view, cells)
-    n = float((cells.whole.positive + cells.whole.negative)[0, 1].sum())
+    ground = grounds(view, ask.by)
+    if not ground.names:
+        return _empty(view)
+    place = _place(ground, ask.segment)
+    best = finding.optima(view, ask.by, ask.costs)
+    default = defaults(view, ask.by, ask.segment)
+    asked = {"review": ask.review, "block": ask.block}
+    at = {action: default.get(action) if asked[action] is None else asked[action] for action in CUTOFF_ACTIONS}
+    at, crossed = _in_order(view, at)
+    where = what_if.stand(ground, place, {a: s if a in finding.moved(best.which) else None for a, s in at.items()})
+    snapped = _snapped(ground, at, where, best.which)
     return CutoffsPage(
-        _headline(view, cells),
-        _trade(view, sweep, edges, n, place),
-        _cost(view, prices, edges, n),
-        in_force(view),
-        [_at(view, cells, sweep, prices, place, number) for number in range(len(VERSIONS))],
-        edges[place],
-        transfer(view, by),
-        _optimum(prices, edges),
+        _headline(best, place, ask),
+        _trade(ground, place, snapped),
+        {action: _curve(best, place, action, (where, snapped), ask) for action in finding.moved(best.which)},
+        _told(best, place, where, ask.costs.review_capacity_per_day),
+        snapped,
+        where.exact,
+        [finding.row(best, place, version) for version in range(len(VERSIONS))],
+        finding.sensitivity(best, place, ask.costs, where) if _priced(ask.costs) else [],
+        [*crossed, *_notes(best, place)],
     )
 
 
-def default_cutoff(view: View) -> float:
-    """Return the cutoff that the what-if starts from: the candidate's first in force, else the middle of the scale."""
-    table = dict(view.release.tables[view.release.candidate.thresholds].default)
-    scale = view.release.scale
-    return next((table[action] for action in CUTOFF_ACTIONS if action in table), (scale.minimum + scale.maximum) / 2)
+def _in_order(view: View, at: dict[str, float | None]) -> tuple[dict[str, float | None], list[str]]:
+    """Return cutoffs of which the block cutoff is the riskier, and a sentence where it had to be moved along."""
+    review, block = at["review"], at["block"]
+    sign = 1 if view.release.scale.riskier == "higher" else -1
+    if review is None or block is None or sign * review <= sign * block:
+        return at, []
+    return at | {"block": review}, ["The block cutoff would lie before the review cutoff: it is moved along with it."]
 
 
-def _edge(edges: list[float], cutoff: float) -> int:
-    """Return the position of the bin edge nearest to a cutoff."""
-    return int(np.abs(np.array(edges) - cutoff).argmin())
+def panels(view: View, by: str, costs: Costs, action: str) -> tuple[list[Chart], list[Row]]:
+    """Return one small cost chart per segment of a split for moving one action's cutoff, and one row per segment."""
+    best = finding.optima(view, by, costs)
+    rows = finding.rows(best)
+    priced = action in finding.moved(best.which) and _priced(costs)
+    return ([_panel(best, place, action, rows[place]) for place in range(len(rows))] if priced else []), rows
 
 
-def _headline(view: View, cells: Cells) -> str:
-    ids = list(cells.cutoffs)
-    base = next((k for k, name in enumerate(ids) if name.startswith(f"{view.release.baseline.thresholds}.")), None)
-    if base is None:
-        return "No cutoff is in force for the baseline."
-    above, n = cells.whole.above[0, :, base], cells.whole.n[0].sum(-1)
-    shares = above / n
-    change = 100 * (shares[1] / shares[0] - 1) if shares[0] else float("nan")
-    moved = f"{change:+.0f} %".replace("-", "\N{MINUS SIGN}") if np.isfinite(change) else "not known"
-    return (
-        f"At the baseline's own cutoff {ids[base]} the candidate would put {100 * shares[1]:.1f} % of events above it instead of "
-        f"{100 * shares[0]:.1f} % ({moved}): the same number means another decision on another score."
-    )
+def explained(view: View, by: str, costs: Costs) -> str:
+    """Return how the advised cutoffs were made."""
+    return finding.explained(finding.optima(view, by, costs)) if grounds(view, by).names else ""
 
 
-def _thin(size: int) -> Array:
-    return np.unique(np.linspace(0, size - 1, min(size, MOST_POINTS)).astype(int))
+def _place(ground: Grounds, segment: str) -> int:
+    if not ground.by:
+        return 0
+    if segment not in ground.names:
+        listed = ", ".join(ground.names)
+        raise NotFound(Problem("segment", repr(segment), f"one of {listed}", "Choose one of them."))
+    return ground.names.index(segment)
 
 
-def _trade(view: View, sweep: Sweep, edges: list[float], n: float, place: int) -> Chart:
-    tp, fp, fn = sweep.tp, sweep.fp, sweep.fn
-    recall, precision = ratio(tp, tp + fn), ratio(tp, tp + fp)
-    points = [
-        {
-            "cutoff": edges[k],
-            "baseline_recall": known(recall[0, k]),
-            "candidate_recall": known(recall[1, k]),
-            "baseline_precision": known(precision[0, k]),
-            "candidate_precision": known(precision[1, k]),
-        }
-        for k in _thin(len(edges))
-    ]
-    points = points if n else []
-    return trade(
-        _rising(points), cutoff_marks(view.release), view.caption(n), score=axis(view.release), drag=edges[place]
-    )
+def _empty(view: View) -> CutoffsPage:
+    caption, marks = view.caption(0), cutoff_marks(view.release)
+    which = cutoffs_there(view.release.tables[view.release.candidate.thresholds])
+    charts = {action: cost([], marks, caption, moved={action: 0.5}) for action in finding.moved(which)}
+    headline = f"No event of {view.place} was scored by both versions."
+    return CutoffsPage(headline, trade([], marks, caption), charts, [], {}, False, [], [], [])  # noqa: FBT003
+
+
+def _priced(costs: Costs) -> bool:
+    """Return whether anything costs anything."""
+    return any((costs.false_positive, costs.review, costs.false_negative, costs.amount_times, costs.friction))
+
+
+def _snapped(ground: Grounds, at: what_if.Cutoffs, where: what_if.Stand, which: str) -> dict[str, float | None]:
+    """Return the cutoffs that are really compared: registered ones as they are, others at their bin edge."""
+    found: dict[str, float | None] = {}
+    for action, edge in zip(CUTOFF_ACTIONS, (where.review, where.block), strict=True):
+        if action in finding.moved(which):
+            found[action] = ground.edges[edge] if isinstance(edge, int) else at.get(action)
+    return found
+
+
+def _headline(best: Optima, place: int, ask: Ask) -> str:
+    ground = best.ground
+    name = place_text(ground.view, ask.by, ask.segment)
+    if not _priced(ask.costs):
+        return "The manifest declares no costs, so no cutoff is cheapest. Type costs below to see which would be."
+    row = finding.row(best, place, CANDIDATE)
+    if row["cost_advised"] is None or row["cost_now"] is None:
+        return f"No labelled event of {name}: what a cutoff costs is not known."
+    pair = _pair_text(row["advised"])
+    money = f"{ask.costs.currency or 'money units'} per 1,000 events"
+    saved = row["saved"]
+    if saved <= 0:
+        told = f"{name.capitalize()}: no cheaper cutoffs than those in force are known ({digits.count(row['cost_now'])} {money})."
+    else:
+        told = (
+            f"{name.capitalize()}: with {pair} the candidate would cost {digits.count(row['cost_advised'])} instead of "
+            f"{digits.count(row['cost_now'])} {money} (\N{MINUS SIGN}{digits.percent(float(ratio(saved, row['cost_now'])))})."
+        )
+    capacity, reviews = ask.costs.review_capacity_per_day, _advised_reviews(best, place)
+    if capacity is not None and saved > 0 and reviews > capacity:
+        told += f" That takes {digits.number(reviews)} reviews a day, where {digits.number(capacity)} can be done: see the shared capacity."
+    kept = [action for action, keeps in row["keep"].items() if keeps]
+    if kept:
+        told += f" No evidence for moving the {' or the '.join(kept)} cutoff: it cannot be told from the cheapest."
+    return told
+
+
+def _advised_reviews(best: Optima, place: int) -> float:
+    """Return the reviews a day that the advised cutoffs need."""
+    edges = (int(part[place, CANDIDATE]) for part in (best.advised.review, best.advised.block))
+    review, block = (best.ground.at_edge(place, CANDIDATE, edge).n for edge in edges)
+    return float(np.nan_to_num(ratio(review - block, best.ground.view.days)))
+
+
+def _pair_text(cutoffs: dict[str, float | None]) -> str:
+    return " and ".join(f"{a} from {digits.cutoff(at)}" for a, at in cutoffs.items() if at is not None)
+
+
+def _thin(size: int, most: int) -> Array:
+    return np.unique(np.linspace(0, size - 1, min(size, most)).astype(int))
 
 
 def _rising(points: list[Row]) -> list[Row]:
     return points if not points or points[0]["cutoff"] <= points[-1]["cutoff"] else points[::-1]
 
 
-def _prices(view: View, cells: Cells) -> Array | None:
-    """Return the cost [version, edge] per 1,000 labelled events, or None where no costs are declared."""
-    if view.release.costs is None:
-        return None
-    unit, whole = costing.unit_costs(view.release.costs), cells.whole
-    parts = cutoff_pairs.moves(
-        cutoff_pairs.by_action(whole.positive[0], whole.negative[0], whole.positive_amount[0], unit)
-    )
-    total = parts.review + parts.block[..., -1:]
-    return 1000 * ratio(total, (whole.positive + whole.negative)[0].sum(-1, keepdims=True))
+def _trade(ground: Grounds, place: int, snapped: dict[str, float | None]) -> Chart:
+    reached = ground.reached
+    positive, labelled = reached.positive[place], reached.labelled[place]
+    recall = ratio(positive, positive[:, :1])
+    precision = np.where(labelled >= FEWEST_FLAGGED, ratio(positive, labelled), np.nan)
+    points = [
+        {"cutoff": ground.edges[k]}
+        | {f"{v}_recall": known(recall[i, k]) for i, v in enumerate(VERSIONS)}
+        | {f"{v}_precision": known(precision[i, k]) for i, v in enumerate(VERSIONS)}
+        for k in _thin(len(ground.edges), MOST_POINTS)
+    ]
+    n = float(labelled[CANDIDATE, 0])
+    view, lines = ground.view, {a: at for a, at in snapped.items() if at is not None}
+    points = _rising(points) if n else []
+    return trade(points, _marks(ground, place), view.caption(n), score=axis(view.release), drag=lines)
 
 
-def _cost(view: View, prices: Array | None, edges: list[float], n: float) -> Chart:
-    points = (
-        []
-        if prices is None or not n
-        else [
-            {"cutoff": edges[k], "baseline": known(prices[0, k]), "candidate": known(prices[1, k])}
-            for k in _thin(len(edges))
-        ]
-    )
-    currency = view.release.costs.currency if view.release.costs else ""
+def _marks(ground: Grounds, place: int) -> list[Row]:
+    """Return marks of the cutoffs in force in a segment, of both versions."""
+    found = []
+    for version, name in enumerate(VERSIONS):
+        table = ground.view.release.bundle(name).thresholds
+        at = what_if.in_force_scores(ground, place, version)
+        found += [{"label": f"{table} {action}", "score": at[action], "version": name} for action in CUTOFF_ACTIONS]
+    return [mark for mark in found if mark["score"] is not None]
+
+
+def _curve(best: Optima, place: int, action: str, at: tuple[what_if.Stand, dict[str, float | None]], ask: Ask) -> Chart:
+    """Return the cost of moving one cutoff with the other where the what-if has it, of both versions."""
+    ground, (where, snapped) = best.ground, at
+    edges = what_if.edges_of(ground, place, where)
+    if not _priced(ask.costs):
+        return cost([], [], ground.view.caption(0), moved={action: 0.5})
+    values, top = _costs_along(best, place, action, edges)
+    points = [
+        {"cutoff": ground.edges[k]} | {name: known(values[v, k]) for v, name in enumerate(VERSIONS)}
+        for k in _thin(len(ground.edges), MOST_POINTS)
+    ]
+    run = best.alike[action].run(place, CANDIDATE) if action in best.alike else None
+    n = float(ground.labelled[place, CANDIDATE].sum())
+    line = snapped.get(action)
     return cost(
-        _rising(points),
-        cutoff_marks(view.release),
-        view.caption(n),
-        score=axis(view.release),
-        currency=f"{currency} per 1,000 events",
+        _rising(points) if n else [],
+        _marks_of(ground, place, action),
+        ground.view.caption(n),
+        score=axis(ground.view.release),
+        currency=f"{ask.costs.currency} per 1,000 events".strip(),
+        moved={} if line is None else {action: line},
+        alike=run,
+        top=top,
     )
 
 
-def _optimum(prices: Array | None, edges: list[float]) -> list[Row]:
-    if prices is None or not np.isfinite(prices).any():
-        return []
-    best = costing.optimum(prices)
+def _marks_of(ground: Grounds, place: int, action: str) -> list[Row]:
+    return [mark for mark in _marks(ground, place) if mark["label"].endswith(action)]
+
+
+def _costs_along(best: Optima, place: int, action: str, edges: tuple[int, int]) -> tuple[Array, float]:
+    """Return the cost [version, edge] per 1,000 of moving a cutoff of a pair, and where the axis may end."""
+    ground = best.ground
+    parts = cutoff_pairs.Moves(*(part[place] for part in best.counted_parts))
+    review, block = (np.full(len(VERSIONS), edge) for edge in edges)
+    pair = cutoff_pairs.Pair(review, block, cutoff_pairs.cost_at(parts, review, block))
+    scale = 1000 * ratio(1.0, ground.labelled[place].sum(-1))
+    along = finding.curve(parts, pair, action, best.which) * scale[:, None]
+    none = along[:, -1] if np.isfinite(along[:, -1]).all() else along[:, edges[1]]
+    matter = np.concatenate([none, pair.cost * scale])
+    top = HEADROOM * float(np.nan_to_num(matter).max())
+    return along, top
+
+
+def _told(best: Optima, place: int, where: what_if.Stand, capacity: float | None) -> list[Row]:
+    """Return one row per measure: both versions' own cutoffs, and the what-if on either score."""
+    ground, units = best.ground, best.units if _unit_priced(best.units) else None
+    sides = {
+        "baseline": what_if.consequences(ground, place, BASELINE, what_if.in_force(ground, BASELINE), units),
+        "candidate": what_if.consequences(ground, place, CANDIDATE, what_if.in_force(ground, CANDIDATE), units),
+        "what_if": what_if.consequences(ground, place, CANDIDATE, where, units),
+        "other": what_if.consequences(ground, place, BASELINE, where, units),
+    }
+    for row in sides.values():
+        row["used"] = None if not capacity or row["reviews"] is None else row["reviews"] / capacity
+    missing = {key for key, *_ in what_if.MEASURES if all(row[key] is None for row in sides.values())}
+    missing |= set() if "block" in finding.moved(best.which) else what_if.OF_BLOCKS
     return [
-        {
-            "version": version,
-            "cutoff": edges[int(best.bin[k])],
-            "low": edges[int(best.plateau_low[k])],
-            "high": edges[int(best.plateau_high[k])],
-            "cost": known(best.cost[k]),
-            "at_end": bool(best.at_end[k]),
-        }
-        for k, version in enumerate(VERSIONS)
+        {"measure": title, "key": key, "unit": unit, "group": group} | {side: row[key] for side, row in sides.items()}
+        for key, title, unit, group in what_if.MEASURES
+        if key not in missing
     ]
 
 
-def _at(view: View, cells: Cells, sweep: Sweep, prices: Array | None, place: int, number: int) -> Row:
-    """Return what one version would do if it alerted from the bin edge `place` on."""
-    tp, fp, fn, tn = (float(getattr(sweep, name)[number, place]) for name in ("tp", "fp", "fn", "tn"))
-    alerts = float(cells.whole.n[0, number, place:].sum())
-    total, days = float(cells.whole.n[0, number].sum()), view.opened.cube.days(view.stage, view.step)
-    amounts = costing.value_recall(cells.whole.positive_amount[0, number])
-    return {
-        "version": VERSIONS[number],
-        "true_positives": int(tp),
-        "false_positives": int(fp),
-        "missed": int(fn),
-        "passed_good": int(tn),
-        "alert_rate": known(alerts / total if total else np.nan),
-        "alerts_per_day": known(alerts / days if days else np.nan),
-        "recall": known(float(ratio(tp, tp + fn))),
-        "precision": known(float(ratio(tp, tp + fp))),
-        "fpr": known(float(ratio(fp, fp + tn))),
-        "amount_recall": known(float(amounts[place])),
-        "cost": None if prices is None else known(prices[number, place]),
-    }
+def _unit_priced(units: costing.UnitCosts) -> bool:
+    parts = (units.false_positive, units.review, units.false_negative, units.amount_times, units.friction)
+    return any(bool(np.any(part)) for part in parts)
 
 
-def in_force(view: View) -> list[Row]:
-    """Return the cutoffs in force: one row for the default and one per segment that has its own, both versions."""
-    release = view.release
-    tables = {version: release.tables[release.bundle(version).thresholds] for version in VERSIONS}
-    places = [{}, *(dict(row.where) for table in tables.values() for row in table.segments)]
-    unique = {tuple(sorted(place.items())): place for place in places}
-    rows = []
-    for place in list(unique.values())[:MOST_SEGMENT_ROWS]:
-        row: Row = {"segment": ", ".join(place.values()) or "all other events"}
-        for version, table in tables.items():
-            at = manifest.cutoffs(table, place)
-            row |= {f"{version}_{action}": at.get(action) for action in CUTOFF_ACTIONS}
-        rows.append(row)
-    return rows
+def _notes(best: Optima, place: int) -> list[str]:
+    """Return what a reader must know of these numbers."""
+    ground, release = best.ground, best.ground.view.release
+    form = what_if.breakeven(ground, place, best.units)
+    found = []
+    review, block = (float(part) for part in form)
+    if _unit_priced(best.units) and np.isfinite(review):
+        pays = f"a block from {digits.percent(block)}" if "block" in finding.moved(best.which) else ""
+        if review < block:
+            pays = f"a review pays from a chance of {digits.percent(review)} of being bad{', ' if pays else ''}{pays}"
+        else:
+            pays = f"a review is never the cheapest action{'; ' if pays else ''}{pays}"
+        found.append(f"At these costs, and the mean amount of a bad event here, {pays}.")
+    if any(policy.rules for policy in release.policies.values()):
+        found.append(
+            "Policy rules that act before the cutoffs are left out of what-ifs: this is what the cutoffs alone do."
+        )
+    if not ground.cells.shards.binned:
+        found.append(
+            "With two dimensions at once bins are coarser, and which cutoffs cannot be told apart is not known."
+        )
+    return found
 
 
-def transfer(view: View, by: str = "") -> list[Row]:
-    """Return, for all events and each value of `by`, the candidate's cutoff that keeps the baseline's alert rate."""
-    release = view.release
-    names = [f"{release.baseline.thresholds}.{action}" for action in CUTOFF_ACTIONS]
-    rows = []
-    for split in ((), (by,)) if by and by not in dict(view.where) else ((),):
-        cells = view.cells(*split)
-        edges = shown_scores(release, np.append(cells.whole.grid.lower, 1.0)) if cells.segments else []
-        for place, segment in enumerate(cells.segments):
-            said = {"segment": segment.get(by, "all events") if split else "all events"}
-            rows += [_transferred(cells, place, name, edges) | said for name in names if name in cells.cutoffs]
-    return rows
-
-
-def _transferred(cells: Cells, place: int, name: str, edges: list[float]) -> Row:
-    n = cells.whole.n[place]
-    target = float(ratio(cells.whole.above[place, 0, cells.cutoffs.index(name)], n[0].sum()))
-    moved = drift.equal_alert_rate(n[1], target)
-    found = int(moved.bin)
-    return {
-        "cutoff": name,
-        "alert_rate": known(target),
-        "nominal": known(float(ratio(cells.whole.above[place, 1, cells.cutoffs.index(name)], n[1].sum()))),
-        "transferred": edges[found] if 0 <= found < len(edges) - 1 else None,
-        "achieved": known(float(moved.achieved)),
-        "n": int(n[0].sum()),
-    }
+def _panel(best: Optima, place: int, action: str, row: Row) -> Chart:
+    ground = best.ground
+    edges = what_if.edges_of(ground, place, what_if.in_force(ground, CANDIDATE))
+    values, top = _costs_along(best, place, action, edges)
+    low, high = row["range"][action]
+    points = [
+        {"segment": ground.names[place], "cutoff": ground.edges[k]}
+        | {v: known(values[i, k]) for i, v in enumerate(VERSIONS)}
+        for k in _thin(len(ground.edges), PANEL_POINTS)
+    ]
+    n = float(ground.labelled[place, CANDIDATE].sum())
+    return panel(
+        ground.names[place],
+        _rising(points) if n else [],
+        ground.view.caption(n, by=(ground.by,) if ground.by else ()),
+        score=axis(ground.view.release),
+        now=row["now"][action],
+        advised=row["advised"][action],
+        flat=(low, high),
+        top=top,
+    )

@@ -180,5 +180,5 @@ def test_cutoff_labels_of_neighbours_stand_below_each_other():
 
 def test_draggable_line_is_the_first_shape_and_says_its_scale():
     layout = FULL["trade"].spec["layout"]
-    assert layout["meta"] == {"drag": 0, "scale": "log_odds"}
+    assert layout["meta"] == {"drag": 1, "scale": "log_odds"}
     assert layout["shapes"][0]["x0"] == 0.0

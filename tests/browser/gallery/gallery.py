@@ -13,7 +13,7 @@ def clicked(key):
     st.session_state["clicked"] = key
 
 
-def dragged(score):
+def dragged(line, score):
     st.session_state["dragged"] = score
 
 

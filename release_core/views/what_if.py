@@ -1,0 +1,280 @@
+"""Two cutoffs in, all their consequences at once out: confusion, work, cost, money caught, calibration beyond them."""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from release_core import manifest
+from release_core.cube.query import PERIOD
+from release_core.release import ACTIONS, CUTOFF_ACTIONS, VERSIONS
+from release_core.stats import cutoffs as costing
+from release_core.stats.arrays import at_or_above, ratio
+from release_core.views.grounds import CANDIDATE, EVERYTHING, Grounds, Reached, grounds, uniform
+from release_core.views.view import known
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from release_core.frames import Array
+    from release_core.stats.cutoffs import UnitCosts
+    from release_core.views.view import View
+
+    Row = dict[str, Any]
+    # A review and a block cutoff; None: there is none.
+    Cutoffs = Mapping[str, float | None]
+
+REVIEW, BLOCK = CUTOFF_ACTIONS
+APPROVED, REVIEWED, BLOCKED = (ACTIONS.index(action) for action in ("approve", "review", "block"))
+# METHODS c3: what lies within a quarter of log-odds beyond a cutoff; of points 1 % of the scale.
+REACH, POINTS_SHARE = 0.25, 0.01
+GROUPS = ("Work", "Outcome", "Money", "Calibration beyond the cutoffs")
+# (key, title, unit, group): what is told of a pair of cutoffs, in the order of the page.
+MEASURES = (
+    ("reviews", "Reviews a day", "number", GROUPS[0]),
+    ("busiest", "Reviews a day when busiest", "number", GROUPS[0]),
+    ("used", "Share of the review capacity", "share", GROUPS[0]),
+    ("blocks", "Blocks a day", "number", GROUPS[0]),
+    ("alert_rate", "Alert rate", "share", GROUPS[0]),
+    ("recall", "Recall: bad events alerted", "share", GROUPS[1]),
+    ("recall_block", "Bad events blocked", "share", GROUPS[1]),
+    ("precision", "Precision: bad among alerts", "share", GROUPS[1]),
+    ("fpr", "False-positive rate: good events alerted", "share", GROUPS[1]),
+    ("caught", "Bad and alerted", "count", GROUPS[1]),
+    ("missed", "Bad and approved", "count", GROUPS[1]),
+    ("false_alerts", "Good and alerted", "count", GROUPS[1]),
+    ("wrong_blocks", "Good and blocked", "count", GROUPS[1]),
+    ("passed", "Good and approved", "count", GROUPS[1]),
+    ("cost", "Cost per 1,000 events", "money", GROUPS[2]),
+    ("cost_a_day", "Cost a day", "money", GROUPS[2]),
+    ("amount_recall", "Bad amount alerted", "share", GROUPS[2]),
+    ("review_oe", "Observed / expected bad, reviews", "number", GROUPS[3]),
+    ("block_oe", "Observed / expected bad, blocks", "number", GROUPS[3]),
+    ("margin_review", "Bad just beyond the review cutoff", "share", GROUPS[3]),
+    ("margin_block", "Bad just beyond the block cutoff", "share", GROUPS[3]),
+)
+
+# What says nothing where nothing can be blocked.
+OF_BLOCKS = {"blocks", "recall_block", "wrong_blocks", "block_oe", "margin_block"}
+
+
+@dataclass(frozen=True, eq=False)
+class Days:
+    """Events of each period at and above every edge [period, segment, version, B + 1] and every registered cutoff."""
+
+    unit: str
+    lengths: Array
+    reached: Array
+    above: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """Where two cutoffs stand: bin edges, or the names of registered cutoffs (exact); None: there is no such cutoff."""
+
+    review: int | str | None
+    block: int | str | None
+
+    @property
+    def exact(self) -> bool:
+        """Return whether every cutoff is a registered one."""
+        return not any(isinstance(at, int) for at in (self.review, self.block))
+
+
+def in_force(ground: Grounds, version: int) -> Stand:
+    """Return where a version's own cutoffs stand."""
+    table = ground.view.release.bundle(VERSIONS[version]).thresholds
+    names = [f"{table}.{action}" for action in CUTOFF_ACTIONS]
+    return Stand(*(name if name in ground.cells.cutoffs else None for name in names))
+
+
+def stand(ground: Grounds, place: int, at: Cutoffs) -> Stand:
+    """Return where cutoffs stand: exactly, where they are the registered ones of the segment, else at the nearest edge."""
+    return Stand(*(_stands(ground, place, action, at.get(action)) for action in CUTOFF_ACTIONS))
+
+
+def _stands(ground: Grounds, place: int, action: str, score: float | None) -> int | str | None:
+    release, segment = ground.view.release, ground.cells.segments[place]
+    if score is None:
+        return None
+    for version in reversed(VERSIONS):
+        table = release.tables[release.bundle(version).thresholds]
+        same = manifest.cutoffs(table, segment).get(action) == score
+        if same and uniform(table, segment, action):
+            return f"{table.id}.{action}"
+    return ground.edge(score)
+
+
+def reached(ground: Grounds, place: int, version: int, at: int | str | None) -> Reached:
+    """Return the sums of what reaches a cutoff; nothing reaches one that does not exist."""
+    if isinstance(at, str):
+        return ground.at_cutoff(place, version, at)
+    return ground.at_edge(place, version, len(ground.edges) - 1 if at is None else at)
+
+
+def both(ground: Grounds, place: int, version: int, where: Stand) -> tuple[Reached, Reached]:
+    """Return what reaches the review cutoff (or the block cutoff, where nothing is reviewed) and the block cutoff."""
+    block = reached(ground, place, version, where.block)
+    return (block if where.review is None else reached(ground, place, version, where.review)), block
+
+
+def consequences(ground: Grounds, place: int, version: int, where: Stand, units: UnitCosts | None) -> Row:
+    """Return every measure of a pair of cutoffs on one version's score in one segment; None where not known."""
+    review, block = both(ground, place, version, where)
+    every = ground.at_edge(place, version, 0)
+    days = ground.view.days
+    good, good_review, good_block = (part.labelled - part.positive for part in (every, review, block))
+    cost = np.nan if units is None else cost_of(every, review, block, units)
+    numbers = {
+        "reviews": ratio(review.n - block.n, days),
+        "busiest": busiest(ground, [(place, version, where)]),
+        "blocks": ratio(block.n, days),
+        "alert_rate": ratio(review.n, every.n),
+        "recall": ratio(review.positive, every.positive),
+        "recall_block": ratio(block.positive, every.positive),
+        "precision": ratio(review.positive, review.labelled),
+        "fpr": ratio(good_review, good),
+        "caught": review.positive,
+        "missed": every.positive - review.positive,
+        "false_alerts": good_review,
+        "wrong_blocks": good_block,
+        "passed": good - good_review,
+        "cost": 1000 * ratio(cost, every.labelled),
+        "cost_a_day": ratio(cost, every.labelled) * ratio(every.n, days),
+        "amount_recall": ratio(review.amount, every.amount),
+        "review_oe": ratio(review.positive - block.positive, review.score - block.score),
+        "block_oe": ratio(block.positive, block.score),
+        "margin_review": margin(ground, place, version, where.review),
+        "margin_block": margin(ground, place, version, where.block),
+    }
+    if ground.view.release.scale.name != "probability":
+        numbers |= dict.fromkeys(("review_oe", "block_oe"), np.nan)
+    return {name: known(float(value)) for name, value in numbers.items()}
+
+
+def cost_of(every: Reached, review: Reached, block: Reached, units: UnitCosts) -> float:
+    """Return the cost of the labelled events under two cutoffs."""
+    bands = ((every, review), (review, block), (block, None))
+    counts = np.array([_band(upper, lower) for upper, lower in bands])
+    missed, reviewed = every.amount - review.amount, review.amount - block.amount
+    return float(costing.action_cost(counts, missed, units, (0, 2), reviewed))
+
+
+def _band(upper: Reached, lower: Reached | None) -> list[float]:
+    """Return labelled events, positives and negatives that reach one cutoff and not the next."""
+    labelled, positive = (
+        float(getattr(upper, name)) - (float(getattr(lower, name)) if lower else 0.0)
+        for name in ("labelled", "positive")
+    )
+    return [labelled, positive, labelled - positive]
+
+
+def margin(ground: Grounds, place: int, version: int, at: int | str | None) -> float:
+    """Return the share of positives just beyond a cutoff, within a quarter of log-odds; NaN where it varies by segment."""
+    release, edge = ground.view.release, at
+    if isinstance(at, str):
+        table, action = at.rsplit(".", 1)
+        segment = ground.cells.segments[place]
+        one = release.tables[table]
+        score = manifest.cutoffs(one, segment).get(action)
+        edge = ground.edge(score) if score is not None and uniform(one, segment, action) else None
+    if not isinstance(edge, int):
+        return float("nan")
+    per_unit = ground.whole.grid.per_unit
+    bins = round(REACH * per_unit) if per_unit else max(round(POINTS_SHARE * len(ground.edges)), 1)
+    start, end = (ground.at_edge(place, version, k) for k in (edge, min(edge + bins, len(ground.edges) - 1)))
+    return float(ratio(start.positive - end.positive, start.labelled - end.labelled))
+
+
+def busiest(ground: Grounds, stands: list[tuple[int, int, Stand]]) -> float:
+    """Return the reviews a day of the busiest period, of one or several segments (place, version, cutoffs) together."""
+    days = days_of(ground.view, ground.by)
+    if not len(days.lengths):
+        return float("nan")
+    total = np.zeros(len(days.lengths))
+    last = days.reached.shape[-1] - 1
+    for place, version, where in stands:
+
+        def above(at: int | str | None, p: int = place, v: int = version) -> Array:
+            if isinstance(at, str):
+                return days.above[:, p, v, ground.cells.cutoffs.index(at)]
+            return days.reached[:, p, v, last if at is None else at]
+
+        block = above(where.block)
+        total += (block if where.review is None else above(where.review)) - block
+    return float((total / days.lengths).max())
+
+
+@lru_cache(maxsize=16)
+def days_of(view: View, by: str = "") -> Days:
+    """Return the events of each period (day, week or month as the steps are; hours are put together to days)."""
+    ground, cube = grounds(view, by), view.opened.cube
+    cells = cube.slice(view.stage, view.step, (((PERIOD, *((by,) if by else ())), view.where),))
+    labels = [segment[PERIOD][:10] for segment in cells.segments]
+    periods = sorted(set(labels))
+    shape = (len(periods), len(ground.names), len(VERSIONS))
+    found = np.zeros((*shape, len(ground.edges) or 1))
+    above = np.zeros((*shape, len(ground.cells.cutoffs)))
+    if cells.segments:
+        first = int(cells.whole.grid.ids[0]) - int(ground.whole.grid.ids[0])
+        sums = at_or_above(cells.whole.n)
+        for row, (label, segment) in enumerate(zip(labels, cells.segments, strict=True)):
+            at = periods.index(label), ground.names.index(segment[by] if by else EVERYTHING)
+            size = sums.shape[-1]
+            found[(*at, slice(None), slice(0, first))] += sums[row, :, :1]
+            found[(*at, slice(None), slice(first, first + size))] += sums[row]
+            above[at] += cells.whole.above[row]
+    return Days(cube.unit, np.array([_length(cube.unit, period) for period in periods]), found, above)
+
+
+def _length(unit: str, period: str) -> float:
+    """Return how many days a period has."""
+    if unit == "month":
+        year, month = map(int, period.split("-"))
+        return float(monthrange(year, month)[1])
+    return {"week": 7.0}.get(unit, 1.0)
+
+
+def breakeven(ground: Grounds, place: int, units: UnitCosts) -> costing.ClosedForm:
+    """Return from which chance of being bad a review and a block pay, at the segment's mean loss (METHODS d3)."""
+    loss = np.asarray(units.false_negative) + np.asarray(units.amount_times) * ground.mean_amount[place]
+    return costing.three_actions(loss, units.false_positive, units.review, units.detection, units.friction)
+
+
+def candidate_table(ground: Grounds, place: int) -> dict[str, float]:
+    """Return the candidate's cutoffs in force for a segment; its default where they vary within it."""
+    release = ground.view.release
+    table = release.tables[release.bundle(VERSIONS[CANDIDATE]).thresholds]
+    return manifest.cutoffs(table, ground.cells.segments[place])
+
+
+def in_force_scores(ground: Grounds, place: int, version: int) -> dict[str, float | None]:
+    """Return a version's cutoffs in force in a segment; None where there is none, or where they vary within it."""
+    release, segment = ground.view.release, ground.cells.segments[place]
+    table = release.tables[release.bundle(VERSIONS[version]).thresholds]
+    at = manifest.cutoffs(table, segment)
+    return {action: at.get(action) if uniform(table, segment, action) else None for action in CUTOFF_ACTIONS}
+
+
+def edges_of(ground: Grounds, place: int, where: Stand) -> tuple[int, int]:
+    """Return the bin edges at or nearest to two cutoffs, the review cutoff first."""
+    found = []
+    for action, at in zip(CUTOFF_ACTIONS, (where.review, where.block), strict=True):
+        if isinstance(at, str):
+            table = ground.view.release.tables[at.rsplit(".", 1)[0]]
+            found.append(ground.edge(manifest.cutoffs(table, ground.cells.segments[place])[action]))
+        else:
+            found.append(len(ground.edges) - 1 if at is None else at)
+    review, block = found
+    return (block if where.review is None else min(review, block)), block
+
+
+def varying(ground: Grounds, place: int, version: int) -> list[str]:
+    """Return the actions whose cutoff in force varies within a segment."""
+    release = ground.view.release
+    table = release.tables[release.bundle(VERSIONS[version]).thresholds]
+    return [action for action in CUTOFF_ACTIONS if not uniform(table, ground.cells.segments[place], action)]
