@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SPLIT, WORST, MIX = "By segment", "Worst slices", "Mix or rate"
 CUTOFF = tuple(show.Column(title, key, write, number=write is not None) for title, key, write in (
-    ("Cutoff", "cutoff", None), ("Alerts", "alert_rate", digits.percent),
+    ("Cutoff", "cutoff", None), ("Alerts", "wanted", digits.percent),
     ("Candidate", "nominal", digits.percent), ("As many at", "transferred", digits.cutoff)))  # fmt: skip
 WORTH = (
     show.Column("A day", "shown_events", number=True),

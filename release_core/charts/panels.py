@@ -43,8 +43,9 @@ def panel(
         flat: the ends of the range of nearly equal cost.
         top: where the cost axis ends; None: where the curves do.
     """
+    question = f"What does a cutoff cost in {segment}?"
     if not points:
-        return blank(segment, "No labelled event here has a score.", DEFINITION, caption)
+        return blank(question, "No labelled event here has a score.", DEFINITION, caption)
     x = [score.place(row["cutoff"]) for row in points]
     data = [
         style.line(
@@ -64,7 +65,7 @@ def panel(
     if flat is not None:
         shapes.insert(0, style.span(score.place(flat[0]), score.place(flat[1]), "$cand/.15"))
     layout = style.layout(
-        segment,
+        question,
         HEIGHT,
         showlegend=False,
         margin={"l": 4, "r": 6, "t": 24, "b": 4},
@@ -81,7 +82,7 @@ def panel(
         yaxis=style.axis("", nticks=4, **({} if top is None else {"range": [0, top]})),
     )
     head = f"Cost of {segment} at each cutoff."
-    return finish(segment, {"data": data, "layout": layout}, head, DEFINITION, points, caption)
+    return finish(question, {"data": data, "layout": layout}, head, DEFINITION, points, caption)
 
 
 def _lines(now: float | None, advised: float | None) -> Sequence[tuple[float, str, float]]:

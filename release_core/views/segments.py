@@ -15,11 +15,11 @@ from release_core.frames import segment_text
 from release_core.release import Comparison, GateSpec, Level, Stage
 from release_core.stats import intervals, multiplicity, pooling
 from release_core.views import evidence, mix
-from release_core.views.cutoffs import transfer
 from release_core.views.overview import gate_row
 from release_core.views.reliability import reliability_of
 from release_core.views.score_drift import distribution_of
 from release_core.views.slices import FALSE_LEADS
+from release_core.views.transfer import rows_of
 from release_core.views.view import known as finite
 from release_core.views.view import paired_rows, segment_key
 
@@ -171,7 +171,7 @@ def drill(view: View, where: tuple[tuple[str, str], ...]) -> Drill:
     return Drill(
         segment_text(dict(inner.where)),
         _facts(inner),
-        [] if deep else transfer(inner),
+        [] if deep else rows_of(inner),
         numbers,
         None if deep else distribution_of(inner),
         None if deep else reliability_of(inner),
