@@ -171,11 +171,11 @@ def _problems(release: Release, table: CutoffTable) -> list[Problem]:
 
 
 def _changes(ground: Grounds, entries: tuple[Entry, ...]) -> int:
-    known = dict(zip(ground.names, range(len(ground.names)), strict=True))
+    known = {name if ground.by else "": place for place, name in enumerate(ground.names)}
     return sum(
         at is not None and at != what_if.candidate_table(ground, known[segment]).get(action)
         for segment, *cutoffs in entries
-        if segment in known or not ground.by
+        if segment in known
         for action, at in zip(CUTOFF_ACTIONS, cutoffs, strict=True)
     )
 
@@ -187,9 +187,10 @@ def _effects(ground: Grounds, entries: tuple[Entry, ...], costs: Costs) -> list[
     for place, segment in enumerate(ground.names):
         now = what_if.in_force(ground, CANDIDATE)
         after = now
-        if segment in told:
+        own = segment if ground.by else ""
+        if own in told:
             before = what_if.candidate_table(ground, place)
-            at = {a: before.get(a) if at is None else at for a, at in zip(CUTOFF_ACTIONS, told[segment], strict=True)}
+            at = {a: before.get(a) if at is None else at for a, at in zip(CUTOFF_ACTIONS, told[own], strict=True)}
             after = now if at == {a: before.get(a) for a in CUTOFF_ACTIONS} else what_if.stand(ground, place, at)
         sides = {
             side: what_if.consequences(ground, place, CANDIDATE, where, units)
