@@ -300,6 +300,34 @@ class Arrivals:
     arrived: Array
 
 
+@dataclass(frozen=True, eq=False)
+class Development:
+    """What came to be known of events and when, in buckets of as-of steps counted back from the as-of (0 = newest).
+
+    A group is the events of one arm with the same action taken and the same actions of both versions: `taken` [group]
+    (place in `actions`), `wanted` [group, version] (likewise; -1 none), `counted` [group, version] (whether the version
+    answers for these events). `ends` [age] names the last as-of step of each bucket of events; `days` [lag] is the
+    length of time in days by which every event of a bucket has surely passed a lag.
+    `positive` and `negative` [group, age, lag] are labels by the buckets between event and label, less those that were
+    taken back; `scores` [version, group, age] sum all events' scores; `labelled` [label, version, group, age] those of
+    known negatives and positives; amounts are in the currency.
+    """
+
+    actions: tuple[str, ...]
+    taken: Array
+    wanted: Array
+    counted: Array
+    ends: tuple[int, ...]
+    days: Array
+    events: Array
+    positive: Array
+    negative: Array
+    amounts: Array
+    positive_amounts: Array
+    scores: Array
+    labelled: Array
+
+
 @dataclass(frozen=True, slots=True)
 class MetricRow:
     """One number: a metric of one version (or the difference) in one segment, with its 95 % interval.

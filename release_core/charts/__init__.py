@@ -3,11 +3,13 @@
 from release_core.charts.bars import share_above
 from release_core.charts.chart import Caption, Chart
 from release_core.charts.coverage import coverage
+from release_core.charts.course import Reading, course
 from release_core.charts.distribution import distribution
+from release_core.charts.dumbbell import dumbbell
 from release_core.charts.forest import forest
 from release_core.charts.heatmap import heatmap
 from release_core.charts.history import history
-from release_core.charts.maturity import by_age, by_step
+from release_core.charts.maturity import by_age, by_step, curves
 from release_core.charts.mix import mix
 from release_core.charts.panels import panel
 from release_core.charts.quantiles import quantiles
@@ -21,6 +23,7 @@ from release_core.charts.sweep import cost, trade
 from release_core.charts.tail import tail
 from release_core.charts.timeline import timeline
 from release_core.charts.transition import transition
+from release_core.charts.triangle import triangle
 from release_core.charts.waterfall import waterfall
 
 __all__ = [
@@ -28,12 +31,16 @@ __all__ = [
     "PROBABILITY",
     "Caption",
     "Chart",
+    "Reading",
     "Score",
     "by_age",
     "by_step",
     "cost",
     "coverage",
+    "course",
+    "curves",
     "distribution",
+    "dumbbell",
     "forest",
     "heatmap",
     "history",
@@ -51,5 +58,6 @@ __all__ = [
     "timeline",
     "trade",
     "transition",
+    "triangle",
     "waterfall",
 ]

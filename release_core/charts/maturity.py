@@ -1,4 +1,4 @@
-"""Takes the share of events whose label is known, by age or by as-of step; gives the picture of label delay."""
+"""Takes the share of labels known, by age or by as-of step; gives the pictures of label delay."""
 
 from __future__ import annotations
 
@@ -13,11 +13,20 @@ AGE_DEFINITION = (
     "Events that are younger are not counted at ages that they have not reached. The dotted line is the declared "
     "maturity: a gate reads a label only after it."
 )
+SPEED = "How fast do labels come in?"
+SPEED_DEFINITION = (
+    "Of what becomes known within the oldest age that can be seen, the share that is known within each age, with its "
+    "95 % interval. Young events can only show fast labels, so the share is a reverse-time product limit (Lagakos, "
+    "Barraj and De Gruttola 1988), not the share of what has been seen. What comes later than the oldest age cannot "
+    "be told from these events: it must come from an older cohort. The dotted line is the declared maturity."
+)
 STEP = "How many labels were known when?"
 STEP_DEFINITION = (
     "At each as-of step, of all events up to that step: the share whose label was known, and the share whose label "
     "was known and mature (old enough that it rarely changes). Gates read mature labels only."
 )
+
+HALF = 0.5
 
 
 def by_age(rows: list[Row], caption: Caption, *, maturity_days: float | None = None) -> Chart:
@@ -46,6 +55,42 @@ def by_age(rows: list[Row], caption: Caption, *, maturity_days: float | None = N
     last = [row for row in rows if row["known"] is not None][-1]
     head = f"By an age of {last['age_days']:g} days {digits.percent(last['known'])} of labels are known."
     return finish(AGE, spec, head, AGE_DEFINITION, rows, caption)
+
+
+def curves(rows: list[Row], caption: Caption, *, what: str, maturity_days: float | None = None) -> Chart:
+    """Return maturity curves, one line for each name.
+
+    Args:
+        rows: name, and rising age_days, known (0 to 1, or None), low, high, n (at risk).
+        caption: version ids and evidence.
+        what: what arrives, as a reader says it.
+        maturity_days: where the manifest says that labels are mature; None: no line.
+    """
+    if not rows:
+        return blank(SPEED, f"Too few of {what} are known to tell how fast they come.", SPEED_DEFINITION, caption)
+    names = list(dict.fromkeys(row["name"] for row in rows))
+    bands, lines = [], []
+    for number, name in enumerate(names):
+        own, colour = [row for row in rows if row["name"] == name], f"$cat{number % 6}"
+        x = style.column(own, "age_days")
+        bands.append(style.band(x, style.column(own, "low"), style.column(own, "high"), f"{colour}/.15"))
+        pen = {"color": colour, "width": 2, "shape": "hv", "dash": ("solid", "dash", "dot")[number // 2 % 3]}
+        lines.append(_known(own, x, style.plain(name), "candidate", "known") | {"line": pen})
+    shapes, notes = [], []
+    if maturity_days is not None and maturity_days <= 1.3 * max(row["age_days"] for row in rows):
+        shapes = [style.vertical(maturity_days, "$cut")]
+        notes = [
+            style.note(maturity_days, 0.12, f"mature at {maturity_days:g} days", "$cut", xanchor="right", xshift=-3)
+        ]
+    days = style.axis("age (days)", rangemode="tozero")
+    shares = style.share_axis("share known by then", range=[0, 1.03])
+    spec = {
+        "data": bands + lines,
+        "layout": style.layout(SPEED, shapes=shapes, annotations=notes, xaxis=days, yaxis=shares, showlegend=True),
+    }
+    first = [next((row for row in rows if row["name"] == name and (row["known"] or 0) >= HALF), None) for name in names]
+    said = [f"{name}: half within {row['age_days']:g} days" for name, row in zip(names, first, strict=True) if row]
+    return finish(SPEED, spec, f"{what[:1].upper()}{what[1:]}. {'; '.join(said)}.", SPEED_DEFINITION, rows, caption)
 
 
 def by_step(rows: list[Row], caption: Caption, *, as_of: str | None = None) -> Chart:

@@ -10,7 +10,7 @@ joint   both versions' 1/4 log-odds bins; at most one dimension
 crossed which cutoffs each version's score reaches, the candidate's 1/64 log-odds bin; at most one dimension
 world   the actions in every world (see worlds.combined), entity shard; at most one dimension
 cover   version, 1/4 log-odds bin, action taken, inverse label propensities; at most one dimension
-age     age in days at which the label became known, action taken; at most one dimension
+age     age in days at which the label became known, the actions taken and wanted; at most one dimension
 kind    age in days at which an outcome first came, action taken; at most one dimension
 latency version, 1/16 of a doubling, fallback, failing dependency, serving cost; at most one dimension
 effect  what came of events within some hours of them, arm, action taken, entity shard; live stages, at most one dimension
@@ -79,7 +79,7 @@ KEYS = {
     "crossed": f'"by", v1, v2, {FRAME}, baseline_band, candidate_band, bin',
     "world": f'"by", v1, v2, {FRAME}, worlds, shard',
     "cover": f'"by", v1, v2, {FRAME}, version, bin, taken',
-    "age": f'"by", v1, v2, {FRAME}, entry, age, taken',
+    "age": f'"by", v1, v2, {FRAME}, entry, age, taken, both_scored, baseline_action, candidate_action',
     "kind": '"by", v1, v2, stage, replay_set, entry, since, kind, age, taken',
     "latency": f'"by", v1, v2, {ENTRY}, version, bin, fallback, error',
     "effect": f'"by", v1, v2, {ENTRY}, kind, within, taken, shard',
@@ -98,7 +98,7 @@ SUMS = {
     "crossed": "n, amount, amount2",
     "world": "n, amount",
     "cover": "n, amount, weighted, weight, weight2",
-    "age": "n",
+    "age": "n, amount, baseline_score, candidate_score",
     "kind": "n",
     "latency": "n, costed, cost, cost2",
     "effect": "n, amount",
@@ -215,7 +215,7 @@ def _single(release: Release, key: str, where: str) -> Iterator[tuple[str, str]]
             f"from facts where both_scored and {where} group by all"
         ),
     )
-    yield "age", f"select {key}, entry, age, taken, count(*) as n from facts where {where} group by all"
+    yield "age", _age(key, where)
     yield "size", _size(key, where)
     yield "kind", _kind(key.replace(FRAME, "stage, replay_set"), where)
     yield (
@@ -282,6 +282,14 @@ def _cross(key: str, where: str) -> str:
 select {key}, baseline_band, candidate_band, candidate_bin as bin, count(*) as n, sum(amount)::bigint as amount,
     {AMOUNT2}
 from facts where both_scored and {where} group by all"""
+
+
+def _age(key: str, where: str) -> str:
+    scores = ", ".join(f"coalesce(sum({version}_score), 0)::bigint as {version}_score" for version in VERSIONS)
+    return f"""
+select {key}, entry, age, taken, both_scored, baseline_action, candidate_action, count(*) as n,
+    sum(amount)::bigint as amount, {scores}
+from facts where {where} group by all"""
 
 
 def _kind(key: str, where: str) -> str:

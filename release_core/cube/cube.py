@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from release_core.cube import cells as tables
-from release_core.cube import dense, events, joined, known, live, query, slices, steps
+from release_core.cube import dense, development, events, joined, known, live, query, slices, steps
 from release_core.cube.encode import COARSE, FINE
 from release_core.cube.files import listed
 from release_core.cube.labels import EVENT
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from release_core.cube.dense import Columns
     from release_core.cube.known import Selection
     from release_core.cube.query import Group
-    from release_core.frames import Array, Arrivals, Coverage, Worlds
+    from release_core.frames import Array, Arrivals, Coverage, Development, Worlds
     from release_core.joint_frames import Crossing, ScoreMap
     from release_core.release import Release
 
@@ -65,6 +65,7 @@ class Cube:
         self.selection = lru_cache(maxsize=256)(self._select)
         self.searched = lru_cache(maxsize=8)(partial(slices.Searched, self))
         self.slices = partial(slices.within, self)
+        self.development = lru_cache(maxsize=256)(self._development)
 
     def _load(self) -> Array:
         """Load the tables and return the text of every dimension value, at its code: slices group by codes."""
@@ -147,6 +148,14 @@ class Cube:
                 self.store.query(f"select coalesce(sum(n), 0)::bigint as n from ({sql}) where {test}", params)["n"][0]
             )
         return found
+
+    def progress(self, stage: Stage, step: int, where: Where) -> dict[int, dict[str, int]]:
+        """Return the same at each as-of step up to `step`; the filter has at most one dimension beside the replay set."""
+        return development.progress(self, step, self.tests(stage, where))
+
+    def pending(self, stage: Stage, step: int, fresh: int) -> Columns:
+        """Return the events of a stage by segment and by the step at which they mature; see `development`."""
+        return development.pending(self, stage, step, fresh)
 
     def ages(self, stage: Stage, step: int, where: Where) -> tuple[Array, Array]:
         """Return per age in days: labels known by then, and events of that age, as of a step.
@@ -247,28 +256,40 @@ class Cube:
 
     def _aged(self, table: str, keys: str, stage: Stage, where: Where) -> Columns:
         """Return the sums of a table with ages by its `keys`, over all as-of steps."""
+        tests, params = self.tests(stage, where)
+        return self.store.query(f"select {keys}, sum(n)::bigint as n from {table} where {tests} group by all", params)
+
+    def tests(self, stage: Stage | None, where: Where) -> tuple[str, dict[str, object]]:
+        """Return the condition, and its values, of a stage (None: any) and a filter by at most one dimension."""
         dims = self.single(where)
-        tests = ["stage = $stage", '"by" = $by', *("v1 = $value" for _ in dims)]
-        params: dict[str, object] = {"stage": stage, "by": ",".join(dims)}
-        if dims:
-            params["value"] = dict(where)[dims[0]]
-        if REPLAY_SET in dict(where):
-            tests.append("replay_set = $set")
-            params["set"] = dict(where)[REPLAY_SET]
-        return self.store.query(
-            f"select {keys}, sum(n)::bigint as n from {table} where {' and '.join(tests)} group by all", params
-        )
+        given = dict(where)
+        tests, params = ['"by" = $by'], {"by": ",".join(dims)} | ({"value": given[dims[0]]} if dims else {})
+        if stage is not None:
+            tests, params = [*tests, "stage = $stage"], params | {"stage": str(stage)}
+        if REPLAY_SET in given:
+            tests, params = [*tests, "replay_set = $set"], params | {"set": given[REPLAY_SET]}
+        return " and ".join([*tests, *("v1 = $value" for _ in dims)]), dict(params)
+
+    def _development(
+        self, stage: Stage | None, step: int, where: Where = (), mature_by: int | None = None
+    ) -> Development:
+        """Return how labels develop from event to as-of, of a stage (None: of all stages together).
+
+        `mature_by`: only of events that were mature at that step.
+
+        All answers as of a step have the same buckets of time.
+
+        Raises:
+            Unanswerable: the filter has more than one dimension beside the replay set.
+        """
+        tests, params = self.tests(stage, where)
+        if mature_by is not None:
+            tests, params = f"{tests} and settled <= $mature_by", params | {"mature_by": mature_by}
+        return development.read(self, stage, step, (tests, params))
 
     def quarantined(self, limit: int) -> list[dict[str, Any]]:
         """Return a sample of quarantined rows: file, row, column, value, rule."""
-        found: list[dict[str, Any]] = []
-        for report in (report for log in self.facts["logs"].values() for report in log):
-            found += [{"file": report["file"]} | row for row in report["late"]]
-            if report["bad"] and report["quarantined"] and len(found) < limit:
-                file = listed([self.folder.parent / report["bad"]])
-                sql = f'select row, "column", value, rule from read_parquet({file}) order by row limit {limit}'
-                found += [{"file": report["file"]} | row for row in self.store.rows(sql)]
-        return found[:limit]
+        return watched.quarantined(self, limit)
 
     def began(self, stage: Stage) -> datetime:
         """Return the beginning (UTC) of the step in which the first event of a stage entered; the stage has events."""

@@ -43,11 +43,11 @@ def completeness(counts: ArrayLike, confidence: ArrayLike = 0.95) -> Maturity:
     >>> completeness([[4, 0], [3, 1]]).value
     array([0.75, 1.  ])
     """
-    happened, at_risk = _risk_sets(floats(counts))
+    happened, at_risk = risk_sets(floats(counts))
     last = at_risk.shape[-1] - 1 - (at_risk > 0)[..., ::-1].argmax(axis=-1)[..., None]
     steps = np.arange(at_risk.shape[-1])
     hazard = np.where(steps > last, 0.0, ratio(happened, at_risk))
-    value = only(_product_after(1 - hazard), (steps <= last) & at_risk.any(axis=-1, keepdims=True))
+    value = only(product_after(1 - hazard), (steps <= last) & at_risk.any(axis=-1, keepdims=True))
     # Greenwood: var F = F^2 x sum d / (Y (Y - d)); the n of a binomial with that variance is F (1 - F) / var.
     spread = value * above(np.where(happened < at_risk, ratio(happened, at_risk * (at_risk - happened)), 0.0))
     certain = np.where(steps == last, at_risk, _least_after(np.where(steps <= last, at_risk, np.inf)))
@@ -56,8 +56,14 @@ def completeness(counts: ArrayLike, confidence: ArrayLike = 0.95) -> Maturity:
     return Maturity(value, np.where(steps == last, value, low), high, at_risk)
 
 
-def _risk_sets(table: Array) -> tuple[Array, Array]:
-    """Return per delay u the positives with that delay, and those with delay <= u <= age, [..., delay] each."""
+def risk_sets(table: Array) -> tuple[Array, Array]:
+    """Return per delay u the positives with that delay, and those with delay <= u <= age, [..., delay] each.
+
+    `table` [..., age, delay] as for `completeness`; only delays up to the age are counted.
+
+    >>> risk_sets(np.array([[4.0, 9.0], [3.0, 1.0]]))
+    (array([7., 1.]), array([7., 4.]))
+    """
     ages, delays = table.shape[-2:]
     visible = np.arange(ages)[:, None] >= np.arange(delays)
     seen = np.where(visible, table, 0.0)
@@ -72,7 +78,7 @@ def _least_after(sizes: Array) -> Array:
     return only(after, np.isfinite(after))
 
 
-def _product_after(factors: Array) -> Array:
+def product_after(factors: Array) -> Array:
     """Return for every entry the product of the entries after it; 1 for the last."""
     ones = np.ones((*factors.shape[:-1], 1))
     return np.cumprod(np.concatenate([ones, factors[..., :0:-1]], axis=-1), axis=-1)[..., ::-1]

@@ -1,0 +1,211 @@
+"""The parts of the Labels page, one per question; only the chosen one is computed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from pages.frame import parts, plot, read, show
+from release_core.charts import digits
+from release_core.views import answerable, delay, expected, nowcast, then_now
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from release_core.views.view import View
+
+    Row = dict[str, Any]
+
+
+def _columns(*listed: tuple[Any, ...]) -> tuple[show.Column, ...]:
+    return tuple(
+        show.Column(title, key, more[0] if more else None, number=bool(more) or key.startswith("shown"))
+        for title, key, *more in listed
+    )
+
+
+READINGS = _columns(
+    ("Metric", "title"), ("Known now", "shown_naive"), ("Mature only", "shown_mature"), ("Nowcast", "shown_nowcast"),
+    ("Counts as so many events", "nowcast_effective", digits.count),
+)  # fmt: skip
+COUNTS = _columns(
+    ("Action taken", "action"), ("Events", "events", digits.count), ("Bad, known", "known", digits.count),
+    ("Bad, final", "final", digits.count), ("from", "low", digits.count), ("to", "high", digits.count),
+    ("Known of final", "share", digits.percent), ("Known within a week or so", "young", digits.percent),
+    ("Final means after days", "horizon", digits.count),
+)  # fmt: skip
+SPEEDS = _columns(
+    ("Curve", "name"), ("Seen", "n", digits.count), ("Known within 7 days", "week", digits.percent),
+    ("Half known after days", "half", digits.count), ("Nine tenths after days", "most", digits.count),
+    ("Oldest age, days", "oldest", digits.count),
+)  # fmt: skip
+COHORTS = _columns(
+    ("Events up to", "cohort"), ("Age, days", "age_days", digits.count), ("Events", "events", digits.count),
+    ("Bad, known", "known", digits.count), ("Known of final", "share", digits.percent), ("Bad, final", "final", digits.count),
+    ("from", "low", digits.count), ("to", "high", digits.count), ("Mack's standard error", "mack", digits.number),
+)  # fmt: skip
+GATES = (
+    show.Column("Now", "verdict", verdict=True),
+    show.Column("Gate", "title"),
+    show.Column("Segment", "segment"),
+    show.Column("Missing", "missing"),
+    show.Column("Answer", "when"),
+    show.Column("Range", "range"),
+    show.Column("Why not", "why", wide=True),
+)
+THEN_NOW = _columns(
+    ("Metric of the candidate", "title"), ("Then", "shown_then"), ("Difference then", "shown_then_difference"),
+    ("Now", "shown_now"), ("Difference now", "shown_now_difference"), ("Now, events of then", "shown_same"),
+    ("Difference, events of then", "shown_same_difference"),
+)  # fmt: skip
+TURNED = (
+    show.Column("Then", "then", verdict=True),
+    show.Column("Now", "now", verdict=True),
+    show.Column("Gate", "gate"),
+    show.Column("Segment", "segment"),
+    show.Column("In words, now", "sentence", wide=True),
+)
+PAST = _columns(
+    ("Events up to", "cohort"), ("Estimated without labels", "estimate", digits.percent), ("Turned out", "actual", digits.percent),
+    ("from", "low", digits.percent), ("to", "high", digits.percent), ("Error", "error", digits.points),
+    ("Inside the interval", "inside"),
+)  # fmt: skip
+MOST_ROWS = 40
+
+
+def quality(view: View) -> None:
+    """Show every quality metric as known now, on mature events only, and nowcast; then the course of one."""
+    page, counted = read.page(nowcast.quality), read.page(delay.counts)
+    parts.lead(counted.headline)
+    st.markdown(show.escape_markdown(page.warning))
+    show.table(READINGS, [_three(row, "candidate") for row in page.rows], "Candidate, with 95 % intervals")
+    show.table(
+        READINGS[:4], [_three(row, "difference") for row in page.rows], "Candidate − baseline, with 95 % intervals"
+    )
+    st.caption(show.escape_markdown("\n".join(page.speaks)))
+    left, right = st.columns((3, 2))
+    with left:
+        offered = nowcast.offered(view)
+        name = parts.pick("Metric, cohort by cohort", list(offered), "course", offered.__getitem__)
+        plot.plot(read.page(nowcast.by_cohort, name), "course-chart")
+    with right:
+        show.table(COUNTS, counted.rows, "Final number of bad events, by action taken")
+        _notes(counted.notes)
+
+
+def _three(row: Row, side: str) -> Row:
+    texts = {}
+    for reading in nowcast.READINGS:
+        value, low, high = (row.get(f"{reading}_{side}{end}") for end in ("", "_low", "_high"))
+        change = side == "difference"
+        shown = digits.difference(value, row["unit"]) if change else digits.level(value, row["unit"])
+        between = f"\n{digits.interval(low, high, row['unit'], of_difference=change)}" if low is not None else ""
+        texts[f"shown_{reading}"] = shown + between
+    return row | texts
+
+
+def _notes(notes: Sequence[str]) -> None:
+    if notes:
+        st.markdown("\n".join(f"- {show.escape_markdown(note)}" for note in notes))
+
+
+def speed(view: View) -> None:
+    """Show how fast labels come, by kind and by action or dimension, and the development triangle."""
+    left, right = st.columns(2)
+    offered = delay.kinds(view)
+    with left:
+        kind = parts.pick("What arrives", list(offered), "kind", offered.__getitem__)
+    with right:
+        by = parts.pick("One curve per", delay.splits(view), "curve", parts.words)
+    found = read.page(delay.curves, kind, by)
+    left, right = st.columns((3, 2))
+    with left:
+        plot.plot(found.chart, "curves")
+    with right:
+        show.table(SPEEDS, found.rows, "How fast", f"Fewer than {delay.LEAST} have arrived, too few for a curve.")
+        st.caption(show.escape_markdown(found.tail))
+    actions = delay.actions(view)
+    action = parts.pick("Development of bad labels, action taken", actions, "developed")
+    triangle = read.page(delay.triangle, action)
+    left, right = st.columns(2)
+    with left:
+        plot.plot(triangle.chart, "triangle")
+    with right:
+        show.table(
+            COHORTS, triangle.rows, "Final number of bad events, by cohort (chain ladder, over-dispersed Poisson)"
+        )
+        _notes(read.page(delay.counts).notes)
+
+
+def gates(view: View) -> None:
+    """Show when each gate without an answer will have one."""
+    page = read.page(answerable.answerable)
+    parts.lead(page.headline)
+    show.table(
+        GATES,
+        page.rows[:MOST_ROWS],
+        f"Gates without an answer as of {view.as_of}, last to be answered first",
+        "Nothing is open.",
+    )
+    if len(page.rows) > MOST_ROWS:
+        st.caption(f"{len(page.rows) - MOST_ROWS} more rows are not shown.")
+    st.caption(show.escape_markdown(page.assumption))
+
+
+def compared(view: View) -> None:
+    """Show what was believed at an earlier as-of time beside what is known now."""
+    names = {view.opened.cube.label(step): step for step in view.opened.cube.steps if step < view.step}
+    earlier = None
+    if names:
+        chosen = st.select_slider(
+            "Compare with what was known on", list(names), list(names)[-1], key="earlier", bind="query-params"
+        )
+        earlier = names[chosen]
+    page = read.page(then_now.then_now, earlier)
+    parts.lead(page.headline)
+    plot.plot(page.chart, "dumbbell")
+    show.table(THEN_NOW, [_then(row) for row in page.metrics], f"What gates read on {page.earlier} and on {view.as_of}")
+    st.caption(
+        "Events of then: the events that were mature then, with the labels of now. It tells a change of labels from a "
+        "change of events."
+    )
+    show.table(TURNED, page.turned, "Verdicts that turned", page.headline)
+
+
+def _then(row: Row) -> Row:
+    unit, texts = row["unit"], {}
+    for when in ("then", "now"):
+        texts[f"shown_{when}"] = digits.level(row[when], unit)
+        change, between = (
+            digits.difference(row[f"{when}_difference"], unit),
+            digits.interval(row[f"{when}_low"], row[f"{when}_high"], unit),
+        )
+        texts[f"shown_{when}_difference"] = (
+            f"{change}\n{between}" if row[f"{when}_difference"] is not None else digits.NOT_KNOWN
+        )
+    texts["shown_same"] = digits.level(row["same"], unit) if row["same"] is not None else ""
+    texts["shown_same_difference"] = digits.difference(row["same_difference"], unit) if row["same"] is not None else ""
+    return row | texts
+
+
+def without(view: View) -> None:
+    """Show what scores alone say of the newest events, and how far such estimates were off."""
+    offered = expected.offered(view)
+    name = parts.pick("Metric", list(offered), "estimate", offered.__getitem__)
+    page = read.page(expected.estimated, name)
+    parts.lead(page.sentence)
+    plot.plot(page.chart, "estimated")
+    st.caption("An estimate, not evidence: it enters no gate.")
+    if page.board:
+        st.markdown(show.escape_markdown(page.board))
+    show.table(PAST, page.scores, "Past estimates and what labels said later", "No past estimate can be judged yet.")
+
+
+SECTIONS = {
+    "Quality now": quality,
+    "How fast labels come": speed,
+    "When gates can answer": gates,
+    "Then and now": compared,
+    "Without labels": without,
+}

@@ -1,0 +1,245 @@
+"""How labels develop in; final counts and quality metrics as they will read when every label is in, out.
+
+The share known is estimated by the action taken, since an action decides how fast a label comes: a correction over
+all actions together misleads more than none (METHODS f4).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from release_core.metrics.values import APPROVE
+from release_core.stats import development as ladders
+from release_core.stats import nowcast
+from release_core.stats.arrays import ratio
+from release_core.stats.nowcast import Sum
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from release_core.frames import Array, Development
+    from release_core.stats.development import Ladder
+    from release_core.stats.nowcast import Known, Nowcast
+
+NAMES = ("recall", "precision", "fpr", "base_rate", "oe_ratio", "amount_recall")
+# So many events as old as the ladder is long make few positives a fact about an action, not a lack of time.
+OLD_EVENTS = 100
+# By how much of a share the labels of two arms may differ in age before a difference of them is refused.
+EQUAL = 0.02
+POSITIVE, NEGATIVE = 0, 1
+
+
+@dataclass(frozen=True)
+class Delay:
+    """How the labels of some events come in, by stratum (the action taken): what a nowcast multiplies with.
+
+    `own` are the events; `explicit` says that negatives are told as positives are (else silence is negative).
+    `ladders` [label][stratum], `share` [label, stratum, age] of labels known by each age; `dispersion` [label, stratum];
+    `pooled` names the strata that have too few positives for a ladder of their own and took that of all actions.
+    """
+
+    own: Development
+    explicit: bool
+    strata: tuple[int, ...]
+    ladders: tuple[tuple[Ladder, ...], ...]
+    share: Array
+    dispersion: Array
+    pooled: tuple[int, ...]
+
+    @cached_property
+    def place(self) -> Array:
+        """Return the stratum number of each group."""
+        return np.searchsorted(np.array(self.strata), self.own.taken)
+
+    @cached_property
+    def ready(self) -> Array:
+        """Return which ages can be nowcast: in every stratum with events at least a fifth of the labels is known."""
+        used = np.stack([self.events(number) > 0 for number in range(len(self.strata))])
+        kinds = self.share if self.explicit else self.share[:1]
+        found: Array = np.logical_and.reduce([nowcast.ready(share, used) for share in kinds])
+        return found & (self.own.events.sum(0) > 0)
+
+    def events(self, stratum: int) -> Array:
+        """Return a stratum's events by age."""
+        found: Array = self.own.events[self.place == stratum].sum(0)
+        return found
+
+    def table(self, stratum: int, label: int = POSITIVE) -> Array:
+        """Return a stratum's labels [age, lag]."""
+        found: Array = _labels(self.own, label)[self.place == stratum].sum(0)
+        return found
+
+    def horizon(self, label: int = POSITIVE) -> int:
+        """Return the lag at which all strata's labels count as final; -1 where none has a ladder."""
+        return int(min((steps.horizon for steps in self.ladders[label] if steps.horizon >= 0), default=-1))
+
+
+class Count(NamedTuple):
+    """Positives of the ages that can be nowcast: known now, and final with its 95 % prediction interval."""
+
+    known: float
+    final: float
+    low: float
+    high: float
+
+
+def _labels(one: Development, label: int) -> Array:
+    return (one.positive, one.negative)[label]
+
+
+def seen(one: Development, unseen: Sequence[str]) -> Development:
+    """Return the events without those after whose action taken no outcome can be seen: they have no label to wait for."""
+    keep = np.array([place < 0 or one.actions[place] not in unseen for place in one.taken], dtype=bool)
+    grouped = {name: getattr(one, name)[keep] for name in _GROUPED}
+    return replace(one, **grouped, scores=one.scores[:, keep], labelled=one.labelled[:, :, keep])
+
+
+_GROUPED = ("taken", "wanted", "counted", "events", "positive", "negative", "amounts", "positive_amounts")
+
+
+def delay(levels: Sequence[Development], *, explicit: bool) -> Delay:
+    """Return how labels come in: of the first level's events, borrowing steps with too few labels from the next levels.
+
+    All levels have the same buckets; usually a segment, its stage, and all stages together.
+    """
+    own = levels[0]
+    strata = tuple(int(s) for s in np.unique(own.taken))
+    found, pooled = [], []
+    for label in (POSITIVE, NEGATIVE):
+        row = []
+        for stratum in strata:
+            tables = [_labels(one, label)[one.taken == stratum].sum(0) for one in levels]
+            steps = ladders.ladder(tables)
+            if label == POSITIVE and steps.horizon < 0 and _rare(levels, stratum):
+                steps = ladders.ladder([_labels(one, label).sum(0) for one in levels])
+                pooled.append(stratum)
+            row.append(steps)
+        found.append(tuple(row))
+    ages = len(own.ends)
+    share = np.stack(
+        [np.stack([ladders.at_ages(s, ages) for s in row]) if row else np.zeros((0, ages)) for row in found]
+    )
+    spread = [[_dispersion(levels, s, label) for s in strata] for label in (POSITIVE, NEGATIVE)]
+    return Delay(own, explicit, strata, tuple(found), share, np.array(spread), tuple(pooled))
+
+
+def _rare(levels: Sequence[Development], stratum: int) -> bool:
+    """Return whether a stratum has few positives although many of its events are old."""
+    horizon = int(ladders.ladder([one.positive.sum(0) for one in levels]).horizon)
+    return horizon >= 0 and any(one.events[one.taken == stratum].sum(0)[horizon:].sum() >= OLD_EVENTS for one in levels)
+
+
+def _dispersion(levels: Sequence[Development], stratum: int, label: int) -> float:
+    """Return the over-dispersion of the first level with enough labels in the stratum."""
+    for one in levels:
+        table = _labels(one, label)[one.taken == stratum].sum(0)
+        if table.sum() >= ladders.LEAST_AT_RISK * 3:
+            return float(ladders.over_dispersion(table))
+    return 1.0
+
+
+def count(one: Delay, strata: Sequence[int] | None = None, ages: Array | None = None) -> Count:
+    """Return the final number of positives of some strata (numbers; None: all) at some ages (None: all that are ready)."""
+    use = one.ready if ages is None else ages
+    known = mean = variance = 0.0
+    for number in range(len(one.strata)) if strata is None else strata:
+        latest = one.table(number).sum(-1)
+        to_come = ladders.outlook(latest, one.ladders[POSITIVE][number], one.dispersion[POSITIVE, number], use)
+        known += float(latest[use].sum())
+        mean, variance = mean + float(to_come.mean), variance + float(to_come.variance)
+    total = ladders.Outlook(np.array(mean), np.array(variance))
+    low, high = ladders.predicted(known, total) if use.any() else (np.nan, np.nan)
+    return Count(known, known + mean if use.any() else np.nan, float(low), float(high))
+
+
+def known(one: Delay, ages: Array, *, corrected: bool) -> Known:
+    """Return what is known of the events at some ages: each label counted as it will come in, or (naive) once."""
+    labels = np.stack([_labels(one.own, label).sum(-1) for label in (POSITIVE, NEGATIVE)])
+    if not one.explicit:
+        labels[NEGATIVE] = 0.0
+    heavy = nowcast.weight(one.share)[:, one.place]
+    weight = np.where(labels > 0, heavy, 1.0) if corrected else np.ones_like(labels)
+    link = np.stack([np.stack([ladders.link_variance(steps) for steps in row]) for row in one.ladders])
+    keep = np.asarray(ages, dtype=float)
+    return nowcast.Known(
+        labels * keep,
+        one.own.events * keep,
+        np.where(ages, weight, 1.0),
+        one.place,
+        link if corrected else np.zeros_like(link),
+        float(one.dispersion[POSITIVE].max(initial=1.0)) if corrected else 1.0,
+    )
+
+
+def estimate(one: Delay, name: str, ages: Array, *, corrected: bool) -> Nowcast:
+    """Return a metric of NAMES over the events at some ages, naive or corrected for labels that are still to come.
+
+    Naive: labels as known now, and where silence is negative every event without one counts as negative.
+    The amount recall has no error: amounts vary too much for one.
+    """
+    what = known(one, ages, corrected=corrected)
+    if name == "amount_recall":
+        return _amounts(one, what)
+    counted = one.own.counted.T.astype(float)
+    alert = counted * (one.own.wanted.T != APPROVE)
+    nothing = np.zeros_like(counted)
+    positives = Sum(counted, nothing, nothing)
+    match name:
+        case "recall":
+            return nowcast.of(what, Sum(alert, nothing, nothing), positives)
+        case "precision":
+            every = Sum(alert, alert, nothing) if one.explicit else Sum(nothing, nothing, alert)
+            return nowcast.of(what, Sum(alert, nothing, nothing), every)
+        case "fpr":
+            if one.explicit:
+                return nowcast.of(what, Sum(nothing, alert, nothing), Sum(nothing, counted, nothing))
+            return nowcast.of(what, Sum(-alert, nothing, alert), Sum(-counted, nothing, counted))
+        case "base_rate":
+            every = Sum(counted, counted, nothing) if one.explicit else Sum(nothing, nothing, counted)
+            return nowcast.of(what, positives, every)
+    return nowcast.of(what, positives, positives, fixed=_expected(one, what, ages))
+
+
+def _expected(one: Delay, what: Known, ages: Array) -> Array:
+    """Return the sum of each version's scores over the events whose positives are counted."""
+    counted = one.own.counted.T[..., None]
+    if not one.explicit:
+        found: Array = (one.own.scores * counted * ages).sum((-2, -1))
+        return found
+    # Labels stand in the order negative, positive in `labelled`.
+    scores = one.own.labelled[::-1] * counted * ages
+    summed: Array = (scores * what.weight[:, None]).sum((0, -2, -1))
+    return summed
+
+
+def _amounts(one: Delay, what: Known) -> Nowcast:
+    amounts = one.own.positive_amounts * what.weight[POSITIVE] * (what.events > 0)
+    counted = one.own.counted.T.astype(float)[..., None]
+    alert = counted * (one.own.wanted.T != APPROVE)[..., None]
+    value = ratio((alert * amounts).sum((-2, -1)), (counted * amounts).sum((-2, -1)))
+    shown = np.append(value, value[1] - value[0])
+    return nowcast.Nowcast(shown, np.full(3, np.nan), np.full(3, np.nan))
+
+
+def equally_old(one: Delay) -> bool:
+    """Return whether both versions' events are about equally old, so that a difference of naive metrics means something.
+
+    True where both answer for the same events. Otherwise the mean share of labels known may differ by two points.
+    """
+    shares = np.nan_to_num(one.share[POSITIVE])[one.place]
+    means = []
+    for version in range(2):
+        events = one.own.events * one.own.counted[:, version, None]
+        # By age alone: which actions an arm takes is a difference between the versions, not of age.
+        means.append(ratio((events.sum(0) * _typical(one, shares)).sum(), events.sum()))
+    return not abs(float(means[1] - means[0])) > EQUAL
+
+
+def _typical(one: Delay, shares: Array) -> Array:
+    """Return by age the share of labels known, each action weighted by its final positives."""
+    weight = one.own.positive.sum((-2, -1))[:, None]
+    return np.nan_to_num(ratio((shares * weight).sum(0), weight.sum(0)))

@@ -1,0 +1,346 @@
+"""A choice in, how fast its labels come out: maturity curves, the development triangle, final counts by action."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from release_core.charts.digits import count as written
+from release_core.charts.digits import percent
+from release_core.charts.maturity import curves as drawn
+from release_core.charts.triangle import triangle as drawn_triangle
+from release_core.cube import REPLAY_SET
+from release_core.metrics import delayed
+from release_core.stats import delay as stats
+from release_core.stats import development as ladders
+from release_core.stats.nowcast import TOO_EARLY
+from release_core.views.view import known
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from release_core.charts.chart import Chart
+    from release_core.frames import Array, Arrivals
+    from release_core.metrics.delayed import Delay
+    from release_core.stats.delay import Maturity
+    from release_core.views.view import View
+
+    Row = dict[str, Any]
+
+LABELS = {"positive": "label bad", "negative": "label good"}
+ACTION, EVERYTHING = "action taken", "all together"
+MOST_DAYS = 400
+MOST_CURVES = 6
+LEAST = ladders.LEAST_AT_RISK
+DAY = 86400.0
+# Labels that come this many standard errors faster or slower than the ladder says change how labels are reported.
+OFF_PACE = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """Maturity curves: the picture, one row per curve (when half and nine tenths are known), and what cannot be told."""
+
+    chart: Chart
+    rows: list[Row]
+    tail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Triangle:
+    """The development triangle of one action (or all): the picture, and final counts by cohort."""
+
+    chart: Chart
+    rows: list[Row]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Final positives by action taken and in all, in one sentence, as rows, and what to beware of."""
+
+    headline: str
+    rows: list[Row]
+    notes: list[str]
+
+
+def single(view: View) -> View:
+    """Return the view with at most one dimension in its filter: ages are kept by one dimension."""
+    dims = [pair for pair in view.where if pair[0] != REPLAY_SET]
+    return replace(view, where=tuple(pair for pair in view.where if pair not in dims[1:]))
+
+
+@lru_cache(maxsize=256)
+def of(view: View) -> Delay:
+    """Return how the labels of a choice come in; what a segment does not tell is taken from its stage, then from all.
+
+    Events after whose action no outcome can be seen are left out: they have no label to wait for.
+    """
+    one, cube = single(view), view.opened.cube
+    levels = [cube.development(one.stage, one.step, one.where)]
+    if one.where:
+        levels.append(cube.development(one.stage, one.step))
+    if len(cube.stages()) > 1:
+        levels.append(cube.development(None, one.step))
+    unseen = cube.selection(one.stage, one.step).unseen
+    return delayed.delay([delayed.seen(level, unseen) for level in levels], explicit=explicit(view))
+
+
+def explicit(view: View) -> bool:
+    """Return whether good labels are told as bad ones are, rather than by silence."""
+    return view.release.labels.silence != "negative"
+
+
+def kinds(view: View) -> dict[str, str]:
+    """Return what can arrive, by name, as readers say it: a label of either class, then the kinds of outcomes."""
+    told = {kind: kind.replace("_", " ") for kind in view.opened.cube.kinds()}
+    return LABELS | {kind: f"outcome {words}" for kind, words in told.items()}
+
+
+def splits(view: View) -> list[str]:
+    """Return what curves can be split by: nothing, the action taken, a dimension."""
+    taken = {dim for dim, _ in view.where}
+    dims = [dim for dim in view.release.segments.all if dim not in taken] if not taken - {REPLAY_SET} else []
+    return [ACTION, EVERYTHING, *dims]
+
+
+def curves(view: View, kind: str, by: str) -> Curves:
+    """Return the share of labels (or outcomes) of a kind that is known by each age, split by action or a dimension."""
+    view = single(view)
+    end = view.opened.cube.end
+    lines = []
+    for name, arrivals, pick in _parts(view, kind, by):
+        table = _table(arrivals, pick, end(view.step), [end(entry) for entry in arrivals.entries])
+        if table.sum() >= LEAST:
+            lines.append((name, stats.completeness(table), float(table.sum())))
+    rows = [point for name, curve, _ in lines for point in _points(name, curve)]
+    caption = view.caption(sum(n for _, _, n in lines), table="pair")
+    maturity = view.release.labels.maturity_days
+    chart = drawn(rows, caption, what=kinds(view)[kind], maturity_days=maturity or None)
+    return Curves(chart, [_summary(name, curve, n) for name, curve, n in lines], _tail(view, [c for _, c, _ in lines]))
+
+
+def _parts(view: View, kind: str, by: str) -> list[tuple[str, Arrivals, Array | None]]:
+    """Return (name, arrivals, which actions) of each curve; the most common values of a dimension."""
+    cube = view.opened.cube
+    if by in {ACTION, EVERYTHING}:
+        every = cube.arrivals(view.stage, view.step, view.where, kind)
+        if by == EVERYTHING:
+            return [("all events", every, None)]
+        return [(action, every, np.array([n])) for n, action in enumerate(every.actions)]
+    found = [
+        (value, cube.arrivals(view.stage, view.step, (*view.where, (by, value)), kind), None)
+        for value in cube.values(by)
+    ]
+    common = sorted(found, key=lambda part: -part[1].happened.sum())[:MOST_CURVES]
+    return [part for part in found if part in common]
+
+
+def _table(arrivals: Arrivals, pick: Array | None, now: datetime, ends: Sequence[datetime]) -> Array:
+    """Return counts [age, delay] in whole days, of events by the last age that all of their step have passed."""
+    came = (arrivals.arrived if pick is None else arrivals.arrived[pick]).sum(0)[:, :MOST_DAYS]
+    # Day a of an event's life is over once it is a + 1 days old; the youngest of a step entered at its end.
+    passed = np.array([int((now - end).total_seconds() // DAY) - 1 for end in ends], dtype=np.int64)
+    size = min(int(passed.max(initial=-1)) + 1, MOST_DAYS)
+    table = np.zeros((max(size, 1), max(size, 1)))
+    seen = passed >= 0
+    padded = np.zeros((len(ends), table.shape[1]))
+    padded[:, : came.shape[1]] = came[:, : table.shape[1]]
+    np.add.at(table, np.minimum(passed[seen], len(table) - 1), padded[seen])
+    return table
+
+
+def _points(name: str, curve: Maturity) -> list[Row]:
+    days = np.flatnonzero(np.isfinite(curve.value))
+    every = max(1, len(days) // 120)
+    shown = sorted({*days[::every].tolist(), *days[-1:].tolist()})
+    values = (curve.value, curve.low, curve.high)
+    return [
+        {"name": name, "age_days": a + 1, "n": int(curve.n[a])}
+        | {key: known(float(column[a])) for key, column in zip(("known", "low", "high"), values, strict=True)}
+        for a in shown
+    ]
+
+
+def _summary(name: str, curve: Maturity, n: float) -> Row:
+    reached = {share: np.flatnonzero(np.nan_to_num(curve.value) >= share) for share in (0.5, 0.9)}
+    days = {share: int(places[0]) + 1 if len(places) else None for share, places in reached.items()}
+    week = curve.value[6] if len(curve.value) > 6 else np.nan
+    oldest = int(np.isfinite(curve.value).sum())
+    return {"name": name, "n": n, "half": days[0.5], "most": days[0.9], "week": known(float(week)), "oldest": oldest}
+
+
+def _tail(view: View, lines: list[Maturity]) -> str:
+    """Return what the curves cannot tell: what comes later than the oldest age that can be seen."""
+    if not lines:
+        return ""
+    oldest, maturity = max(int(np.isfinite(line.value).sum()) for line in lines), view.release.labels.maturity_days
+    text = f"Of what becomes known within {oldest} days: the oldest age that these events have reached."
+    if oldest >= maturity:
+        return f"{text} What comes later cannot be told from them."
+    return (
+        f"{text} Labels are declared mature at {maturity:g} days, so the tail from {oldest} to {maturity:g} days must come "
+        "from an older cohort, such as a replay of events that are long mature."
+    )
+
+
+def actions(view: View) -> list[str]:
+    """Return the choices of the triangle: all actions together, then each action taken."""
+    one = of(view)
+    return [EVERYTHING, *(one.own.actions[stratum] for stratum in one.strata if stratum >= 0)]
+
+
+def triangle(view: View, action: str) -> Triangle:
+    """Return positives by cohort and age for an action taken (or all), with what is still to come."""
+    one = of(view)
+    numbers = [n for n, s in enumerate(one.strata) if action == EVERYTHING or one.own.actions[s] == action]
+    table = np.sum([one.table(n) for n in numbers], axis=0)
+    names = [view.opened.cube.label(end) for end in one.own.ends]
+    counts = [delayed.count(one, numbers, _only(one, age)) for age in range(len(names))]
+    mack = ladders.mack(table) if len(numbers) == 1 else None
+    rows = [
+        {
+            "cohort": names[age],
+            "age_days": float(one.own.days[age]),
+            "events": float(sum(one.events(n)[age] for n in numbers)),
+            "known": float(table[age, : age + 1].sum()),
+            "final": known(counts[age].final),
+            "low": known(counts[age].low),
+            "high": known(counts[age].high),
+            "share": known(_share(counts[age])),
+            "mack": None if mack is None or not one.ready[age] else known(float(mack.se[age])),
+        }
+        for age in reversed(range(len(names)))
+        if sum(one.events(n)[age] for n in numbers)
+    ]
+    cells = [cell for age in reversed(range(len(names))) for cell in _cells(one, table, counts, names, age)]
+    caption = single(view).caption(float(table.sum()), table="pair")
+    return Triangle(drawn_triangle(cells, caption, what=action), rows)
+
+
+def _only(one: Delay, age: int) -> Array:
+    return one.ready & (np.arange(len(one.ready)) == age)
+
+
+def _share(count: delayed.Count) -> float:
+    return count.known / count.final if count.final and np.isfinite(count.final) else float("nan")
+
+
+def _cells(one: Delay, table: Array, counts: list[delayed.Count], names: list[str], age: int) -> list[Row]:
+    """Return a cohort's cells: positives known by each lag that it has reached."""
+    by_then = np.cumsum(table[age])
+    final = counts[age].final
+    return [
+        {
+            "cohort": names[age],
+            "age_days": float(one.own.days[lag]),
+            "known": float(by_then[lag]),
+            "share": known(float(by_then[lag] / final)) if np.isfinite(final) and final > 0 else None,
+        }
+        for lag in range(age + 1)
+    ]
+
+
+def counts(view: View) -> Counts:
+    """Return the final number of positives, by action taken and in all, with warnings."""
+    one = of(view)
+    rows = [_row(one, number) for number in range(len(one.strata))]
+    every = delayed.count(one)
+    total = {
+        "action": "all", "events": float(one.own.events.sum()), "known": every.known, "final": known(every.final),
+        "low": known(every.low), "high": known(every.high), "share": known(_share(every)), "young": None, "horizon": None,
+    }  # fmt: skip
+    return Counts(_headline(view, one, every), [*rows, total], notes(view, one))
+
+
+def _row(one: Delay, number: int) -> Row:
+    found, stratum = delayed.count(one, [number]), one.strata[number]
+    horizon = int(one.ladders[delayed.POSITIVE][number].horizon)
+    lag = int(np.searchsorted(one.own.days, 7.0))
+    young = one.share[delayed.POSITIVE, number, lag] if lag < len(one.own.days) else np.nan
+    return {
+        "action": one.own.actions[stratum] if stratum >= 0 else "(none)",
+        "events": float(one.events(number).sum()),
+        "known": found.known,
+        "final": known(found.final),
+        "low": known(found.low),
+        "high": known(found.high),
+        "share": known(_share(found)),
+        "young": known(float(young)),
+        "horizon": float(one.own.days[horizon]) if horizon >= 0 else None,
+    }
+
+
+def _headline(view: View, one: Delay, found: delayed.Count) -> str:
+    if not np.isfinite(found.final):
+        return f"As of {view.as_of} it is too early to say how many bad events there will be: {_why_early(one)}."
+    known_share = percent(_share(found))
+    until = view.opened.cube.label(one.own.ends[int(np.flatnonzero(one.ready)[0])])
+    return (
+        f"Of the events up to {until} {written(found.known)} are known to be bad; about {written(found.final)} will be "
+        f"({written(found.low)} to {written(found.high)}, 95 %): {known_share} is known."
+    )
+
+
+def _why_early(one: Delay) -> str:
+    lacking = [n for n in range(len(one.strata)) if one.ladders[delayed.POSITIVE][n].horizon < 0]
+    if lacking:
+        names = (
+            ", ".join(one.own.actions[one.strata[n]] for n in lacking if one.strata[n] >= 0) or "events without action"
+        )
+        return f"fewer than {LEAST} bad labels are known for the action {names}, so their delay is not known"
+    return f"less than {percent(TOO_EARLY)} of labels is known at every age that events have reached"
+
+
+def notes(view: View, one: Delay) -> list[str]:
+    """Return what to beware of: early events left out, borrowed delays, an open tail, a changed pace of labels."""
+    label, found = view.opened.cube.label, []
+    unseen = view.opened.cube.selection(view.stage, view.step).unseen
+    if unseen:
+        found.append(f"After {' and '.join(unseen)} no outcome can be seen: those events are in none of these numbers.")
+    early = (~one.ready) & (one.own.events.sum(0) > 0)
+    if early.any() and one.ready.any():
+        oldest = int(np.flatnonzero(early)[-1])
+        found.append(
+            f"Too early: {written(float(one.own.events[:, early].sum()))} events after "
+            f"{label(one.own.ends[min(oldest + 1, len(early) - 1)])} are left out, since less than {percent(TOO_EARLY)} of "
+            "the labels of at least one action is known at their age."
+        )
+    horizon, maturity = one.horizon(), view.release.labels.maturity_days
+    if horizon >= 0 and float(one.own.days[horizon]) < maturity:
+        found.append(
+            f"Final means as known after {one.own.days[horizon]:.0f} days, the oldest age with at least {LEAST} bad "
+            f"labels; labels mature at {maturity:g} days, and what comes in between is not in these numbers."
+        )
+    return [*found, *_borrowed(one), *_paces(one)]
+
+
+def _borrowed(one: Delay) -> list[str]:
+    found = []
+    for number, stratum in enumerate(one.strata):
+        steps, name = one.ladders[delayed.POSITIVE][number], one.own.actions[stratum] if stratum >= 0 else "no action"
+        if stratum in one.pooled:
+            found.append(f"{name}: too few bad labels for a delay of its own; that of all actions is used.")
+        elif (steps.source > 0).any():
+            days = [f"{one.own.days[lag]:.0f}" for lag in np.flatnonzero(steps.source > 0)]
+            found.append(
+                f"{name}: fewer than {LEAST} bad labels here tell the delay at {days[0]} to {days[-1]} days; "
+                "it is taken from the whole stage, or from older stages."
+            )
+    return found
+
+
+def _paces(one: Delay) -> list[str]:
+    found = []
+    for number, stratum in enumerate(one.strata):
+        pace = float(ladders.pace(one.table(number)))
+        if abs(pace) > OFF_PACE and stratum >= 0:
+            way = "faster" if pace > 0 else "slower"
+            found.append(
+                f"{one.own.actions[stratum]}: in the last three steps labels came {way} than before "
+                f"({abs(pace):.1f} standard errors): a backlog, or a new way of reporting. Final counts may be off."
+            )
+    return found

@@ -1,0 +1,188 @@
+"""A choice in, its quality metrics read in three ways out: as known now, on mature events only, and nowcast."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from release_core import review
+from release_core.charts.course import Reading, course
+from release_core.charts.digits import percent
+from release_core.metrics import delayed
+from release_core.stats import nowcast
+from release_core.views import delay
+from release_core.views.view import known, paired_rows
+
+if TYPE_CHECKING:
+    from release_core.charts.chart import Chart
+    from release_core.metrics.delayed import Delay
+    from release_core.stats.nowcast import Nowcast
+    from release_core.views.view import View
+
+    Row = dict[str, Any]
+
+CANDIDATE, DIFFERENCE = 1, 2
+SIDES = ("baseline", "candidate", "difference")
+READINGS = ("naive", "mature", "nowcast")
+REFUSED = "the arms' labels are not equally old"
+QUESTION = "How does {} look, cohort by cohort?"
+DEFINITION = (
+    "The candidate's metric on the events of each period alone. Known now: every label known as of now, and where "
+    "silence is negative every event without one counted as good. Nowcast: each known bad counts 1 / F times, F being "
+    "the share of bad labels known at its age among events with the same action taken; with its 95 % interval. Young "
+    "cohorts, of which less than a fifth of the labels is known, have no nowcast."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """Every metric read in three ways (rows), what the three speak of, and a warning that names the numbers."""
+
+    rows: list[Row]
+    speaks: list[str]
+    warning: str
+
+
+def quality(view: View) -> Quality:
+    """Return the quality metrics of a choice as known now, on mature events only, and nowcast."""
+    one = delay.of(view)
+    single = delay.single(view)
+    metrics = view.known()
+    listed = [name for name in delayed.NAMES if name != "oe_ratio" or view.release.scale.name == "probability"]
+    # What gates read: mature labels, with the jackknife's interval.
+    read = single.rows(listed)
+    mature = {row["metric"]: row for row in paired_rows(read)}
+    methods = {row.metric: row.method for row in read if row.version == SIDES[CANDIDATE]}
+    whole = np.ones(len(one.own.ends), dtype=bool)
+    rows = []
+    for name in listed:
+        widening = _widening(one, view, name, mature.get(name, {}) | {"method": methods.get(name, "")})
+        row: Row = {"metric": name, "title": metrics[name].title, "unit": metrics[name].unit, "widening": widening}
+        row |= _mature(mature.get(name, {}))
+        row |= _read("naive", delayed.estimate(one, name, whole, corrected=False), name, widening)
+        row |= _read("nowcast", delayed.estimate(one, name, one.ready, corrected=True), name, widening)
+        rows.append(row if delayed.equally_old(one) else row | dict.fromkeys(_naive_difference()))
+    return Quality(rows, _speaks(view, one), _warning(one))
+
+
+def _naive_difference() -> list[str]:
+    return [f"naive_difference{end}" for end in ("", "_low", "_high")]
+
+
+def _mature(row: Row) -> Row:
+    found = {f"mature_{side}": row.get(side) for side in SIDES}
+    for side in SIDES[:2]:
+        found |= {f"mature_{side}_low": row.get(f"{side}_low"), f"mature_{side}_high": row.get(f"{side}_high")}
+    return found | {"mature_difference_low": row.get("low"), "mature_difference_high": row.get("high")}
+
+
+def _read(reading: str, found: Nowcast, name: str, widening: float) -> Row:
+    """Return the columns of one reading, its errors widened for events that belong together."""
+    wide = nowcast.Nowcast(found.value, found.se * np.sqrt(widening), found.effective / widening)
+    low, high = nowcast.bounds(wide, share=name not in {"oe_ratio", "amount_recall"})
+    columns: Row = {f"{reading}_effective": known(float(wide.effective[CANDIDATE]))}
+    for number, side in enumerate(SIDES):
+        columns |= {
+            f"{reading}_{side}": known(float(found.value[number])),
+            f"{reading}_{side}_low": known(float(low[number])),
+            f"{reading}_{side}_high": known(float(high[number])),
+        }
+    return columns
+
+
+def _widening(one: Delay, view: View, name: str, mature: Row) -> float:
+    """Return by how much events of the same customer widen a metric's variance: as seen on mature events; at least 1."""
+    old = one.own.days >= view.release.labels.maturity_days
+    low, high = mature.get("candidate_low"), mature.get("candidate_high")
+    if low is None or high is None or not old.any() or "jackknife" not in mature["method"]:
+        return 1.0
+    independent = delayed.estimate(one, name, old, corrected=False).se[CANDIDATE]
+    seen = (high - low) / 2 / _T31
+    return float(max(1.0, (seen / independent) ** 2)) if independent > 0 else 1.0
+
+
+# Two-sided 95 % quantile of Student's t with the jackknife's 31 degrees of freedom.
+_T31 = 2.0395
+
+
+def _speaks(view: View, one: Delay) -> list[str]:
+    """Return what events each reading speaks of."""
+    label, ends, rules = view.opened.cube.label, one.own.ends, view.release.labels
+    silent = "" if one.explicit else "; an event without a label counts as good"
+    found = [f"Known now: all events up to {label(ends[0])}, with the labels known by {view.as_of}{silent}."]
+    old = np.flatnonzero(one.own.days >= rules.maturity_days)
+    found.append(
+        f"Mature only: events up to about {label(ends[int(old[0])])}, at least {rules.maturity_days:g} days old; what is "
+        "newer, and every new kind of attack, is not in it."
+        if len(old)
+        else f"Mature only: no event is {rules.maturity_days:g} days old yet."
+    )
+    ready = np.flatnonzero(one.ready)
+    found.append(
+        f"Nowcast: events up to {label(ends[int(ready[0])])}, each known label weighted by the share known at its age and "
+        "action; newer ones are too early."
+        if len(ready)
+        else "Nowcast: refused, it is too early at every age."
+    )
+    return found
+
+
+def _warning(one: Delay) -> str:
+    """Return the warning that recall looks best in the first days, with the numbers of this choice."""
+    rows = [_early(one, number) for number in range(len(one.strata))]
+    shares = {action: share for action, share in rows if share is not None}
+    general = "The recall of a new release looks best in its first days, where alerts are labelled before the rest."
+    passed = [share for action, share in shares.items() if action == "approve"]
+    fastest = max((pair for pair in shares.items() if pair[0] != "approve"), key=lambda pair: pair[1], default=None)
+    if not passed or fastest is None:
+        return general
+    days = f"{one.own.days[1]:.0f} days" if len(one.own.days) > 1 else "its first days"
+    if fastest[1] < passed[0] + 0.1:
+        return f"{general} Here both come at about the same speed."
+    return (
+        f"{general} Here {percent(fastest[1])} of the bad under {fastest[0]} is known within {days}, but only "
+        f"{percent(passed[0])} of the bad that was approved: read the nowcast, not what is known now."
+    )
+
+
+def _early(one: Delay, number: int) -> tuple[str, float | None]:
+    stratum, share = one.strata[number], one.share[delayed.POSITIVE, number]
+    place = min(1, len(share) - 1)
+    return one.own.actions[stratum] if stratum >= 0 else "", known(float(share[place]))
+
+
+def by_cohort(view: View, name: str) -> Chart:
+    """Return the course of a metric over cohorts: as known now, and nowcast."""
+    one, metric = delay.of(view), view.known()[name]
+    share, rows = metric.unit == "share" and name != "amount_recall", []
+    for age in reversed(range(len(one.own.ends))):
+        only = np.equal(np.arange(len(one.own.ends)), age)
+        if not one.own.events[one.own.counted.any(1), age].sum():
+            continue
+        row: Row = {"step": view.opened.cube.label(one.own.ends[age])}
+        row["naive"] = known(float(delayed.estimate(one, name, only, corrected=False).value[CANDIDATE]))
+        if one.ready[age]:
+            row |= _band(delayed.estimate(one, name, only, corrected=True), share=share)
+        rows.append(row | {"n": float(one.own.events[:, age].sum())})
+    readings = [Reading("naive", "known now", "$muted", "dot"), Reading("nowcast", "nowcast", "$cand")]
+    caption = delay.single(view).caption(float(one.own.events.sum()), table="pair")
+    question = QUESTION.format(metric.title.lower() if not metric.title.isupper() else metric.title)
+    return course(rows, readings, caption, question=question, definition=DEFINITION, unit=metric.unit)
+
+
+def _band(found: Nowcast, *, share: bool) -> Row:
+    low, high = nowcast.bounds(found, share=share)
+    return {
+        "nowcast": known(float(found.value[CANDIDATE])),
+        "nowcast_low": known(float(low[CANDIDATE])),
+        "nowcast_high": known(float(high[CANDIDATE])),
+    }
+
+
+def offered(view: View) -> dict[str, str]:
+    """Return the metrics that can be nowcast, by name, as readers say them."""
+    metrics = review.known_metrics(view.release)
+    points = view.release.scale.name != "probability"
+    return {name: metrics[name].title for name in delayed.NAMES if not (points and name == "oe_ratio")}
