@@ -35,6 +35,11 @@ COUNTS = _columns(
     ("Known of final", "share", digits.percent), ("Known within a week or so", "young", digits.percent),
     ("Final means after days", "horizon", digits.count),
 )  # fmt: skip
+SEGMENTS = _columns(
+    ("Segment", "segment"), ("Events", "events", digits.count), ("Bad, known", "known", digits.count),
+    ("Bad, final", "final", digits.count), ("from", "low", digits.count), ("to", "high", digits.count),
+    ("Known now", "shown_naive"), ("Nowcast", "shown_nowcast"),
+)  # fmt: skip
 SPEEDS = _columns(
     ("Curve", "name"), ("Seen", "n", digits.count), ("Known within 7 days", "week", digits.percent),
     ("Half known after days", "half", digits.count), ("Nine tenths after days", "most", digits.count),
@@ -83,15 +88,20 @@ def quality(view: View) -> None:
     show.table(
         READINGS[:4], [_three(row, "difference") for row in page.rows], "Candidate − baseline, with 95 % intervals"
     )
-    st.caption(show.escape_markdown("\n".join(page.speaks)))
+    st.caption("\n".join(f"- {show.escape_markdown(line)}" for line in page.speaks))
     left, right = st.columns((3, 2))
     with left:
         offered = nowcast.offered(view)
         name = parts.pick("Metric, cohort by cohort", list(offered), "course", offered.__getitem__)
         plot.plot(read.page(nowcast.by_cohort, name), "course-chart")
     with right:
-        show.table(COUNTS, counted.rows, "Final number of bad events, by action taken")
         _notes(counted.notes)
+    show.table(COUNTS, counted.rows, "Final number of bad events, by action taken")
+    dims = list(view.release.segments.all)
+    if dims:
+        dim = parts.pick("By segment", dims, "by", parts.words)
+        rows = [_segment(row) for row in read.page(nowcast.by_segment, name, dim)]
+        show.table(SEGMENTS, rows, f"{offered[name]} of the candidate and final bad events, by {parts.words(dim)}")
 
 
 def _three(row: Row, side: str) -> Row:
@@ -103,6 +113,13 @@ def _three(row: Row, side: str) -> Row:
         between = f"\n{digits.interval(low, high, row['unit'], of_difference=change)}" if low is not None else ""
         texts[f"shown_{reading}"] = shown + between
     return row | texts
+
+
+def _segment(row: Row) -> Row:
+    value, low, high = (row.get(f"nowcast{end}") for end in ("", "_low", "_high"))
+    between = f"\n{digits.interval(low, high, row['unit'], of_difference=False)}" if low is not None else ""
+    shown = digits.level(value, row["unit"]) + between
+    return row | {"shown_naive": digits.level(row["naive"], row["unit"]), "shown_nowcast": shown}
 
 
 def _notes(notes: Sequence[str]) -> None:
@@ -123,19 +140,18 @@ def speed(view: View) -> None:
     with left:
         plot.plot(found.chart, "curves")
     with right:
-        show.table(SPEEDS, found.rows, "How fast", f"Fewer than {delay.LEAST} have arrived, too few for a curve.")
-        st.caption(show.escape_markdown(found.tail))
+        st.markdown(show.escape_markdown(found.tail))
+    show.table(SPEEDS, found.rows, "How fast", f"Fewer than {delay.LEAST} have arrived, too few for a curve.")
     actions = delay.actions(view)
     action = parts.pick("Development of bad labels, action taken", actions, "developed")
     triangle = read.page(delay.triangle, action)
-    left, right = st.columns(2)
+    left, right = st.columns((3, 2))
     with left:
         plot.plot(triangle.chart, "triangle")
     with right:
-        show.table(
-            COHORTS, triangle.rows, "Final number of bad events, by cohort (chain ladder, over-dispersed Poisson)"
-        )
         _notes(read.page(delay.counts).notes)
+    shown = COHORTS if any(row["mack"] is not None for row in triangle.rows) else COHORTS[:-1]
+    show.table(shown, triangle.rows, "Final number of bad events, by cohort (chain ladder, over-dispersed Poisson)")
 
 
 def gates(view: View) -> None:

@@ -89,7 +89,11 @@ def curves(rows: list[Row], caption: Caption, *, what: str, maturity_days: float
         "layout": style.layout(SPEED, shapes=shapes, annotations=notes, xaxis=days, yaxis=shares, showlegend=True),
     }
     first = [next((row for row in rows if row["name"] == name and (row["known"] or 0) >= HALF), None) for name in names]
-    said = [f"{name}: half within {row['age_days']:g} days" for name, row in zip(names, first, strict=True) if row]
+    said = [
+        f"{name}: half within {row['age_days']:g} day{'' if row['age_days'] == 1 else 's'}"
+        for name, row in zip(names, first, strict=True)
+        if row
+    ]
     return finish(SPEED, spec, f"{what[:1].upper()}{what[1:]}. {'; '.join(said)}.", SPEED_DEFINITION, rows, caption)
 
 

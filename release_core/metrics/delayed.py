@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from release_core.stats.nowcast import Known, Nowcast
 
 NAMES = ("recall", "precision", "fpr", "base_rate", "oe_ratio", "amount_recall")
-# So many events as old as the ladder is long make few positives a fact about an action, not a lack of time.
+# So many mature events make few positives a fact about an action, not a lack of time.
 OLD_EVENTS = 100
 # By how much of a share the labels of two arms may differ in age before a difference of them is refused.
 EQUAL = 0.02
@@ -39,7 +39,8 @@ class Delay:
 
     `own` are the events; `explicit` says that negatives are told as positives are (else silence is negative).
     `ladders` [label][stratum], `share` [label, stratum, age] of labels known by each age; `dispersion` [label, stratum];
-    `pooled` names the strata that have too few positives for a ladder of their own and took that of all actions.
+    `pooled` names the strata that have too few positives for a ladder of their own and took that of all actions;
+    `oldest` is the age of the oldest events of each level from which steps were borrowed.
     """
 
     own: Development
@@ -49,6 +50,7 @@ class Delay:
     share: Array
     dispersion: Array
     pooled: tuple[int, ...]
+    oldest: tuple[int, ...]
 
     @cached_property
     def place(self) -> Array:
@@ -58,7 +60,7 @@ class Delay:
     @cached_property
     def ready(self) -> Array:
         """Return which ages can be nowcast: in every stratum with events at least a fifth of the labels is known."""
-        used = np.stack([self.events(number) > 0 for number in range(len(self.strata))])
+        used = np.array([self.events(n) > 0 for n in range(len(self.strata))]).reshape(self.share.shape[1:])
         kinds = self.share if self.explicit else self.share[:1]
         found: Array = np.logical_and.reduce([nowcast.ready(share, used) for share in kinds])
         return found & (self.own.events.sum(0) > 0)
@@ -101,10 +103,10 @@ def seen(one: Development, unseen: Sequence[str]) -> Development:
 _GROUPED = ("taken", "wanted", "counted", "events", "positive", "negative", "amounts", "positive_amounts")
 
 
-def delay(levels: Sequence[Development], *, explicit: bool) -> Delay:
+def delay(levels: Sequence[Development], *, explicit: bool, maturity: float) -> Delay:
     """Return how labels come in: of the first level's events, borrowing steps with too few labels from the next levels.
 
-    All levels have the same buckets; usually a segment, its stage, and all stages together.
+    All levels have the same buckets; usually a segment, its stage, and all stages together. `maturity` in days.
     """
     own = levels[0]
     strata = tuple(int(s) for s in np.unique(own.taken))
@@ -114,7 +116,7 @@ def delay(levels: Sequence[Development], *, explicit: bool) -> Delay:
         for stratum in strata:
             tables = [_labels(one, label)[one.taken == stratum].sum(0) for one in levels]
             steps = ladders.ladder(tables)
-            if label == POSITIVE and steps.horizon < 0 and _rare(levels, stratum):
+            if label == POSITIVE and steps.horizon < 0 and _rare(levels, stratum, maturity):
                 steps = ladders.ladder([_labels(one, label).sum(0) for one in levels])
                 pooled.append(stratum)
             row.append(steps)
@@ -123,14 +125,14 @@ def delay(levels: Sequence[Development], *, explicit: bool) -> Delay:
     share = np.stack(
         [np.stack([ladders.at_ages(s, ages) for s in row]) if row else np.zeros((0, ages)) for row in found]
     )
-    spread = [[_dispersion(levels, s, label) for s in strata] for label in (POSITIVE, NEGATIVE)]
-    return Delay(own, explicit, strata, tuple(found), share, np.array(spread), tuple(pooled))
+    spread = np.array([[_dispersion(levels, s, label) for s in strata] for label in (POSITIVE, NEGATIVE)])
+    oldest = tuple(int(np.flatnonzero(one.events.sum(0)).max(initial=0)) for one in levels)
+    return Delay(own, explicit, strata, tuple(found), share, spread.reshape(2, len(strata)), tuple(pooled), oldest)
 
 
-def _rare(levels: Sequence[Development], stratum: int) -> bool:
-    """Return whether a stratum has few positives although many of its events are old."""
-    horizon = int(ladders.ladder([one.positive.sum(0) for one in levels]).horizon)
-    return horizon >= 0 and any(one.events[one.taken == stratum].sum(0)[horizon:].sum() >= OLD_EVENTS for one in levels)
+def _rare(levels: Sequence[Development], stratum: int, maturity: float) -> bool:
+    """Return whether a stratum has few positives although many of its events are mature: a fact, not a lack of time."""
+    return any(one.events[one.taken == stratum].sum(0)[one.days >= maturity].sum() >= OLD_EVENTS for one in levels)
 
 
 def _dispersion(levels: Sequence[Development], stratum: int, label: int) -> float:
@@ -163,7 +165,10 @@ def known(one: Delay, ages: Array, *, corrected: bool) -> Known:
         labels[NEGATIVE] = 0.0
     heavy = nowcast.weight(one.share)[:, one.place]
     weight = np.where(labels > 0, heavy, 1.0) if corrected else np.ones_like(labels)
-    link = np.stack([np.stack([ladders.link_variance(steps) for steps in row]) for row in one.ladders])
+    link = np.zeros((2, len(one.strata), len(one.own.ends)))
+    for label, row in enumerate(one.ladders):
+        for number, steps in enumerate(row):
+            link[label, number] = ladders.link_variance(steps)
     keep = np.asarray(ages, dtype=float)
     return nowcast.Known(
         labels * keep,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,8 +12,10 @@ from release_core.charts.digits import count
 from release_core.cube import REPLAY_SET
 from release_core.gates.judge import ENOUGH_POSITIVES
 from release_core.gates.words import HOPELESS, place
+from release_core.metrics import delayed
 from release_core.release import OTHER, Stage, Verdict
 from release_core.stats import forecast
+from release_core.views import delay
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -148,14 +150,17 @@ def _dates(view: View, row: GateRow, coming: _Coming, need: tuple[int, int], *, 
         return _never("events come from too few customers for an interval")
     base = coming.mature if labels else coming.events
     more = coming.maturing if labels else coming.entering
+    seen = (float(row.n), float(row.positives))
+    if base <= 0 and labels:
+        seen, base = _expected(view)
     if base <= 0:
-        return _never("nothing is mature yet, so it is not known how many labels come") | {"order": 1.0}
-    chances = forecast.chance(need[0], row.n, base, more)
+        return _never("no bad label is known yet, so it is not known how many will come")
+    chances = forecast.chance(need[0], seen[0], base, more)
     if labels:
-        chances = np.minimum(chances, forecast.chance(need[1], row.positives, base, more))
+        chances = np.minimum(chances, forecast.chance(need[1], seen[1], base, more))
     found = forecast.when(chances)
     if found.likely is None and found.earliest is None:
-        return _never(_short_of(row, need, base, more, labels=labels))
+        return _never(_short_of(seen, need, base, more, labels=labels))
     names = [_named(view, at) for at in (found.likely, found.earliest, found.latest)]
     return {
         "when": f"about {names[0]}" if names[0] else "possibly, not likely",
@@ -166,11 +171,27 @@ def _dates(view: View, row: GateRow, coming: _Coming, need: tuple[int, int], *, 
     }
 
 
-def _short_of(row: GateRow, need: tuple[int, int], base: float, more: Array, *, labels: bool) -> str:
+def _expected(view: View) -> tuple[tuple[float, float], float]:
+    """Return ((labelled events, bad), events) to go by where nothing is mature yet: the nowcast of the whole stage.
+
+    Where that is too early as well: all stages together.
+    """
+    one = delay.of(replace(view, where=()))
+    found = delayed.count(one)
+    if found.known > 0 and found.final > 0:
+        # As many bad as are known, among as many events as give the rate of the nowcast.
+        events = float(one.own.events[:, one.ready].sum()) * found.known / found.final
+        return (events, found.known), events
+    every = view.opened.cube.development(None, view.step)
+    events, bad = float(every.events.sum()), float(every.positive.sum())
+    return ((events, bad), events) if bad else ((0.0, 0.0), 0.0)
+
+
+def _short_of(seen: tuple[float, float], need: tuple[int, int], base: float, more: Array, *, labels: bool) -> str:
     rest = float(more[-1]) if len(more) else 0.0
     if rest <= 0:
         return "every label of these events is in, and no new events come" if labels else "no new events come"
-    told, bad = rest * row.n / base, rest * row.positives / base
+    told, bad = rest * seen[0] / base, rest * seen[1] / base
     parts = [f"{count(told)} of {count(need[0])} events"] if need[0] > told else []
     parts += [f"{count(bad)} of {count(need[1])} bad"] if need[1] > bad else []
     return f"only about {' and '.join(parts) or 'as many as needed, by chance,'} are still to come"
@@ -193,8 +214,8 @@ def _headline(gates: int, rows: Sequence[Row]) -> str:
     text = f"{len(waiting)} of {gates} gates have no answer yet."
     if dated:
         last = max(dated, key=lambda row: row["order"])
-        text += f" Those that can be answered will be by {last['when']} ({last['range']})."
-    return text + (f" {len(never)} cannot be answered with these labels in every segment." if never else "")
+        text += f" The last that can be answered will be {last['when']} ({last['range']})."
+    return text + (f" In {len(never)} of them these labels are not enough, or not what is missing." if never else "")
 
 
 def _assumption(view: View) -> str:

@@ -86,7 +86,8 @@ def of(view: View) -> Delay:
     if len(cube.stages()) > 1:
         levels.append(cube.development(None, one.step))
     unseen = cube.selection(one.stage, one.step).unseen
-    return delayed.delay([delayed.seen(level, unseen) for level in levels], explicit=explicit(view))
+    seen, maturity = [delayed.seen(level, unseen) for level in levels], one.release.labels.maturity_days
+    return delayed.delay(seen, explicit=explicit(view), maturity=maturity)
 
 
 def explicit(view: View) -> bool:
@@ -199,6 +200,7 @@ def triangle(view: View, action: str) -> Triangle:
     numbers = [n for n, s in enumerate(one.strata) if action == EVERYTHING or one.own.actions[s] == action]
     table = np.sum([one.table(n) for n in numbers], axis=0)
     names = [view.opened.cube.label(end) for end in one.own.ends]
+    ages = [age for age in reversed(range(len(names))) if sum(one.events(n)[age] for n in numbers)]
     counts = [delayed.count(one, numbers, _only(one, age)) for age in range(len(names))]
     mack = ladders.mack(table) if len(numbers) == 1 else None
     rows = [
@@ -213,10 +215,9 @@ def triangle(view: View, action: str) -> Triangle:
             "share": known(_share(counts[age])),
             "mack": None if mack is None or not one.ready[age] else known(float(mack.se[age])),
         }
-        for age in reversed(range(len(names)))
-        if sum(one.events(n)[age] for n in numbers)
+        for age in ages
     ]
-    cells = [cell for age in reversed(range(len(names))) for cell in _cells(one, table, counts, names, age)]
+    cells = [cell for age in ages for cell in _cells(one, table, counts, names, age)]
     caption = single(view).caption(float(table.sum()), table="pair")
     return Triangle(drawn_triangle(cells, caption, what=action), rows)
 
@@ -280,7 +281,7 @@ def _headline(view: View, one: Delay, found: delayed.Count) -> str:
     known_share = percent(_share(found))
     until = view.opened.cube.label(one.own.ends[int(np.flatnonzero(one.ready)[0])])
     return (
-        f"Of the events up to {until} {written(found.known)} are known to be bad; about {written(found.final)} will be "
+        f"As of {view.as_of}, of the events up to {until} {written(found.known)} are known to be bad; about {written(found.final)} will be "
         f"({written(found.low)} to {written(found.high)}, 95 %): {known_share} is known."
     )
 
@@ -315,20 +316,23 @@ def notes(view: View, one: Delay) -> list[str]:
             f"Final means as known after {one.own.days[horizon]:.0f} days, the oldest age with at least {LEAST} bad "
             f"labels; labels mature at {maturity:g} days, and what comes in between is not in these numbers."
         )
-    return [*found, *_borrowed(one), *_paces(one)]
+    return [*found, *_borrowed(view, one), *_paces(one)]
 
 
-def _borrowed(one: Delay) -> list[str]:
-    found = []
+def _borrowed(view: View, one: Delay) -> list[str]:
+    """Return which delays were taken from other events, and how old the cohort is that told them."""
+    found, whole = [], bool(single(view).where)
     for number, stratum in enumerate(one.strata):
         steps, name = one.ladders[delayed.POSITIVE][number], one.own.actions[stratum] if stratum >= 0 else "no action"
         if stratum in one.pooled:
             found.append(f"{name}: too few bad labels for a delay of its own; that of all actions is used.")
         elif (steps.source > 0).any():
+            level = int(steps.source.max())
             days = [f"{one.own.days[lag]:.0f}" for lag in np.flatnonzero(steps.source > 0)]
+            source = "all segments of the stage" if whole and level == 1 else "all stages together"
             found.append(
-                f"{name}: fewer than {LEAST} bad labels here tell the delay at {days[0]} to {days[-1]} days; "
-                "it is taken from the whole stage, or from older stages."
+                f"{name}: fewer than {LEAST} bad labels here tell the delay at {days[0]} to {days[-1]} days; it is taken from "
+                f"{source}, whose oldest cohort is that of {view.opened.cube.label(one.own.ends[one.oldest[level]])}."
             )
     return found
 

@@ -69,6 +69,7 @@ def _progress(view: View) -> list[Row]:
             "n": counts["n"],
         }
         for step, counts in found.items()
+        if counts["n"]
     ]
 
 

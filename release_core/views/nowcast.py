@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from release_core import review
 from release_core.charts.course import Reading, course
 from release_core.charts.digits import percent
+from release_core.cube import REPLAY_SET
 from release_core.metrics import delayed
 from release_core.stats import nowcast
 from release_core.views import delay
@@ -112,7 +113,7 @@ def _speaks(view: View, one: Delay) -> list[str]:
     label, ends, rules = view.opened.cube.label, one.own.ends, view.release.labels
     silent = "" if one.explicit else "; an event without a label counts as good"
     found = [f"Known now: all events up to {label(ends[0])}, with the labels known by {view.as_of}{silent}."]
-    old = np.flatnonzero(one.own.days >= rules.maturity_days)
+    old = np.flatnonzero((one.own.days >= rules.maturity_days) & (one.own.events.sum(0) > 0))
     found.append(
         f"Mature only: events up to about {label(ends[int(old[0])])}, at least {rules.maturity_days:g} days old; what is "
         "newer, and every new kind of attack, is not in it."
@@ -179,6 +180,24 @@ def _band(found: Nowcast, *, share: bool) -> Row:
         "nowcast_low": known(float(low[CANDIDATE])),
         "nowcast_high": known(float(high[CANDIDATE])),
     }
+
+
+def by_segment(view: View, name: str, dim: str) -> list[Row]:
+    """Return per value of a dimension the final number of bad events and a metric of the candidate, nowcast."""
+    unit = view.known()[name].unit
+    rows = []
+    for value in view.opened.cube.values(dim):
+        one = delay.of(replace(view, where=(*(pair for pair in view.where if pair[0] == REPLAY_SET), (dim, value))))
+        if not one.own.events.sum():
+            continue
+        found, counted = delayed.estimate(one, name, one.ready, corrected=True), delayed.count(one)
+        band = _band(found, share=unit == "share" and name != "amount_recall")
+        row: Row = {"segment": value, "unit": unit, "events": float(one.own.events.sum()), "known": counted.known}
+        row |= {key: known(getattr(counted, key)) for key in ("final", "low", "high")}
+        every = np.ones(len(one.own.ends), dtype=bool)
+        naive = known(float(delayed.estimate(one, name, every, corrected=False).value[CANDIDATE]))
+        rows.append(row | band | {"naive": naive})
+    return rows
 
 
 def offered(view: View) -> dict[str, str]:

@@ -63,7 +63,8 @@ def _head(turned: list[Row], then: str, view: View) -> str:
         return f"No verdict turned between {then} and {view.as_of}."
     worse = [row for row in turned if row["badness"] > row["before"]]
     return (
-        f"{len(turned)} verdicts turned between {then} and {view.as_of}, {len(worse)} of them for the worse. "
+        f"{len(turned)} verdict{'' if len(turned) == 1 else 's'} turned between {then} and {view.as_of}, "
+        f"{len(worse)} of them for the worse. "
         f"First: {turned[0]['gate']} in {turned[0]['segment']}, {turned[0]['then'].lower()} then, {turned[0]['now'].lower()} now."
     )
 
@@ -92,7 +93,7 @@ def _same_events(view: View, then: int) -> dict[str, tuple[float | None, float |
     one = delay.single(view)
     events = one.opened.cube.development(one.stage, one.step, one.where, then)
     unseen = one.opened.cube.selection(one.stage, one.step).unseen
-    of = delayed.delay([delayed.seen(events, unseen)], explicit=delay.explicit(view))
+    of = delayed.delay([delayed.seen(events, unseen)], explicit=delay.explicit(view), maturity=0.0)
     every = np.ones(len(events.ends), dtype=bool)
     found = {}
     for name in delayed.NAMES:

@@ -205,6 +205,54 @@ def flows():
     return [{"baseline": a, "candidate": b, "n": n, "share": n / 6000, "bad": bad} for a, b, n, bad in table]
 
 
+def maturing():
+    """Return two maturity curves, the second without an interval at its start."""
+    return [
+        {"name": name, "age_days": day, "known": share, "low": low, "high": min(1.0, share + 0.05), "n": 90}
+        for name, pace in (("approve", 12), ("review <fast>", 2))
+        for day in range(1, 40)
+        for share in (1 - math.exp(-day / pace),)
+        for low in (None if day == 1 else max(0.0, share - 0.05),)
+    ]
+
+
+def cohorts():
+    """Return a development triangle of four cohorts, the newest too young for a share."""
+    counts = {"2026-03-07": [40, 70, 90, 95], "2026-03-14": [38, 71, 88], "2026-03-21": [44, 80], "2026-03-28": [41]}
+    return [
+        {"cohort": name, "age_days": 7.0 * lag, "known": n, "share": n / 97 if len(row) > 1 else None}
+        for name, row in counts.items()
+        for lag, n in enumerate(row)
+    ]
+
+
+def readings():
+    """Return a metric's course in two readings; the newest cohort has no nowcast."""
+    rows = [("2026-03-07", 0.6, 0.58), ("2026-03-14", 0.66, 0.59), ("2026-03-21", 0.9, None)]
+    return [
+        {"step": step, "naive": naive, "nowcast": value}
+        | {f"nowcast_{end}": None if value is None else value + way for end, way in (("low", -0.05), ("high", 0.05))}
+        for step, naive, value in rows
+    ]
+
+
+def two_times():
+    """Return gates at two as-of times, one of them unread then."""
+    table = [
+        ("recall", -0.4, 1.6, "PASS", "FAIL"),
+        ("alert_rate", 0.5, 0.4, "PASS", "PASS"),
+        ("auc", None, 0.7, "NODATA", "INCONCLUSIVE"),
+    ]
+    return [
+        {"gate": gate, "segment": "all <events>", "then_verdict": a, "now_verdict": b}
+        | {f"{when}{end}": None if value is None else value + way
+           for when, value in (("then", then), ("now", now)) for end, way in (("", 0), ("_low", -0.8), ("_high", 0.8))}
+        for gate, then, now, a, b in table
+    ]  # fmt: skip
+
+
+READINGS = [charts.Reading("naive", "known now", "$muted", "dot"), charts.Reading("nowcast", "nowcast", "$cand")]
+COURSE = {"question": "How does recall look, cohort by cohort?", "definition": "The metric of each cohort."}
 ACTIONS = ["approve", "review", "block"]
 
 
@@ -343,6 +391,10 @@ def full(drag=None):
         "panel": charts.panel("age <26", cost_points(), CAPTION, now=0.3, advised=0.4, flat=(0.3, 0.5), top=2000),
         "by_age": charts.by_age(ages(), CAPTION, maturity_days=60),
         "by_step": charts.by_step(steps(), CAPTION, as_of="2005-08-28"),
+        "curves": charts.curves(maturing(), CAPTION, what="label bad", maturity_days=45),
+        "triangle": charts.triangle(cohorts(), CAPTION, what="all together"),
+        "course": charts.course(readings(), READINGS, CAPTION, **COURSE),
+        "dumbbell": charts.dumbbell(two_times(), CAPTION, then="2026-03-21", now="2026-04-30"),
         "timeline": charts.timeline(
             months(), CAPTION, metric="Alert rate", marks=[{"step": "2005-07-01", "label": "codes change"}], limit=0.26
         ),
@@ -377,6 +429,10 @@ def empty():
         "panel": charts.panel("age <26", [], CAPTION),
         "by_age": charts.by_age([], CAPTION),
         "by_step": charts.by_step([], CAPTION),
+        "curves": charts.curves([], CAPTION, what="label bad"),
+        "triangle": charts.triangle([], CAPTION, what="all together"),
+        "course": charts.course([], READINGS, CAPTION, **COURSE),
+        "dumbbell": charts.dumbbell([], CAPTION, then="2026-03-21", now="2026-04-30"),
         "timeline": charts.timeline([], CAPTION, metric="Alert rate"),
         "heatmap": charts.heatmap([], CAPTION, dims=("age", "limit"), metric="Recall"),
         "history": charts.history([], [], CAPTION),
