@@ -2,8 +2,8 @@
 
 from release_core.charts.bars import share_above
 from release_core.charts.chart import Caption, Chart
-from release_core.charts.coverage import coverage
 from release_core.charts.course import Reading, course
+from release_core.charts.coverage import coverage
 from release_core.charts.distribution import distribution
 from release_core.charts.dumbbell import dumbbell
 from release_core.charts.forest import forest
@@ -36,8 +36,8 @@ __all__ = [
     "by_age",
     "by_step",
     "cost",
-    "coverage",
     "course",
+    "coverage",
     "curves",
     "distribution",
     "dumbbell",

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from release_core.cube import cells as tables
-from release_core.cube import dense, development, events, joined, known, live, query, slices, steps
+from release_core.cube import dense, development, events, joined, known, live, query, slices, steps, watched
 from release_core.cube.encode import COARSE, FINE
 from release_core.cube.files import listed
-from release_core.cube.labels import EVENT
 from release_core.cube.query import PERIOD, REPLAY_SET, WINDOW
 from release_core.errors import NotFound, Problem, Unanswerable
 from release_core.frames import Cells, natural
@@ -27,8 +26,9 @@ if TYPE_CHECKING:
     from release_core.cube.dense import Columns
     from release_core.cube.known import Selection
     from release_core.cube.query import Group
-    from release_core.frames import Array, Arrivals, Coverage, Development, Worlds
+    from release_core.frames import Array, Worlds
     from release_core.joint_frames import Crossing, ScoreMap
+    from release_core.label_frames import Arrivals, Coverage, Development
     from release_core.release import Release
 
     Where = tuple[tuple[str, str], ...]
@@ -122,32 +122,16 @@ class Cube:
 
     def checks(self, stage: Stage, step: int) -> dict[str, int]:
         """Return the counts over all sets of a stage as of a step: events, overlap, parity, clipped scores."""
-        sums = ", ".join(f"coalesce(sum({name}), 0)::bigint as {name}" for name in tables.SUMS["checks"].split(", "))
-        sql = f"select {sums} from checks where stage = $stage and entry <= $step"
-        return {name: int(column[0]) for name, column in self.store.query(sql, {"stage": stage, "step": step}).items()}
+        return watched.checks(self, stage, step)
 
     def codes(self, stage: Stage, step: int) -> list[tuple[str, str, str, float, float, int]]:
-        """Return (input, code, period, share in it, share before, events in it) for every later step, or day of short steps."""
-        if not self.release.watches:
-            return []
-        found = self.store.rows(query.watched(24 // (steps.block(self.unit) or 24)), {"stage": stage, "step": step})
-        return [(r["name"], r["code"], self.label(r["entry"]), r["share"], r["before"], r["total"]) for r in found]
+        """Return the shares of watched codes by period; see `watched`."""
+        return watched.codes(self, stage, step)
 
     def maturity(self, stage: Stage, step: int, where: Where) -> dict[str, int]:
         """Return how many events (n) of a filter there are as of a step, and how many labels are known and mature."""
-        found = {}
-        for name, mature, test in (
-            ("n", True, "label < 0"),
-            ("known", False, f"label <> {EVENT}"),
-            ("mature", True, f"label <> {EVENT}"),
-        ):
-            sql, params = query.statement(
-                "pair", (stage, step, mature), ((), where), self.dimensions(tuple(dict(where)))
-            )
-            found[name] = int(
-                self.store.query(f"select coalesce(sum(n), 0)::bigint as n from ({sql}) where {test}", params)["n"][0]
-            )
-        return found
+        dims = self.dimensions(tuple(dict(where)))
+        return watched.maturity(self, (stage, step), where, dims)
 
     def progress(self, stage: Stage, step: int, where: Where) -> dict[int, dict[str, int]]:
         """Return the same at each as-of step up to `step`; the filter has at most one dimension beside the replay set."""
@@ -297,13 +281,8 @@ class Cube:
         return self.end(int(self.store.query(sql, {"stage": stage})["first"][0]) - 1) + steps.TICK
 
     def spans(self, step: int) -> list[dict[str, Any]]:
-        """Return one row per stage and ramp step with events by a step: stage, ramp_step, first and last entry, n."""
-        sql = """
-        select stage::varchar as stage, ramp_step::varchar as ramp_step, min(since) as first, max(since) as last,
-            sum(n)::bigint as n
-        from pair where "by" = '' and label < 0 and since <= $step group by 1, 2 order by first, last
-        """
-        return self.store.rows(sql, {"step": step})
+        """Return the events of each stage and ramp step by a step; see `watched`."""
+        return watched.spans(self, step)
 
     def acted(self, stage: Stage, step: int, group: Group = ((), ())) -> list[dict[str, Any]]:
         """Return one row per segment, arm and pair of actions of events with both: segment, arm, actions, n, amount."""

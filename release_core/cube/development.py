@@ -9,7 +9,7 @@ import numpy as np
 from release_core.cube.dense import MINOR_UNITS, total
 from release_core.cube.encode import SCALED
 from release_core.cube.labels import EVENT, QUIET
-from release_core.frames import Development
+from release_core.label_frames import Development
 from release_core.release import VERSIONS
 
 if TYPE_CHECKING:

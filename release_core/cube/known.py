@@ -9,7 +9,7 @@ import numpy as np
 from release_core.cube import dense
 from release_core.cube.encode import SHARDED
 from release_core.cube.labels import QUIET
-from release_core.frames import Arrivals, Coverage
+from release_core.label_frames import Arrivals, Coverage
 from release_core.release import VERSIONS
 
 if TYPE_CHECKING:

@@ -21,7 +21,8 @@ from release_core.stats.nowcast import Sum
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from release_core.frames import Array, Development
+    from release_core.frames import Array
+    from release_core.label_frames import Development
     from release_core.stats.development import Ladder
     from release_core.stats.nowcast import Known, Nowcast
 

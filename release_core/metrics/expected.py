@@ -16,7 +16,8 @@ from release_core.stats.arrays import ratio
 from release_core.stats.decisions import wilson
 
 if TYPE_CHECKING:
-    from release_core.frames import Array, Development
+    from release_core.frames import Array
+    from release_core.label_frames import Development
 
     Pair = tuple[float, float]
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from release_core.charts.chart import Chart
-    from release_core.frames import Array, Arrivals
+    from release_core.frames import Array
+    from release_core.label_frames import Arrivals
     from release_core.metrics.delayed import Delay
     from release_core.stats.delay import Maturity
     from release_core.views.view import View

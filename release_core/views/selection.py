@@ -20,7 +20,8 @@ from release_core.views.view import axis, known, shown_scores
 
 if TYPE_CHECKING:
     from release_core.charts.chart import Chart
-    from release_core.frames import Array, Cells, Coverage
+    from release_core.frames import Array, Cells
+    from release_core.label_frames import Coverage
     from release_core.metrics import Metric
     from release_core.views.view import View
 

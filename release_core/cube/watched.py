@@ -1,0 +1,66 @@
+"""What stands beside the cells in: counts of checks, spans of stages, shares of watched codes, bad rows, out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from release_core.cube import cells, query, steps
+from release_core.cube.files import listed
+from release_core.cube.labels import EVENT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from release_core.cube.cube import Cube, Where
+    from release_core.release import Stage
+
+
+def checks(cube: Cube, stage: Stage, step: int) -> dict[str, int]:
+    """Return the counts over all sets of a stage as of a step: events, overlap, parity, clipped scores."""
+    sums = ", ".join(f"coalesce(sum({name}), 0)::bigint as {name}" for name in cells.SUMS["checks"].split(", "))
+    sql = f"select {sums} from checks where stage = $stage and entry <= $step"
+    return {name: int(column[0]) for name, column in cube.store.query(sql, {"stage": stage, "step": step}).items()}
+
+
+def maturity(cube: Cube, view: tuple[Stage, int], where: Where, dims: Sequence[str]) -> dict[str, int]:
+    """Return how many events (n) of a filter there are as of a step, and how many labels are known and mature."""
+    found = {}
+    for name, mature, test in (
+        ("n", True, "label < 0"),
+        ("known", False, f"label <> {EVENT}"),
+        ("mature", True, f"label <> {EVENT}"),
+    ):
+        sql, params = query.statement("pair", (*view, mature), ((), where), dims)
+        counted = f"select coalesce(sum(n), 0)::bigint as n from ({sql}) where {test}"
+        found[name] = int(cube.store.query(counted, params)["n"][0])
+    return found
+
+
+def spans(cube: Cube, step: int) -> list[dict[str, Any]]:
+    """Return one row per stage and ramp step with events by a step: stage, ramp_step, first and last entry, n."""
+    sql = """
+    select stage::varchar as stage, ramp_step::varchar as ramp_step, min(since) as first, max(since) as last,
+        sum(n)::bigint as n
+    from pair where "by" = '' and label < 0 and since <= $step group by 1, 2 order by first, last
+    """
+    return cube.store.rows(sql, {"step": step})
+
+
+def codes(cube: Cube, stage: Stage, step: int) -> list[tuple[str, str, str, float, float, int]]:
+    """Return (input, code, period, share in it, share before, events in it) for every later step, or day of short steps."""
+    if not cube.release.watches:
+        return []
+    found = cube.store.rows(query.watched(24 // (steps.block(cube.unit) or 24)), {"stage": stage, "step": step})
+    return [(r["name"], r["code"], cube.label(r["entry"]), r["share"], r["before"], r["total"]) for r in found]
+
+
+def quarantined(cube: Cube, limit: int) -> list[dict[str, Any]]:
+    """Return a sample of quarantined rows: file, row, column, value, rule."""
+    found: list[dict[str, Any]] = []
+    for report in (report for log in cube.facts["logs"].values() for report in log):
+        found += [{"file": report["file"]} | row for row in report["late"]]
+        if report["bad"] and report["quarantined"] and len(found) < limit:
+            file = listed([cube.folder.parent / report["bad"]])
+            sql = f'select row, "column", value, rule from read_parquet({file}) order by row limit {limit}'
+            found += [{"file": report["file"]} | row for row in cube.store.rows(sql)]
+    return found[:limit]
