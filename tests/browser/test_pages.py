@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from release_core import demo
+from release_core import demo, library
 from tests.browser import conftest as harness
 
 ROOT = Path(__file__).parents[2]
@@ -20,6 +20,9 @@ def address(_browser_possible, tmp_path_factory):
     patch = pytest.MonkeyPatch()
     patch.setenv("RELEASE_REVIEW_CACHE", str(root / "cache"))
     patch.setenv("RELEASE_REVIEW_LEDGER", str(root / "ledger.sqlite"))
+    patch.setenv("RELEASE_REVIEW_RELEASES", str(root / "releases"))
+    for name in ("credit-model", "credit-mixed"):
+        library.open_release(name)  # a cold cube takes longer than a page may
     with harness.serving(root / "releases") as address:
         yield address
     patch.undo()

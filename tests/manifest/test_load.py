@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -88,7 +88,8 @@ def test_load_complete_head(full):
     assert (full.owner, full.materiality) == ("b.öz", "low")
     assert full.baseline == Bundle("lr 1.4", "none", "t1", "p1")
     assert full.candidate == Bundle("hgb 2.0", "none", "t2", "p1")
-    assert full.rollback == Rollback("lr 1.4", "point the alias at the old model", 5.0, "drill-1", 30.0)
+    drilled = datetime(2026, 1, 31, 13, tzinfo=UTC)
+    assert full.rollback == Rollback("lr 1.4", "point the alias at the old model", 5.0, "drill-1", 30.0, drilled, 4.0)
     note = "No customer is real."
     assert full.about == About("generated", "the demo generator", ("latency", "queue depth"), note)
     assert full.max_quarantined_share == 0.02
