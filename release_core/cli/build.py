@@ -21,14 +21,16 @@ LEAST, MOST = 1_000, 1_000_000_000
     help="Number of decisions of each generated release (fraud-*); the real data has its own size.",
 )
 @click.option("--rebuild", is_flag=True, help="Build again what is there.")
-def demo(only: tuple[str, ...], size: int | None, *, rebuild: bool) -> int:
+@click.option("--cubes", type=click.IntRange(0), help="Only so many cubes now; others are built when they are opened.")
+def demo(only: tuple[str, ...], size: int | None, cubes: int | None, *, rebuild: bool) -> int:
     """Build the demo releases and their cubes."""
     if size is not None and only and not any(name in demos.FRAUD for name in only):
         click.echo("--size is for generated releases; these are real data and keep their size.", err=True)
     built = demos.build(library.releases(), list(only) or None, rebuild, _Bar(0.0, 0.5), size)
-    for number, folder in enumerate(built):
-        start = 0.5 + 0.5 * number / len(built)
-        library.open_release(folder.name, _Bar(start, start + 0.5 / len(built), f"{folder.name}: "))
+    opened = built[:cubes]
+    for number, folder in enumerate(opened):
+        start = 0.5 + 0.5 * number / len(opened)
+        library.open_release(folder.name, _Bar(start, start + 0.5 / len(opened), f"{folder.name}: "))
     _Bar(0.0, 1.0)(1.0, f"{len(built)} releases are ready")
     return 0
 

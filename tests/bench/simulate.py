@@ -142,8 +142,8 @@ def say(what: str, value: str) -> None:
 def main() -> None:
     """Print the whole table."""
     releases = int(sys.argv[1]) if len(sys.argv) > 1 else 500
-    canary = arms.Truth(entities=2000, looks=WEEKS_HOURS, shares=(0.01, 0.05, 0.10))
-    ab = arms.Truth(entities=2000, looks=WEEKS_HOURS, shares=(0.5,))
+    canary = arms.Truth(entities=3000, looks=WEEKS_HOURS, shares=(0.01, 0.05, 0.10))
+    ab = arms.Truth(entities=6000, looks=WEEKS_HOURS, shares=(0.5,))
     for name, truth in (("canary", canary), ("A/B", ab)):
         calm = [run(truth, seed) for seed in range(releases)]
         say(f"{name}: harmless releases halted by any rule at any of {truth.looks} looks (alpha 5 %)",
