@@ -32,11 +32,10 @@ with read.told("Attribution cannot be shown"):
     parts.lead(page.headline)
     for sentence in page.warnings:
         st.warning(show.escape_markdown(sentence), icon=":material/call_split:")
-    left, right = st.columns((2, 3))
+    left, right = st.columns(2)
     with left:
         plot.plot(page.waterfall, "waterfall")
     with right:
-        show.table(SHARES, page.shares, f"Who caused the change in {effects[chosen].title.lower()}")
         show.table(
             TOGETHER,
             page.interactions,
@@ -44,6 +43,7 @@ with read.told("Attribution cannot be shown"):
             "Only one part changes actions: none works together.",
         )
         st.caption(show.escape_markdown(f"{page.proof} Intervals: {page.method}."))
+    show.table(SHARES, page.shares, f"Who caused the change in {effects[chosen].title.lower()}")
     show.table(EFFECTS, page.all_effects, "Every effect, by Shapley share")
     named = list(page.worlds[0])
     titles = [effects[name].title if name in effects else name.replace("_", " ").capitalize() for name in named]

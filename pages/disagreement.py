@@ -31,9 +31,9 @@ with read.told("Disagreement cannot be shown"):
     st.caption(
         "Saved: by the unit costs in the manifest, on labelled events only; a minus says that the candidate costs more."
     )
-    left, right = st.columns(2)
     by = parts.pick("By", disagreement.splits(view), "differ_by", parts.words)
     chart, rows = read.page(disagreement.by_segment, by)
+    left, right = st.columns(2)
     with left:
         plot.plot(page.flow, "flow")
     with right:

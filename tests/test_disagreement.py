@@ -74,7 +74,7 @@ def test_sizes_of_amounts_are_those_of_a_direct_count(view, log):
     assert [row["differ"] for row in rows] == groups["sum"].tolist()
     assert sum(row["amount"] for row in rows) == pytest.approx(log["amount"][before != after].sum())
     assert all(row["low"] <= row["value"] <= row["high"] for row in rows)
-    assert "treated differently how often" in chart.question
+    assert chart.question == "How often do the versions differ, by amount?"
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def _ends(rows: list[Row]) -> list[float]:
 
 def _names(rows: list[Row]) -> Row:
     words = [style.plain(row["name"]).replace(" and ", " and<br>") for row in rows]
-    return {"tickvals": list(range(len(rows))), "ticktext": words, "tickangle": 0}
+    return {"tickvals": list(range(len(rows))), "ticktext": words}
 
 
 def _levels(rows: list[Row], scale: float, unit: str, floor: float) -> dict[str, Any]:

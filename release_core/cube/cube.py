@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from release_core.cube.dense import Columns
-    from release_core.cube.known import Selection
     from release_core.cube.query import Group
     from release_core.frames import Array, Worlds
     from release_core.joint_frames import Crossing, ScoreMap
@@ -62,7 +61,9 @@ class Cube:
         self.entities = lru_cache(maxsize=8)(partial(live.entities, self))
         self.serving = lru_cache(maxsize=32)(partial(live.serving, self))
         self.gauges = lru_cache(maxsize=8)(partial(live.gauges, self))
-        self.selection = lru_cache(maxsize=256)(self._select)
+        self.coverage = lru_cache(maxsize=16)(self._coverage)
+        # After which actions no outcome is seen, and whether label propensities are logged, by stage and step.
+        self.selection = lru_cache(maxsize=256)(partial(known.selected, self._summed, release))
         self.searched = lru_cache(maxsize=8)(partial(slices.Searched, self))
         self.slices = partial(slices.within, self)
         self.development = lru_cache(maxsize=256)(self._development)
@@ -200,7 +201,7 @@ class Cube:
         segments, place = self.placed(group, columns)
         return segments, columns | {"segment": place}
 
-    def coverage(self, stage: Stage, step: int, where: Where = ()) -> Coverage:
+    def _coverage(self, stage: Stage, step: int, where: Where = ()) -> Coverage:
         """Return which events have labels; the filter has at most one dimension beside the replay set."""
         self.single(where)
         return known.coverage(self.release, self._summed("cover", (stage, step, True), ((), where)))
@@ -209,10 +210,6 @@ class Cube:
         """Return one row per size of amount: events, those on which the versions differ, explained ones, amounts."""
         self.single(where)
         return events.sizes(self._summed("size", (stage, step, True), ((), where)))
-
-    def _select(self, stage: Stage, step: int) -> Selection:
-        """Return after which actions no outcome is seen, and whether label propensities are logged, as of a step."""
-        return known.selection(self.release, self._summed("cover", (stage, step, True), ((), ())))
 
     def reasons(self, stage: Stage, step: int, where: Where = ()) -> list[dict[str, Any]]:
         """Return one row per pair of different actions and pair of reasons: n, positive, negative, amount."""

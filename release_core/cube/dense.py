@@ -13,7 +13,7 @@ from release_core.release import SHARDS, VERSIONS
 from release_core.stats import grid as log_odds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from release_core.frames import Array
     from release_core.release import Release
@@ -295,15 +295,18 @@ class _Acts(NamedTuple):
 
 def _acts(release: Release, segments: int, pair: Columns, *, paired: bool, only: str = "") -> _Acts:
     """Return the rows of pairs, or those that the column `only` flags, by what the versions decided."""
-    index = {action: number for number, action in enumerate(release.actions)}
-    places = [
-        np.array([index.get(str(a), -1) for a in pair[f"{version}_action"]], dtype=np.int64) for version in VERSIONS
-    ]
-    wanted = pair[only].astype(bool) if only else np.ones(len(places[0]), dtype=bool)
-    both = wanted & (places[0] >= 0) & (places[1] >= 0) & pair["both_scored"].astype(bool)
+    acted = [places(pair[f"{version}_action"], release.actions) for version in VERSIONS]
+    wanted = pair[only].astype(bool) if only else np.ones(len(acted[0]), dtype=bool)
+    both = wanted & (acted[0] >= 0) & (acted[1] >= 0) & pair["both_scored"].astype(bool)
     # In live stages each version answers for the events on which it acted.
-    own = [both if paired else wanted & (p >= 0) & (pair["arm"] == v) for p, v in zip(places, VERSIONS, strict=True)]
-    return _Acts(pair, (segments, SHARDS), len(index), places, both, own)
+    own = [both if paired else wanted & (p >= 0) & (pair["arm"] == v) for p, v in zip(acted, VERSIONS, strict=True)]
+    return _Acts(pair, (segments, SHARDS), len(release.actions), acted, both, own)
+
+
+def places(values: Array, names: Sequence[str]) -> Array:
+    """Return the position of each value among the names; -1 where it is none of them."""
+    known = {name: place for place, name in enumerate(names)}
+    return np.fromiter((known.get(value, -1) for value in values), np.int64, len(values))
 
 
 def kept(shape: tuple[int, ...], index: tuple[Array, ...], values: Array, unit: int, keep: Array) -> Array:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from release_core.cube.dense import Columns
     from release_core.frames import Array
-    from release_core.release import Release
+    from release_core.release import Release, Stage
 
 # What can arrive beside the kinds of outcomes: a label of either class.
 LABELS = {"positive": 1, "negative": 0}
@@ -27,7 +27,7 @@ def coverage(release: Release, columns: Columns) -> Coverage:
     """Return which events have labels from the cells of the table `cover`."""
     ids = dense.ids_of(columns["bin"])
     actions = tuple(action for action in release.actions if action in set(columns["taken"]))
-    taken = _places(columns["taken"], actions)
+    taken = dense.places(columns["taken"], actions)
     place, shape = (columns["version"], columns["bin"] - ids[0], taken), (len(VERSIONS), len(ids), len(actions))
     events, positive, negative = (mask & (taken >= 0) for mask in dense.labels(columns))
 
@@ -71,10 +71,9 @@ def selection(release: Release, columns: Columns) -> Selection:
     return Selection(tuple(dict.fromkeys([*declared, *never])), bool(columns["weighted"][labelled].any()))
 
 
-def _places(values: Array, names: tuple[str, ...]) -> Array:
-    """Return the position of each value among the names; -1 where it is none of them."""
-    known = {name: place for place, name in enumerate(names)}
-    return np.array([known.get(str(value), -1) for value in values], dtype=np.int64)
+def selected(summed: Callable[..., Columns], release: Release, stage: Stage, step: int) -> Selection:
+    """Return the selection of labels of a stage as of a step; `summed` reads a table of the cube."""
+    return selection(release, summed("cover", (stage, step, True), ((), ())))
 
 
 def arrivals(release: Release, rows: Columns, step: int, kind: str) -> Arrivals:
@@ -82,7 +81,7 @@ def arrivals(release: Release, rows: Columns, step: int, kind: str) -> Arrivals:
     happened, arrived = _labels(release, rows, step, kind) if kind in LABELS else _outcomes(rows, step, kind)
     entries = tuple(int(entry) for entry in np.unique(rows["entry"][happened]))
     actions = tuple(action for action in release.actions if action in set(rows["taken"][happened]))
-    place = (_places(rows["taken"], actions), np.searchsorted(np.array(entries), rows["entry"]))
+    place = (dense.places(rows["taken"], actions), np.searchsorted(np.array(entries), rows["entry"]))
     oldest = int(rows["age"][arrived].max(initial=-1))
     events = dense.kept((len(actions), len(entries)), place, rows["n"], 1, happened)
     shape = (len(actions), len(entries), oldest + 1)

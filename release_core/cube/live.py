@@ -37,7 +37,7 @@ def arms(cube: Cube, stage: Stage, groups: tuple[Group, ...]) -> ArmCells:
     shape = (len(segments), len(looks), len(ramps))
     look, keep = _looked(columns["moment"], looks)
     chosen = {name: column[keep] for name, column in columns.items()}
-    index = (chosen["segment"], look[keep], _places(chosen["ramp_step"], ramps))
+    index = (chosen["segment"], look[keep], dense.places(chosen["ramp_step"], ramps))
     chosen["segment"] = np.ravel_multi_index(index, shape)
     one = dense.shards(cube.release, int(np.prod(shape)), {"pair": chosen}.__getitem__, paired=False, binned=False)
     tally = one.map(lambda array: np.cumsum(array.reshape(*shape, *array.shape[1:]), axis=1))
@@ -103,8 +103,8 @@ from effect where {where} and within <= {hours:d} group by all"""
     index = (
         columns["segment"],
         look,
-        _places(columns["ramp_step"], ramps),
-        _places(columns["arm"], VERSIONS),
+        dense.places(columns["ramp_step"], ramps),
+        dense.places(columns["arm"], VERSIONS),
         columns["shard"],
     )
     ripened, kind, taken = look < len(looks), columns["kind"].astype(str), columns["taken"].astype(str)
@@ -144,16 +144,16 @@ def entities(cube: Cube, stage: Stage) -> Entities:
     who, carried = (_rows(cube, table, stage) for table in ("entity", "carried"))
     at, keep = _looked(who["since"], looks)
     both = who["state"].astype(str) == "both"
-    arm = np.where(both, 0, _places(who["state"], VERSIONS))
-    index = (at, _places(who["ramp_step"], ramps), arm, who["shard"])
+    arm = np.where(both, 0, dense.places(who["state"], VERSIONS))
+    index = (at, dense.places(who["ramp_step"], ramps), arm, who["shard"])
 
     def summed(name: str, unit: int, chosen: Array) -> Array:
         return np.cumsum(dense.kept(shape, index, who[name], unit, keep & chosen), axis=0)
 
     kinds = tuple(sorted({str(kind) for kind in carried["kind"]}, key=lambda kind: (kind.startswith(TAKEN), kind)))
     when, known = _looked(carried["since"], looks)
-    begun = (_places(carried["kind"], kinds), when, _places(carried["ramp_step"], ramps))
-    place = (*begun, _places(carried["arm"], VERSIONS), carried["shard"])
+    begun = (dense.places(carried["kind"], kinds), when, dense.places(carried["ramp_step"], ramps))
+    place = (*begun, dense.places(carried["arm"], VERSIONS), carried["shard"])
 
     def doings(name: str, unit: int = 1) -> Array:
         return np.cumsum(dense.kept((len(kinds), *shape), place, carried[name], unit, known), axis=1)
@@ -296,9 +296,3 @@ def _looked(at: Array, looks: tuple[int, ...]) -> tuple[Array, Array]:
     look = np.searchsorted(np.array(looks), at)
     known = look < len(looks)
     return np.where(known, look, 0), known
-
-
-def _places(values: Array, names: Sequence[str]) -> Array:
-    """Return the position of each value among the names; -1 where it is none of them."""
-    known = {name: place for place, name in enumerate(names)}
-    return np.array([known.get(str(value), -1) for value in values], dtype=np.int64)

@@ -178,11 +178,15 @@ def _one_share(metric: Metric, cells: Cells) -> Closed:
 
 def _shares(metric: Metric, cells: Cells, *, paired: bool) -> Closed:
     tally = cells.whole
-    effect = _design_effect(metric, cells)
-    value, n = metric.value(tally), metric.base(tally) / effect
-    k = np.where(n > 0, value * n, 0.0)
+
+    @cache
+    def counts() -> tuple[Array, Array, float]:
+        effect = _design_effect(metric, cells)
+        value, n = metric.value(tally), metric.base(tally) / effect
+        return np.where(n > 0, value * n, 0.0), n, effect
 
     def bounds(level: Array, sides: int) -> Bounds:
+        k, n, effect = counts()
         each = decisions.wilson(k, n, level, sides)
         if paired:
             lost, gained, both = (part / effect for part in _discordant(metric, tally))

@@ -60,7 +60,7 @@ def by_segment(view: View, dim: str) -> tuple[Chart, list[Row]]:
     chart = rates(
         rows,
         view.caption(n, table="size" if dim == AMOUNT else "pair", by=() if dim == AMOUNT else (dim,)),
-        question=f"Which {dim.replace('_', ' ')} is treated differently how often?",
+        question=f"How often do the versions differ, by {dim.replace('_', ' ')}?",
         what="disagreement",
         of="events on which the actions differ / events",
         overall=differ / n if n else None,

@@ -61,7 +61,7 @@ class View:
 
     def cells(self, *by: str) -> Cells:
         """Return the cells of the choice, split by up to two dimensions (filter and split together)."""
-        return self.opened.cube.slice(self.stage, self.step, ((by, self.where),))
+        return self.opened.cube.slice(self.stage, self.step, ((by, self.where),), mature=True)
 
     def sql(self, table: str, *by: str) -> str:
         """Return the SQL behind `cells`."""
