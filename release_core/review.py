@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from release_core import changes, gates, ledger, metrics, stops
@@ -13,7 +13,7 @@ from release_core.errors import LedgerError, NotFound, Problem
 from release_core.release import Comparison, Stage, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from release_core.cube.query import Group
@@ -77,7 +77,31 @@ def stage_of(opened: Opened, name: str | None) -> Stage:
 def known_metrics(release: Release) -> dict[str, Metric]:
     """Return the metrics of a release by name, those not known for its kind of score included."""
     probability = release.scale.name == "probability"
-    return metrics.table(release.actions, release.cutoff_ids, probability=probability)
+    known = metrics.table(release.actions, release.cutoff_ids, probability=probability)
+    return known | metrics.live_table(release.costs)
+
+
+def lived(opened: Opened, stage: Stage, step: int, groups: tuple[Group, ...]) -> metrics.Lived:
+    """Return what metrics of serving and outcomes read, of the segments of `groups` in at most one dimension.
+
+    Raises:
+        Unanswerable: a group has more than one dimension beside the replay set.
+    """
+    cube = opened.cube
+    serving = cube.serving(stage, groups)
+    return metrics.Lived(
+        serving.segments,
+        tuple((place,) for place in range(len(serving.segments))),
+        cube.steps.index(step),
+        cube.end(step).timestamp(),
+        not stage.paired,
+        bool(cube.facts["clustered"]),
+        cube.given("decisions"),
+        frozenset(cube.kinds()),
+        serving,
+        lambda hours: cube.effects(stage, groups, hours),
+        cube.gauges(stage),
+    )
 
 
 def review(opened: Opened, stage: Stage, step: int) -> Review:
@@ -101,7 +125,8 @@ def rehearsal(release: Release) -> gates.Rehearsal | None:
 @lru_cache(maxsize=128)
 def _review(opened: Opened, stage: Stage, step: int, drill: gates.Rehearsal | None) -> Review:
     release, cube = opened.release, opened.cube
-    cells = cube.slice(stage, step, judged_groups(release, several=len(cube.replay_sets(stage)) > 1))
+    groups = judged_groups(release, several=len(cube.replay_sets(stage)) > 1)
+    cells = cube.slice(stage, step, groups)
     known = known_metrics(opened.release)
     changed = tuple(changes.changed(release, cube))
     facts = _facts(opened, stage, step, changed)
@@ -112,6 +137,7 @@ def _review(opened: Opened, stage: Stage, step: int, drill: gates.Rehearsal | No
         ready=gates.readiness(release.rollback, drill, moment),
         alarms=[(alarm.rule, f"{alarm.at:%Y-%m-%d %H:%M} UTC", alarm.sentence) for alarm in fired],
     )
+    later = cache(lambda: lived(opened, stage, step, groups))
     rows: list[GateRow] = []
     families: dict[object, list[gates.Family]] = {}
     for spec in release.gates:
@@ -121,7 +147,7 @@ def _review(opened: Opened, stage: Stage, step: int, drill: gates.Rehearsal | No
             elif spec.comparison is Comparison.SRM:
                 rows.append(stops.split(release, cube, spec, (stage, step)))
             else:
-                rows += _judge(release, spec, (cells, known), families)
+                rows += _judge(release, spec, (cells, later, known), families)
     rows = stops.voided(rows)
     return Review(
         release, stage, step, cube.end(step), gates.worst(rows), tuple(rows), changed, cube.fingerprint, cube.facts
@@ -136,17 +162,21 @@ def judged_groups(release: Release, *, several: bool) -> tuple[Group, ...]:
 
 
 def _judge(
-    release: Release, spec: GateSpec, data: tuple[Cells, dict[str, Metric]], families: dict[object, list[gates.Family]]
+    release: Release,
+    spec: GateSpec,
+    data: tuple[Cells, Callable[[], metrics.Lived], dict[str, Metric]],
+    families: dict[object, list[gates.Family]],
 ) -> list[GateRow]:
     """Return the rows of a gate; gates of equal scope and evidence share their `families`."""
-    cells, known = data
+    cells, later, known = data
     if spec.metric not in known:
         return [gates.unknown(spec)]
     metric = known[spec.metric]
-    evidence = metrics.evaluated(metric, cells.whole)
-    same = (spec.scope, spec.min_events, evidence.tobytes())
+    source = cells if metric.measure is None else later()
+    evidence = metrics.estimate(source, metric).evidence if metric.measure else metrics.evaluated(metric, cells.whole)
+    same = (metric.measure is None, spec.scope, spec.min_events, evidence.tobytes())
     if same not in families:
-        families[same] = gates.families(spec, cells, release.segments, evidence)
+        families[same] = gates.families(spec, source, release.segments, evidence)
     return [row for family in families[same] for row in gates.judge(spec, metric, family, release.segments.min_events)]
 
 
@@ -211,13 +241,22 @@ def measured(
     names: Sequence[str] = (),
     mature: bool = True,
 ) -> list[MetricRow]:
-    """Return metric rows of the segments of `by` within the filter `where`; all metrics if `names` is empty.
+    """Return metric rows of the segments of `by` within the filter `where`; all that the logs tell of if `names` is empty.
 
     Raises:
         NotFound: a dimension or metric does not exist.
-        Unanswerable: more than two dimensions.
+        Unanswerable: more than three dimensions, or, of a metric of serving or outcomes that is named, more than one.
     """
-    cells = opened.cube.slice(stage, step, ((tuple(by), tuple((where or {}).items())),), mature=mature)
+    groups = ((tuple(by), tuple((where or {}).items())),)
     known = known_metrics(opened.release)
     chosen = [metrics.find(known, name) for name in names] if names else list(known.values())
-    return metrics.rows(cells, chosen)
+    cells = opened.cube.slice(stage, step, groups, mature=mature)
+    found = metrics.rows(cells, [metric for metric in chosen if metric.measure is None])
+    measured_ones = [metric for metric in chosen if metric.measure is not None]
+    single = len(opened.cube.dimensions((*by, *(where or {})))) <= 1
+    if measured_ones and (names or single):
+        rows = metrics.rows(lived(opened, stage, step, groups), measured_ones)
+        # Unless it was asked for, what the logs tell nothing of is left out.
+        told = {row.metric for row in rows if row.value is not None} | set(names)
+        found += [row for row in rows if row.metric in told]
+    return found

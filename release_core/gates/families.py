@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from release_core.frames import Array, Cells, Segment
+    from release_core.metrics import Lived
     from release_core.release import GateSpec, Segments
 
 REPLAY_SET = "replay_set"
@@ -27,12 +28,12 @@ class Family:
     `absent` are segments that the gate must judge (mandatory, or named in its scope) without a single event.
     """
 
-    cells: Cells
+    cells: Cells | Lived
     counts: tuple[bool, ...]
     absent: tuple[Segment, ...] = ()
 
 
-def families(spec: GateSpec, cells: Cells, declared: Segments, evidence: Array) -> list[Family]:
+def families(spec: GateSpec, cells: Cells | Lived, declared: Segments, evidence: Array) -> list[Family]:
     """Return the families that a gate judges, by its scope.
 
     Args:
@@ -73,7 +74,7 @@ def _dims(segment: Segment) -> dict[str, str]:
     return {dim: value for dim, value in segment.items() if dim != REPLAY_SET}
 
 
-def _family(spec: GateSpec, cells: Cells, declared: Segments, evidence: Array, within: Sequence[int]) -> Family:
+def _family(spec: GateSpec, cells: Cells | Lived, declared: Segments, evidence: Array, within: Sequence[int]) -> Family:
     if not evidence[within[0]]:
         # Nothing is known of any segment: one row says so for all of them.
         return Family(cells.pooled([(cells.segments[within[0]], within[:1])]), (True,))
@@ -92,7 +93,7 @@ def _small(segment: Segment, asked: Sequence[tuple[str, str]], few: bool) -> boo
     return bool(few and dims and not any(pair in asked for pair in dims.items()))
 
 
-def _others(cells: Cells, small: Sequence[int]) -> list[tuple[Segment, Sequence[int]]]:
+def _others(cells: Cells | Lived, small: Sequence[int]) -> list[tuple[Segment, Sequence[int]]]:
     """Return for each dimension the group of its small segments, named "(other)"."""
     groups: dict[str, list[int]] = {}
     for n in small:
@@ -105,7 +106,7 @@ def _others(cells: Cells, small: Sequence[int]) -> list[tuple[Segment, Sequence[
 
 
 def _absent(
-    spec: GateSpec, cells: Cells, asked: Sequence[tuple[str, str]], within: Sequence[int]
+    spec: GateSpec, cells: Cells | Lived, asked: Sequence[tuple[str, str]], within: Sequence[int]
 ) -> tuple[Segment, ...]:
     present = [_dims(cells.segments[n]) for n in within]
     around = {d: v for n in within for d, v in cells.segments[n].items() if d == REPLAY_SET}

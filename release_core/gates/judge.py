@@ -7,7 +7,7 @@ passing is an intersection; L is a lower bound adjusted by Holm over the family,
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from scipy.special import ndtr, stdtr
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 LEAST_POSITIVES = 5
 ENOUGH_POSITIVES = 30
 BASELINE, CANDIDATE, DIFFERENCE = range(3)
+# Stands for a standard error of 0, so that what is counted and not sampled is certain.
+CERTAIN = 1e-200
 TWO_SIDED = {Comparison.EQUIVALENCE, Comparison.DRIFT, Comparison.CALIBRATION}
 # Where a perfect candidate stands, and the scale on which the margin is meant.
 TARGETS: dict[str, Callable[[Array], Array]] = {"oe_ratio": np.log, "calibration_slope": lambda value: value - 1}
@@ -77,17 +79,28 @@ def judge(spec: GateSpec, metric: Metric, family: Family, min_events: int) -> li
         limits = (replace(spec, at_most=None), replace(spec, at_least=None))
         both = zip(*(judge(limit, metric, family, min_events) for limit in limits), strict=True)
         return [max(pair, key=lambda row: row.verdict) for pair in both]
-    transform = TARGETS.get(metric.name) if spec.comparison is Comparison.CALIBRATION else None
-    cells = selective.weighed(family.cells) if selective.weighs(metric, family.cells) else family.cells
-    one, counts = _estimated(spec, (family.cells, cells), metric, transform)
+    one, counts, raw, reach = _read(spec, metric, family)
     side = _side(spec, one)
     harm, sign = _harm(spec, one, family, side)
-    reach = unseen.reach(metric, cells, transform)
     seen = [_verdict(spec, one, harm, n, min_events) for n in range(len(family.cells.segments))]
-    shown = _Shown(harm, sign, side, metric.value(cells.whole), one.bounds(0.95), counts, reach)
+    shown = _Shown(harm, sign, side, raw, one.bounds(0.95), counts, reach)
     verdicts = [_agreed(spec, shown, n, verdict) for n, verdict in enumerate(seen)]
     rows = [_row(spec, one, family, shown, n, verdicts[n], seen[n]) for n in range(len(verdicts))]
     return rows + missing
+
+
+def _read(
+    spec: GateSpec, metric: Metric, family: Family
+) -> tuple[Estimate, tuple[Array, Array], Array, unseen.Reach | None]:
+    """Return the estimate, the evidence shown with it, the values as they are, and how far the unseen could move it."""
+    if metric.measure is not None:
+        one = estimate(family.cells, metric)
+        return one, (one.evidence, one.positives[:, CANDIDATE]), one.value[:, :DIFFERENCE], None
+    plain = cast("Cells", family.cells)
+    transform = TARGETS.get(metric.name) if spec.comparison is Comparison.CALIBRATION else None
+    cells = selective.weighed(plain) if selective.weighs(metric, plain) else plain
+    one, counts = _estimated(spec, (plain, cells), metric, transform)
+    return one, counts, metric.value(cells.whole), unseen.reach(metric, cells, transform)
 
 
 def _estimated(
@@ -192,7 +205,7 @@ def _levels(spec: GateSpec, one: Estimate, family: Family, harm: tuple[Array, Ar
     reach = intervals.critical(1 - spec.alpha, 1, np.where(one.df > 0, one.df, np.inf))
     beyond = np.abs(value) - margin if spec.comparison in TWO_SIDED else value - margin
     se = np.where(beyond + margin >= 0, value - low, high - value)
-    se = ratio(np.where(se == 0, np.finfo(float).tiny, se), reach)
+    se = ratio(np.where(se == 0, CERTAIN, se), reach)
     p = 1 - _student(beyond / se, one.df)
     p = np.where(np.array(family.counts) & np.isfinite(value), p, np.nan)
     levels = multiplicity.holm_levels(p, spec.alpha)

@@ -34,7 +34,7 @@ def number(value: float | None, unit: str, *, signed: bool = False) -> str:
     if value is None or not np.isfinite(value):
         return "not known"
     text = f"{100 * value:.1f} %" if unit == "share" else f"{value:,.0f}" if unit == "count" else f"{value:.4f}"
-    text = text if unit in {"share", "count"} else _short(value)
+    text = text if unit in {"share", "count"} else _short(value) + (" ms" if unit == "ms" else "")
     return ("+" + text if signed and value > 0 else text).replace("-", MINUS)
 
 
@@ -67,6 +67,8 @@ def told(row: GateRow, spec: GateSpec, metric: Metric, interval: tuple[float, fl
 
 
 def _lack(row: GateRow, metric: Metric) -> str:
+    if metric.lack and row.candidate is None:
+        return metric.lack
     if metric.value is unmapped:
         return "scores are points, for which no probability is declared"
     labelled = f"{row.n:,} labelled events, {row.positives:,} of them bad" if metric.labels else f"{row.n:,} events"
@@ -127,7 +129,7 @@ def _allowed(row: GateRow, spec: GateSpec, metric: Metric) -> str:
 
 
 def _evidence(row: GateRow, metric: Metric) -> str:
-    return f"{row.positives:,} labelled bad" if metric.labels else f"{row.n:,} events"
+    return f"{row.positives:,} labelled bad" if metric.labels else f"{row.n:,} {metric.counted}"
 
 
 def _hidden(row: GateRow, spec: GateSpec, metric: Metric) -> str:

@@ -1,6 +1,20 @@
 """Cells in, numbers with intervals out: the table of metrics and their estimates."""
 
 from release_core.metrics.estimate import Estimate, denominators, estimate, evaluated, rows
+from release_core.metrics.live_table import table as live_table
+from release_core.metrics.lived import Lived
 from release_core.metrics.table import METRICS, Metric, find, table
 
-__all__ = ["METRICS", "Estimate", "Metric", "denominators", "estimate", "evaluated", "find", "rows", "table"]
+__all__ = [
+    "METRICS",
+    "Estimate",
+    "Lived",
+    "Metric",
+    "denominators",
+    "estimate",
+    "evaluated",
+    "find",
+    "live_table",
+    "rows",
+    "table",
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from release_core.frames import Array, Cells, Segment, Tally
+    from release_core.metrics.lived import Lived
     from release_core.metrics.table import Metric
 
     Bounds = tuple[Array, Array]
@@ -87,11 +88,14 @@ class Estimate:
         return self.closed_name if self.closed else "none"
 
 
-def estimate(cells: Cells, metric: Metric, transform: Callable[[Array], Array] | None = None) -> Estimate:
-    """Return a metric's estimate in every segment of `cells`.
+def estimate(cells: Cells | Lived, metric: Metric, transform: Callable[[Array], Array] | None = None) -> Estimate:
+    """Return a metric's estimate in every segment of `cells`; of a metric with `measure`, they are a `Lived`.
 
     `transform` is applied to both versions' values before their difference is taken (a logarithm, say).
     """
+    if metric.measure is not None:
+        return metric.measure(cast("Lived", cells), metric)
+    cells = cast("Cells", cells)
     full = _sides(metric, cells.whole, transform)
     n, positives = denominators(metric, cells.whole)
     closed, name = _closed(cells, metric) if transform is None else (None, "")
@@ -244,7 +248,7 @@ def _auc(metric: Metric, cells: Cells) -> Closed:
     return bounds
 
 
-def rows(cells: Cells, metrics: Sequence[Metric], confidence: float = 0.95) -> list[MetricRow]:
+def rows(cells: Cells | Lived, metrics: Sequence[Metric], confidence: float = 0.95) -> list[MetricRow]:
     """Return one row per metric, version (and difference) and segment, with two-sided intervals."""
     found: list[MetricRow] = []
     for metric in metrics if cells.segments else ():
@@ -280,6 +284,8 @@ def _known(value: float) -> float | None:
 def _reason(one: Estimate, place: tuple[int, int], value: float | None, low: float | None) -> str:
     if value is None and one.metric.value is v.unmapped:
         return "scores are points, for which no probability is declared"
+    if value is None and one.metric.lack:
+        return one.metric.lack
     if value is None:
         if one.n[place] == 0:
             return "no labelled event in the denominator" if one.metric.labels else "no event in the denominator"

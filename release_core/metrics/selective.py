@@ -27,14 +27,15 @@ if TYPE_CHECKING:
 
     Range = tuple[Array, Array]
 
-# Amounts are not kept with weights.
+# Amounts are not kept with weights, and how much money hides in what is not seen has no bound.
+MONEY = "money"
 AMOUNTS = "amount_recall"
 COUNTS = {POSITIVE: "positive", NEGATIVE: "negative"}
 
 
 def concerns(metric: Metric, cells: Cells) -> bool:
     """Return whether outcomes that cannot be seen bear on the metric in some segment."""
-    return bool(metric.labels and cells.unseen and unseen(metric, cells.whole).any())
+    return bool(metric.labels and metric.unit != MONEY and cells.unseen and unseen(metric, cells.whole).any())
 
 
 def unseen(metric: Metric, tally: Tally) -> Array:
@@ -45,7 +46,13 @@ def unseen(metric: Metric, tally: Tally) -> Array:
 
 def weighs(metric: Metric, cells: Cells) -> bool:
     """Return whether logged propensities can weigh the metric: not amounts, and not bins where there are none."""
-    return bool(metric.labels and cells.weighted and metric.name != AMOUNTS and (metric.rate or cells.shards.binned))
+    return bool(
+        metric.labels
+        and cells.weighted
+        and metric.name != AMOUNTS
+        and metric.unit != MONEY
+        and (metric.rate or cells.shards.binned)
+    )
 
 
 def weighed(cells: Cells, kind: str = "weights") -> Cells:

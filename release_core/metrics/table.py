@@ -14,8 +14,10 @@ from release_core.metrics import values as v
 from release_core.release import ACTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from release_core.metrics.estimate import Estimate
+    from release_core.metrics.lived import Lived
     from release_core.metrics.values import Value
 
 ABOVE = "share_above"
@@ -28,7 +30,9 @@ class Metric:
     `base` is its denominator; `labels`: it needs them; `probability`: it needs scores that are probabilities;
     `bins`: it needs the distribution over bins, not only sums; `compared`: it exists only between the versions;
     `rate` names (actions, population) of a share of actions;
-    `limits` are the least and greatest value that it can have.
+    `limits` are the least and greatest value that it can have. A metric that cells of scores do not tell has `measure`
+    instead of `value`, and `needs` names the column of each version without which it is not known; `lack` says why a
+    metric is not known where it is not. `counted` names what its evidence counts.
     """
 
     name: str
@@ -46,6 +50,10 @@ class Metric:
     compared: bool = False
     rate: tuple[tuple[int, ...], int] | None = None
     limits: tuple[float, float] = (0.0, 1.0)
+    measure: Callable[[Lived, Metric], Estimate] | None = None
+    needs: str = ""
+    lack: str = ""
+    counted: str = "events"
 
 
 # Comparisons that are shares, and of what.

@@ -68,7 +68,11 @@ class Drill:
 def comparable(view: View) -> list[tuple[str, str]]:
     """Return the metrics that can be compared over segments: (name, title), gated ones first."""
     gated = [spec.metric for spec in view.release.gates if view.stage in spec.stages]
-    offered = [metric for metric in view.known().values() if not metric.compared and metric.name != "events"]
+    offered = [
+        metric
+        for metric in view.known().values()
+        if not metric.compared and metric.measure is None and metric.name != "events"
+    ]
     return [
         (m.name, m.title)
         for m in sorted(offered, key=lambda metric: gated.index(metric.name) if metric.name in gated else len(gated))

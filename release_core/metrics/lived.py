@@ -1,0 +1,364 @@
+"""Frames of serving, outcomes and runtime samples in, estimates out: what the cells of scores do not tell.
+
+Intervals widen by how unlike the as-of steps are (serving: load and outages come in spells) or rest on the entity
+shards of each arm (outcomes: customers have several events).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from release_core.metrics.estimate import INDEPENDENT, JACKKNIFE, Estimate
+from release_core.release import VERSIONS
+from release_core.stats import arms, decisions, histograms, intervals, queues, rates
+from release_core.stats.arrays import ratio
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from release_core.frames import Array, Segment
+    from release_core.live_frames import Effects, Gauge, Serving
+    from release_core.metrics.table import Metric
+
+    # confidence, sides -> (low, high) [segment, version]
+    Bounds = Callable[[Array, int], tuple[Array, Array]]
+
+HOUR = 3600
+# Runtime samples speak of the last day, or of the whole stage where it is shorter.
+RECENT_HOURS = 24
+QUEUE, CAPACITY, LIMIT = "review_queue_depth", "review_capacity_per_hour", "review_queue_limit"
+ARRIVALS, REQUESTS, FAILURES = "review_arrivals", "requests", "dependency_failures"
+UTILISATION = "_utilisation"
+COUNTED = "counted"
+THOUSAND = 1000.0
+
+
+@dataclass(frozen=True, eq=False)
+class Lived:
+    """What metrics of serving and of outcomes read, as of a look: frames over `every` segment, of which `index` are added.
+
+    `effects` returns what came of events within some hours. `end` is the look's last instant in seconds since 1970;
+    `given` the columns of the decisions log, `kinds` the outcomes in the logs. `live`: whether the candidate acted on events at all.
+    """
+
+    segments: tuple[Segment, ...]
+    index: tuple[tuple[int, ...], ...]
+    look: int
+    end: float
+    live: bool
+    clustered: bool
+    given: frozenset[str]
+    kinds: frozenset[str]
+    serving: Serving
+    effects: Callable[[int], Effects]
+    gauges: tuple[Gauge, ...]
+
+    def pooled(self, groups: Sequence[tuple[Segment, Sequence[int]]]) -> Lived:
+        """Return one segment per group: the sum of the segments at the given positions."""
+        index = tuple(tuple(k for n in places for k in self.index[n]) for _, places in groups)
+        return replace(self, segments=tuple(name for name, _ in groups), index=index)
+
+    def added(self, array: Array, axis: int = 0) -> Array:
+        """Return an array whose axis of segments holds those of this slice."""
+        return np.stack([array.take(places, axis).sum(axis) for places in self.index], axis)
+
+    def steps(self, array: Array, axis: int = 1) -> Array:
+        """Return a frame's array of serving [..., segment, look, ...], looks up to this one."""
+        return self.added(array, axis - 1).take(np.arange(self.look + 1), axis)
+
+    def recent(self, gauge: Gauge) -> Array:
+        """Return which buckets of a gauge lie in the last day before this look's end."""
+        found: Array = (gauge.start <= self.end) & (gauge.start > self.newest() - RECENT_HOURS * HOUR)
+        return found
+
+    def newest(self) -> float:
+        """Return when the last sample up to this look's end was taken, in seconds; the end where there is none."""
+        starts = [float(gauge.start[gauge.start <= self.end].max(initial=0.0)) for gauge in self.gauges]
+        return max(starts, default=0.0) or self.end
+
+    def gauge(self, name: str, arm: str = "") -> Gauge | None:
+        """Return a gauge of an arm, or the one that both share; None where the logs hold none up to this look."""
+        named = {gauge.arm: gauge for gauge in self.gauges if gauge.name == name and (gauge.start <= self.end).any()}
+        return named.get(arm, named.get(""))
+
+
+def latency(p: float) -> Callable[[Lived, Metric], Estimate]:
+    """Return the metric "quantile `p` of the latency in milliseconds"."""
+
+    def measure(lived: Lived, metric: Metric) -> Estimate:
+        steps = lived.steps(lived.serving.latency)
+        counts, edges = steps.sum(1), lived.serving.edges
+        value, n = histograms.quantile(counts, edges, p), counts.sum(-1)
+        limit = np.nan_to_num(value, nan=1.0)[:, None, :]
+        above = histograms.share_above(steps, edges, np.broadcast_to(limit, steps.shape[:-1]))
+        effect = rates.dispersion(np.moveaxis(above, 1, -1), np.moveaxis(steps.sum(-1), 1, -1))
+
+        def bounds(level: Array, sides: int) -> tuple[Array, Array]:
+            found = histograms.interval(counts, edges, p, level, sides, effect)
+            return found.low, found.high
+
+        return _served(metric, value, n, bounds, "order statistics, widened as steps differ")
+
+    return measure
+
+
+def share(hits: Callable[[Serving], Array], base: Callable[[Serving], Array]) -> Callable[[Lived, Metric], Estimate]:
+    """Return the metric "share of the events in `base` that `hits` counts", both [segment, look, version]."""
+
+    def measure(lived: Lived, metric: Metric) -> Estimate:
+        k, n = (np.moveaxis(lived.steps(part(lived.serving)), 1, -1) for part in (hits, base))
+        effect = rates.dispersion(k, n)
+        every, size = k.sum(-1), n.sum(-1)
+        absent = ~np.array([_logged(metric, lived.given, version) for version in VERSIONS])
+        size = np.where(absent, 0.0, size)
+
+        def bounds(level: Array, sides: int) -> tuple[Array, Array]:
+            found = decisions.wilson(ratio(every, effect), ratio(size, effect), level, sides)
+            return found.low, found.high
+
+        return _served(metric, ratio(every, size), size, bounds, "Wilson, widened as steps differ; difference MOVER")
+
+    return measure
+
+
+def _logged(metric: Metric, given: frozenset[str], version: str) -> bool:
+    """Return whether the log holds the column of a version that a metric needs ("error"), in either layout."""
+    return not metric.needs or bool({metric.needs, f"{version}_{metric.needs}"} & given)
+
+
+def cost(lived: Lived, metric: Metric) -> Estimate:
+    """Return the serving cost of 1,000 events."""
+    serving = lived.serving
+    total, squares, n = (
+        np.moveaxis(lived.steps(part), 1, -1) for part in (serving.cost, serving.cost2, serving.costed)
+    )
+    effect = rates.dispersion_of_means(total, squares, n)
+    size, mean = n.sum(-1), ratio(total.sum(-1), n.sum(-1))
+    variance = np.maximum(ratio(squares.sum(-1), size) - mean**2, 0.0) * ratio(size, size - 1)
+    se = np.sqrt(ratio(variance * effect, size))
+
+    def bounds(level: Array, sides: int) -> tuple[Array, Array]:
+        found = intervals.interval(THOUSAND * mean, THOUSAND * se, np.inf, level, sides)
+        return found.low, found.high
+
+    return _served(metric, THOUSAND * mean, size, bounds, "normal, widened as steps differ; difference MOVER")
+
+
+def _served(metric: Metric, value: Array, n: Array, bounds: Bounds, name: str) -> Estimate:
+    """Return the estimate of two sides, [segment, version] each, and of their difference by MOVER."""
+    between = value[:, 1:] - value[:, :1]
+    nothing = np.full((len(value), len(VERSIONS) + 1), np.nan)
+
+    def closed(level: Array, sides: int) -> tuple[Array, Array]:
+        low, high = bounds(level, sides)
+        sides_of = [(value[:, v], low[:, v], high[:, v]) for v in range(len(VERSIONS))]
+        found = rates.mover(sides_of[0], sides_of[1])
+        return np.column_stack([low, found.low]), np.column_stack([high, found.high])
+
+    return Estimate(
+        metric=metric,
+        value=np.concatenate([value, between], axis=1),
+        se=nothing,
+        df=np.zeros(len(value)),
+        n=np.column_stack([n, n.min(1)]),
+        positives=np.zeros_like(nothing),
+        evidence=n[:, 1],
+        closed=closed,
+        closed_name=name,
+        spread_name="",
+    )
+
+
+def outcome(hours: int, hits: Sequence[str], base: Sequence[str] = ()) -> Callable[[Lived, Metric], Estimate]:
+    """Return the metric "share of events with one of the outcomes `hits` within `hours`", of events that old.
+
+    With `base`, of those of them that had one of these outcomes (an event with two of a list counts twice).
+    """
+
+    def measure(lived: Lived, metric: Metric) -> Estimate:
+        frame = lived.effects(hours)
+        every = lived.added(frame.events[:, lived.look])
+        top, bottom = (_kinds(lived, frame, kinds, every) for kinds in (hits, base))
+        known = lived.live and any(kind.split("=")[0] in lived.kinds for kind in hits)
+        return _armed(lived, metric, top if known else 0 * every, bottom if known else 0 * every)
+
+    return measure
+
+
+def _kinds(lived: Lived, frame: Effects, kinds: Sequence[str], every: Array) -> Array:
+    """Return the sums of some kinds [segment, ramp, arm, shard]; of no kinds, all events."""
+    if not kinds:
+        return every
+    chosen = [frame.kinds.index(kind) for kind in kinds if kind in frame.kinds]
+    return lived.added(frame.counts[chosen, :, lived.look].sum(0)) if chosen else 0 * every
+
+
+def _armed(lived: Lived, metric: Metric, top: Array, bottom: Array) -> Estimate:
+    """Return the estimate of a ratio of sums [segment, ramp, arm, shard], compared within ramp steps."""
+    found = arms.between(top, bottom, bottom.sum(-1))
+    k, n = top.sum((1, 3)), bottom.sum((1, 3))
+    used = (bottom.sum(1) > 0).sum(-1).min(-1)
+    df = np.where(used >= intervals.MIN_SHARDS, used - 1.0, 0.0)
+
+    def closed(level: Array, sides: int) -> tuple[Array, Array]:
+        each = decisions.wilson(np.minimum(k, n), n, level, sides)
+        between = decisions.newcombe((k[:, 0], n[:, 0]), (k[:, 1], n[:, 1]), level[:, 0], sides)
+        return np.column_stack([each.low, between.low]), np.column_stack([each.high, between.high])
+
+    value = np.column_stack([np.where(n > 0, found.levels, np.nan), found.value])
+    value = np.where(
+        np.isfinite(value), value, np.column_stack([ratio(k, n), ratio(k[:, 1], n[:, 1]) - ratio(k[:, 0], n[:, 0])])
+    )
+    return Estimate(
+        metric=metric,
+        value=value,
+        se=np.where((found.se > 0) & (df > 0)[:, None], found.se, np.nan),
+        df=df,
+        n=np.column_stack([n, n[:, 1]]),
+        positives=np.zeros((len(k), len(VERSIONS) + 1)),
+        evidence=n.min(1),
+        closed=closed,
+        closed_name="Wilson; difference Newcombe",
+        spread_name=JACKKNIFE + ", by ramp step" + ("" if lived.clustered else INDEPENDENT),
+    )
+
+
+def busiest(mean: Array, high: Array) -> float:
+    """Return the greatest mean of a bucket."""
+    del high
+    return float(mean.max())
+
+
+def deepest(mean: Array, high: Array) -> float:
+    """Return the greatest value."""
+    del mean
+    return float(high.max())
+
+
+def gauge(name: str, read: Callable[[Array, Array], float]) -> Callable[[Lived, Metric], Estimate]:
+    """Return the metric that `read` makes of the (mean, high) of a gauge's buckets of the last day, per arm."""
+
+    def measure(lived: Lived, metric: Metric) -> Estimate:
+        found, n = [], []
+        for version in VERSIONS:
+            matching = {g.name for g in lived.gauges if g.name == name or (name[:1] == "_" and g.name.endswith(name))}
+            mine = [one for one in (lived.gauge(each, version) for each in sorted(matching)) if one is not None]
+            values = [
+                read(one.mean[lived.recent(one)], one.high[lived.recent(one)])
+                for one in mine
+                if lived.recent(one).any()
+            ]
+            found.append(max(values, default=np.nan))
+            n.append(sum(float(one.n[lived.recent(one)].sum()) for one in mine))
+        return _told(lived, metric, np.array(found), np.array(n))
+
+    return measure
+
+
+def failures(lived: Lived, metric: Metric) -> Estimate:
+    """Return the failed calls to dependencies per 1,000 requests over the stage, with a Poisson interval."""
+    k, n = (_by_look(lived, name) for name in (FAILURES, REQUESTS))
+    effect = rates.dispersion(np.minimum(k, n), n)
+    whole = _whole(lived)[:, None]
+    every, size = np.where(whole, k.sum(-1), 0.0), np.where(whole, n.sum(-1), 0.0)
+
+    def bounds(level: Array, sides: int) -> tuple[Array, Array]:
+        found = rates.poisson(every / effect, size / effect / THOUSAND, level, sides)
+        return found.low, found.high
+
+    value = ratio(THOUSAND * every, size)
+    return _served(metric, value, size, bounds, "Poisson, widened as steps differ; difference MOVER")
+
+
+def _by_look(lived: Lived, name: str) -> Array:
+    """Return the sum of a gauge's samples [version, look] in each as-of step up to this look's end."""
+    found = []
+    for version in VERSIONS:
+        one = lived.gauge(name, version)
+        if one is None:
+            found.append(np.zeros(lived.look + 1))
+            continue
+        seen = one.start <= lived.end
+        look = np.searchsorted(np.array(lived.serving.looks), one.look[seen])
+        sums = np.bincount(np.minimum(look, lived.look), (one.n * one.mean)[seen], lived.look + 1)
+        found.append(sums.astype(float))
+    return np.stack(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """The manual-review queue as of a look: cases waiting, the limit, arrivals and capacity an hour, how it grows.
+
+    `limit_named`: whether the logs name the limit; else it is what the team clears in a day.
+    """
+
+    depth: float
+    limit: float
+    limit_named: bool
+    arrivals: float
+    capacity: float
+    growth: queues.Growth
+    hours: float
+    samples: int
+
+    def hours_to_limit(self, z: float = 0.0) -> float:
+        """Return the hours to overflow, growing `z` standard errors faster than seen; a year if it does not grow."""
+        return float(queues.hours_to(self.limit, self.depth, self.growth.value + z * self.growth.se))
+
+
+def queue(lived: Lived) -> Queue | None:
+    """Return the review queue as of a look; None where the logs do not tell its depth."""
+    depth, capacity, arrivals, limit = (lived.gauge(name) for name in (QUEUE, CAPACITY, ARRIVALS, LIMIT))
+    if depth is None or capacity is None:
+        return None
+    mine = lived.recent(depth)
+    waiting, starts = depth.last[mine], depth.start[mine]
+    hours = float(starts[-1] - starts[0]) / HOUR
+    if not hours:
+        return None
+    cleared = float(capacity.mean[lived.recent(capacity)].mean())
+    came = 0.0 if arrivals is None else float((arrivals.n * arrivals.mean)[lived.recent(arrivals)].sum())
+    came = came if arrivals is not None else max(float(waiting[-1] - waiting[0]) + cleared * hours, 0.0)
+    named = limit is not None and bool(lived.recent(limit).any())
+    most = float(limit.last[lived.recent(limit)][-1]) if named and limit is not None else RECENT_HOURS * cleared
+    found = queues.growth(waiting[0], waiting[-1], came, hours)
+    return Queue(float(waiting[-1]), most, named, came / hours, cleared, found, hours, int(depth.n[mine].sum()))
+
+
+def hours_to_limit(lived: Lived, metric: Metric) -> Estimate:
+    """Return the hours until the review queue overflows; the queue is shared, so the number is the candidate's alone."""
+    found = queue(lived)
+    value = np.array([np.nan, np.nan if found is None else found.hours_to_limit()])
+    n = np.array([0.0, 0.0 if found is None else float(found.samples)])
+    one = _told(lived, metric, value, n)
+    if found is None:
+        return one
+
+    def closed(level: Array, sides: int) -> tuple[Array, Array]:
+        z = intervals.critical(level, sides)[:, 0]
+        low, high = (np.array([found.hours_to_limit(side * float(each)) for each in z]) for side in (1, -1))
+        nothing = np.full(len(z), np.nan)
+        shown = [np.where(_whole(lived), bound, np.nan) for bound in (low, high)]
+        return np.column_stack([nothing, shown[0], nothing]), np.column_stack([nothing, shown[1], nothing])
+
+    return replace(one, closed=closed, closed_name="Poisson arrivals, growth of the last day")
+
+
+def _whole(lived: Lived) -> Array:
+    """Return [segment] which segments are all events: samples tell nothing of others."""
+    return np.array([not segment for segment in lived.segments])
+
+
+def _told(lived: Lived, metric: Metric, value: Array, n: Array) -> Estimate:
+    """Return the estimate of a counted fact of the whole stage, [version]: its interval is itself."""
+    whole = _whole(lived)[:, None]
+    values, size = np.where(whole, value, np.nan), np.where(whole, n, 0.0)
+
+    def bounds(level: Array, sides: int) -> tuple[Array, Array]:
+        del level, sides
+        return values, values
+
+    return replace(_served(metric, values, size, bounds, COUNTED), evidence=size[:, 1])
