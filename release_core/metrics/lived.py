@@ -65,6 +65,13 @@ class Lived:
         """Return an array whose axis of segments holds those of this slice."""
         return np.stack([array.take(places, axis).sum(axis) for places in self.index], axis)
 
+    def outcomes(self, frame: Effects, array: Array) -> Array:
+        """Return an array [segment of the frame, ...] by the segments of this slice; 0 where the frame has no such segment."""
+        place = {tuple(segment.items()): k for k, segment in enumerate(frame.segments)}
+        named = [place.get(tuple(segment.items()), -1) for segment in self.serving.segments]
+        padded = np.concatenate([array, np.zeros((1, *array.shape[1:]))])
+        return self.added(padded[named])
+
     def steps(self, array: Array, axis: int = 1) -> Array:
         """Return a frame's array of serving [..., segment, look, ...], looks up to this one."""
         return self.added(array, axis - 1).take(np.arange(self.look + 1), axis)
@@ -180,7 +187,7 @@ def outcome(hours: int, hits: Sequence[str], base: Sequence[str] = ()) -> Callab
 
     def measure(lived: Lived, metric: Metric) -> Estimate:
         frame = lived.effects(hours)
-        every = lived.added(frame.events[:, lived.look])
+        every = lived.outcomes(frame, frame.events[:, lived.look])
         top, bottom = (_kinds(lived, frame, kinds, every) for kinds in (hits, base))
         known = lived.live and any(kind.split("=")[0] in lived.kinds for kind in hits)
         return _armed(lived, metric, top if known else 0 * every, bottom if known else 0 * every)
@@ -193,7 +200,7 @@ def _kinds(lived: Lived, frame: Effects, kinds: Sequence[str], every: Array) -> 
     if not kinds:
         return every
     chosen = [frame.kinds.index(kind) for kind in kinds if kind in frame.kinds]
-    return lived.added(frame.counts[chosen, :, lived.look].sum(0)) if chosen else 0 * every
+    return lived.outcomes(frame, frame.counts[chosen, :, lived.look].sum(0)) if chosen else 0 * every
 
 
 def _armed(lived: Lived, metric: Metric, top: Array, bottom: Array) -> Estimate:
