@@ -170,9 +170,10 @@ def speaks() -> None:
 
 def open_cutoffs(where: Sequence[tuple[str, str]]) -> None:
     """Offer a link to the Cutoffs page of one segment."""
+    kept = {name: value for name, value in st.query_params.items() if name in {"release", "stage", "as_of"}}
     filters = {f"{state.PREFIX}{dim}": value for dim, value in where}
     label = "Set the cutoff of this segment"
-    st.page_link(CUTOFFS, label=label, icon=":material/arrow_forward:", query_params=kept() | filters)
+    st.page_link(CUTOFFS, label=label, icon=":material/arrow_forward:", query_params=kept | filters)
 
 
 def lead(sentence: str) -> None:

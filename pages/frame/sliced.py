@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     Row = dict[str, Any]
 
 SPLIT, WORST, MIX = "By segment", "Worst slices", "Mix or rate"
+EXPLAINED = (
+    "Pulled: the change, pulled towards the mean of the segments of the same split, the more the fewer events there are. "
+    "Provable: the smallest margin that a harmless change could be proven to keep here (80 % power, one-sided 5 %). "
+    "Needed: events still needed to prove the gate's margin kept, where more events would. Money: the candidate's expected "
+    "cost less the baseline's, at the declared unit costs, as if events without a label cost what those with one do."
+)
 CUTOFF = tuple(show.Column(title, key, write, number=write is not None) for title, key, write in (
     ("Cutoff", "cutoff", None), ("Alerts", "wanted", digits.percent),
     ("Candidate", "nominal", digits.percent), ("As many at", "transferred", digits.cutoff)))  # fmt: skip
@@ -40,7 +46,7 @@ RANKED = (
     show.Column("Change", "shown_both", number=True),
     show.Column("Pulled", "shown_shrunken", number=True),
     *WORTH,
-    show.Column("Provable margin", "shown_provable", number=True),
+    show.Column("Provable", "shown_provable", number=True),
     show.Column("Needed", "shown_needed", number=True),
     show.Column("Events", "n", digits.count, number=True),
     show.Column("Bad", "positives", digits.count, number=True),
@@ -102,6 +108,7 @@ def by_segment(splits: Sequence[str]) -> None:
     show.table(
         columns.SEGMENTS, columns.together(page.rows, read.units()), f"{offered[metric]} by segment, worst first"
     )
+    st.caption(EXPLAINED)
     if drill:
         pictures(drill)
 
@@ -140,6 +147,7 @@ def worst() -> None:
             looked_into(drill, segments.where_of(chosen))
     st.caption(show.escape_markdown(" ".join([ranking.headline, *ranking.notes])))
     show.table(RANKED, written(ranking.rows), f"Segments and their intersections, {slices.ORDERS[order]}")
+    st.caption(EXPLAINED)
     if drill:
         pictures(drill)
 

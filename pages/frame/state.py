@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 PREFIX = "in_"
 FEW = 6
-_CHOICE, _CHECKED, _PROBLEMS = "_choice", "_link_checked", "_link_problems"
+_CHOICE, _CHECKED, _PROBLEMS, _PAGE = "_choice", "_link_checked", "_link_problems", "_page"
 
 
 class Card(Protocol):
@@ -109,10 +109,12 @@ def _view(source: Catalog, release: str, offered: dict[str, list[str]]) -> Choic
 
 
 def _filters(source: Catalog, release: str, offered: dict[str, list[str]]) -> tuple[tuple[str, str], ...]:
-    chosen = []
+    chosen, linked = [], _linked()
     for dim, values in source.dims(release).items():
         key, options, title = f"{PREFIX}{dim}", list(values), dim.replace("_", " ").capitalize()
         offered[key] = options
+        if linked.get(key, [""])[0] in options:
+            st.session_state[key] = linked[key][0]
         if len(options) <= FEW:
             value = st.pills(title, options, key=key, bind="query-params")
         else:
@@ -120,6 +122,18 @@ def _filters(source: Catalog, release: str, offered: dict[str, list[str]]) -> tu
         if value is not None:
             chosen.append((dim, value))
     return tuple(chosen)
+
+
+def _linked() -> dict[str, list[str]]:
+    """Return what the address asks for on arrival at another page, else nothing.
+
+    The filters are drawn on every page and keep their value, so a link from page to page must be told to them.
+    """
+    before, here = st.session_state.get(_PAGE), st.context.url
+    st.session_state[_PAGE] = here
+    if before is None or before == here:
+        return {}
+    return {name: st.query_params.get_all(name) for name in st.query_params if name.startswith(PREFIX)}
 
 
 def _foot(choice: Choice, offered: dict[str, list[str]]) -> None:
