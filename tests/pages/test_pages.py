@@ -133,8 +133,8 @@ def test_segments_open_at_the_linked_metric_split_and_segment(show):
 
 
 def test_a_cutoff_in_the_link_is_the_one_that_is_compared(show):
-    app = show("cutoffs", release="small", cutoff="0.5")
-    assert "What if alerts began at 0.5" in words(app)
+    app = show("cutoffs", release="small", review="0.5")
+    assert "What if review from 0.5" in words(app)
 
 
 def test_a_card_points_down_where_the_candidate_is_lower(show):
