@@ -122,13 +122,13 @@ def test_another_as_of_time_changes_the_numbers_and_the_link(window):
 def test_another_cutoff_changes_what_is_compared(window):
     one = window()
     page = one.open("/cutoffs?release=credit-model")
-    field = page.get_by_label("What if alerts began at a score of")
+    field = page.get_by_label("What if review began at a score of")
     field.fill("0.3")
     field.press("Enter")
     page.wait_for_function(
-        "() => [...document.querySelectorAll('caption')].some(c => /began at 0\\.(29|30)/.test(c.innerText))"
+        "() => [...document.querySelectorAll('caption')].some(c => /review from 0\\.(29|30)/.test(c.innerText))"
     )
-    assert "cutoff=0.3" in page.url
+    assert "review=0.3" in page.url
 
 
 def test_a_link_to_nothing_says_so(window):
