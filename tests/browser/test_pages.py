@@ -78,7 +78,7 @@ def test_from_the_red_verdict_to_slice_customers_money_and_cutoff_takes_at_most_
     assert page.locator("h1").inner_text() == "Cutoffs"
     assert "in_limit_tier=up+to+50k" in page.url or "in_limit_tier=up%20to%2050k" in page.url
     cutoffs = page.locator(".rr-table", has_text="Cheapest cutoff").first.inner_text()
-    assert re.search(r"candidate\s+0\.\d+", cutoffs)
+    assert re.search(r"candidate\s+review\s+[\d,]+\s+0\.\d+", cutoffs)
 
 
 def test_clicking_a_slice_that_was_found_looks_into_it(window):
