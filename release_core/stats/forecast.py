@@ -28,7 +28,7 @@ def chance(need: ArrayLike, seen: ArrayLike, events: ArrayLike, more: ArrayLike)
     Negative binomial: Poisson counts at a rate with Jeffreys' prior, Gamma(seen + 1/2, events). 1 where none is needed.
 
     >>> chance([0, 5, 50], 10, 1000, 1000).round(3)
-    array([1.   , 0.922, 0.   ])
+    array([1.   , 0.927, 0.   ])
     """
     wanted, others = floats(need), floats(more)
     share = floats(events) / np.maximum(floats(events) + others, 1e-300)
