@@ -31,7 +31,8 @@ def across(release: Release, store: Store, parts: dict[str, list[Part]], cache: 
     if not kept.exists():
         with store.cursor() as cursor:
             _load(cursor, parts)
-            answer = _duplicates(cursor) | _fates(cursor) | _reversals(release, cursor) | _extent(release, cursor)
+            ranked = reversals(cursor) if release.kind is Kind.RECALIBRATION else {"reversals": None}
+            answer = _duplicates(cursor) | _fates(cursor) | ranked | _extent(release, cursor)
         replace_text(kept, json.dumps(answer))
     return dict(json.loads(kept.read_text(encoding="utf-8")))
 
@@ -91,10 +92,8 @@ def _fates(cursor: Cursor) -> dict[str, Any]:
     }
 
 
-def _reversals(release: Release, cursor: Cursor) -> dict[str, Any]:
-    """Return, for a recalibration, how many events the candidate ranks below one that the baseline ranks lower."""
-    if release.kind is not Kind.RECALIBRATION:
-        return {"reversals": None}
+def reversals(cursor: Cursor) -> dict[str, Any]:
+    """Return how many events of `e` the candidate ranks below one that the baseline ranks lower."""
     row = cursor.rows(
         """
         with grouped as (

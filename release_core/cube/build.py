@@ -14,7 +14,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from release_core import contract
-from release_core.cube import cells, entities, gauges, labels, steps
+from release_core.cube import cells, entities, extend, gauges, labels, steps
 from release_core.cube.across import across
 from release_core.cube.files import copy, digest, listed, replace_text, text
 from release_core.cube.parts import FORMAT, Part, part, spec
@@ -46,8 +46,6 @@ LATE = {
 MOST_SHOWN = 100
 MOST_NAMED = 3
 DAY = 86_400
-# Numbers the rows of a batch's parts apart; no file has more rows.
-ROWS_APART = 1_000_000_000_000
 LOGS: tuple[Log, ...] = ("decisions", "outcomes", "runtime")
 
 
@@ -88,17 +86,28 @@ def _build(release: Release, store: Store, found: dict[Log, list[LogFile]], targ
     if not any(one.good for one in parts["decisions"]):
         raise SourceError(*(Problem(**one.report["rejected"]) for one in parts["decisions"]))
     tell(0.4, "Joining outcomes")
-    facts = across(release, store, parts, target.parent)
+    newer = extend.extended(release, store, parts, target.parent)
+    facts, folders, changes = newer or _counted(release, store, parts, target.parent, tell)
+    tell(0.85, "Adding up the cells")
+    summary = _summary(release, parts, facts)
+    noted = extend.remembered(release, parts, facts, folders, changes)
+    _publish(release, store, folders + changes, target, (summary, noted), parts["runtime"])
+    _prune(target.parent, target, parts)
+    tell(1.0, "Ready")
+
+
+def _counted(
+    release: Release, store: Store, parts: dict[str, list[Part]], cache: Path, tell: Progress
+) -> tuple[dict[str, Any], list[Path], list[Path]]:
+    """Return (facts across files, folders of the batches' cells, no changes), counting what is not in the cache."""
+    facts = across(release, store, parts, cache)
     if facts["first"] is None:
         raise SourceError(_no_rows(parts["decisions"]))
     folders, batches = [], _batches(parts["decisions"])
     for number, batch in enumerate(batches):
         tell(0.45 + 0.4 * number / len(batches), f"Counting {parts['decisions'][batch[-1]].file.relative}")
         folders.append(_cells(release, store, parts, batch, [_own(facts, place) for place in batch]))
-    tell(0.85, "Adding up the cells")
-    _publish(release, store, folders, target, _summary(release, parts, facts), parts["runtime"])
-    _prune(target.parent, target, parts)
-    tell(1.0, "Ready")
+    return facts, folders, []
 
 
 def _no_decisions(release: Release) -> Problem:
@@ -173,7 +182,7 @@ def _cells(
 def _facts(release: Release, cursor: Cursor, mine: list[Part], excluded: list[list[int]], outcomes: list[Part]) -> None:
     """Make the tables `slim` (the batch's events, numbered across its parts) and `stretches` (of their labels)."""
     rows = " union all ".join(
-        f"select * replace (row + {place * ROWS_APART} as row) from read_parquet({text(one.good)}) "
+        f"select * replace (row + {place * extend.ROWS_APART} as row) from read_parquet({text(one.good)}) "
         f"where row not in (select unnest($x{place}::bigint[]))"
         for place, one in enumerate(mine)
     )
@@ -194,9 +203,18 @@ def _facts(release: Release, cursor: Cursor, mine: list[Part], excluded: list[li
 
 
 def _publish(
-    release: Release, store: Store, folders: list[Path], target: Path, summary: dict[str, Any], runtime: list[Part]
+    release: Release,
+    store: Store,
+    folders: list[Path],
+    target: Path,
+    told: tuple[dict[str, Any], dict[str, Any]],
+    runtime: list[Part],
 ) -> None:
-    """Publish the parts' cells as a cube: the folder appears under its name only when it is whole."""
+    """Publish the parts' cells as a cube: the folder appears under its name only when it is whole.
+
+    `told`: what the cube knows of its logs, and what it notes to be extended.
+    """
+    summary, noted = told
     unfinished = target.with_name(f"_{target.name}.{os.getpid()}")
     unfinished.mkdir(exist_ok=True)
     summary["tables"] = {}
@@ -209,6 +227,7 @@ def _publish(
         own |= gauges.publish(cursor, runtime, summary["unit"], target.parent, unfinished)
         for table, names in own.items():
             summary["tables"][table] = [f"{target.name}/{name}" for name in names]
+    (unfinished / "extend.json").write_text(json.dumps(noted), encoding="utf-8")
     (unfinished / "cube.json").write_text(json.dumps(summary, indent=1), encoding="utf-8")
     try:
         unfinished.replace(target)
@@ -300,7 +319,9 @@ def _told(one: Part, log: str, number: int, facts: dict[str, Any]) -> dict[str, 
 def _prune(cache: Path, target: Path, parts: dict[str, list[Part]]) -> None:
     """Remove what earlier versions of the logs or of the manifest left in the cache, once it is a day old."""
     tables = json.loads((target / "cube.json").read_text(encoding="utf-8"))["tables"]
+    noted = json.loads((target / "extend.json").read_text(encoding="utf-8"))
     used = {target.name, *(name.split("/", 1)[0] for names in tables.values() for name in names)}
+    used |= {*noted["folders"], *noted["changes"]}
     keys = {one.key for log in LOGS for one in parts[log]}
     for entry in cache.iterdir():
         kind, _, key = entry.stem.partition("-")

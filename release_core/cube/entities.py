@@ -31,8 +31,11 @@ TABLES = ("entity", "carried")
 PACKED, UNSCORED = 2_000_000_000, 1_999_999_999
 
 
-def index(cursor: Cursor, folder: Path) -> None:
-    """Write who the events of `slim` are of, and what came of them, into the folder of the part's cells."""
+def index(cursor: Cursor, folder: Path, sign: str = "1") -> None:
+    """Write who the events of `slim` are of, and what came of them, into the folder of the part's cells.
+
+    `sign` is SQL for 1, or -1 where an event is counted once more with what was known of it before.
+    """
     score = f"coalesce(round(baseline_risk * {SCALED})::bigint, {UNSCORED})"
     copy(
         cursor,
@@ -47,10 +50,10 @@ select stage, ramp_step, arm, entity, shard, entry, (first // {PACKED})::bigint 
     copy(
         cursor,
         f"""
-select stage, ramp_step, entity, kind, since, count(*) as y
+select stage, ramp_step, entity, kind, since, sum({sign})::bigint as y
 from slim join effects using (row) where stage in ({LIVE}) group by all
 union all
-select stage, ramp_step, entity, '{TAKEN}' || taken, entry, count(*)
+select stage, ramp_step, entity, '{TAKEN}' || taken, entry, sum({sign})::bigint
 from slim where stage in ({LIVE}) and taken <> 'approve' group by all""",
         folder / "doings.parquet",
     )
@@ -69,6 +72,18 @@ def merge(cursor: Cursor, folders: list[Path], target: Path) -> dict[str, list[s
     copy(cursor, _carried(read["doings"]), target / "carried.parquet")
     cursor.execute("drop table who")
     return {name: [f"{name}.parquet"] for name in TABLES}
+
+
+def together(cursor: Cursor, folders: list[Path], target: Path) -> None:
+    """Write the index of several parts as that of one."""
+    read = {
+        name: f"read_parquet({listed([folder / f'{name}.parquet' for folder in folders])})"
+        for name in ("entities", "doings")
+    }
+    copy(cursor, f"select distinct * from {read['entities']}", target / "entities.parquet")
+    keys = "stage, ramp_step, entity, kind, since"
+    summed = f"select {keys}, sum(y)::bigint as y from {read['doings']} group by {keys} having sum(y) <> 0"
+    copy(cursor, summed, target / "doings.parquet")
 
 
 def _who(entities: str) -> str:
@@ -105,7 +120,8 @@ def _carried(doings: str) -> str:
     """Return SQL for what entities carry while they are in one arm; when they enter the other, all of it goes."""
     return f"""
 with done as (
-    select stage, ramp_step, entity, kind, since, sum(y)::bigint as y from {doings} group by stage, ramp_step, entity, kind, since
+    select stage, ramp_step, entity, kind, since, sum(y)::bigint as y from {doings}
+    group by stage, ramp_step, entity, kind, since having sum(y) <> 0
 ), clean as (
     select w.stage, w.ramp_step, w.arm, w.shard, w.until, coalesce(w.x, 0) as x, kind, done.since, y,
         sum(y) over before - y as already, row_number() over before as place

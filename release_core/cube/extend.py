@@ -1,0 +1,304 @@
+"""A published cube and files that came since in; the folders of cells that bring it up to date out, at the files' own cost.
+
+Cells add, so what new files change is itself a set of cells: the new events, and every earlier event of which an outcome
+has arrived once more with all its outcomes, less the same events with what was known of them before.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from release_core.cube import cells, entities, labels, steps
+from release_core.cube.files import copy, digest, listed, text
+from release_core.cube.parts import FORMAT, Part
+from release_core.release import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from release_core.release import Release
+    from release_core.store import Cursor, Store
+
+    Parts = dict[str, list[Part]]
+
+# With more folders of changes than this they are added up to one.
+MOST_CHANGES = 12
+# Numbers the rows of a cube's parts apart; no file has more rows.
+ROWS_APART = 1_000_000_000_000
+# Marks the events that are counted once more, negatively, with what was known of them before; and their numbers.
+LESS, LESS_APART = "\x01", 1_000_000_000_000_000_000
+LOGS = ("decisions", "outcomes")
+
+
+def extended(
+    release: Release, store: Store, parts: Parts, cache: Path
+) -> tuple[dict[str, Any], list[Path], list[Path]] | None:
+    """Return (facts across files, folders of whole batches, folders of changes) from the cube published last.
+
+    None if there is none of this manifest, if one of its files has gone or changed, or if an event of a new file
+    is one of a file that sorts behind it: then everything is counted anew.
+    """
+    before = _published(cache)
+    if before is None or before["spec"] != digest(FORMAT, release.manifest_hash):
+        return None
+    keys = {log: [one.key for one in parts[log]] for log in LOGS}
+    if any(key not in keys[log] for log in LOGS for key in before["parts"][log]):
+        return None
+    known = {log: set(before["parts"][log]) for log in LOGS}
+    fresh = {log: [one for one in parts[log] if one.good and one.key not in known[log]] for log in LOGS}
+    folders = [cache / name for name in before["folders"]]
+    changes = [cache / name for name in before["changes"]]
+    if not all((folder / "done").exists() for folder in folders + changes):
+        return None
+    with store.cursor() as cursor:
+        _load(cursor, parts, known)
+        facts = _facts(release, cursor, before, keys)
+        if facts is None:
+            return None
+        if fresh["decisions"] or fresh["outcomes"]:
+            name = digest(FORMAT, before["name"], [one.key for log in LOGS for one in fresh[log]])
+            changes.append(_change(release, cursor, cache / f"cells-{name}"))
+        if len(changes) > MOST_CHANGES:
+            changes = [_together(cursor, changes, cache)]
+    return facts, folders, changes
+
+
+def remembered(
+    release: Release, parts: Parts, facts: dict[str, Any], folders: list[Path], changes: list[Path]
+) -> dict[str, Any]:
+    """Return what a published cube notes of itself, so that it can be extended."""
+    return {
+        "spec": digest(FORMAT, release.manifest_hash),
+        "parts": {log: [one.key for one in parts[log] if one.good] for log in LOGS},
+        "order": {log: [one.key for one in parts[log]] for log in LOGS},
+        "facts": facts,
+        "folders": [folder.name for folder in folders],
+        "changes": [folder.name for folder in changes],
+    }
+
+
+def _published(cache: Path) -> dict[str, Any] | None:
+    """Return what the cube published last notes of itself."""
+    try:
+        name = json.loads((cache / "current.json").read_text(encoding="utf-8"))["cube"]
+        found: dict[str, Any] = json.loads((cache / name / "extend.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, KeyError):
+        return None
+    return found | {"name": name}
+
+
+def _load(cursor: Cursor, parts: Parts, known: dict[str, set[str]]) -> None:
+    """Make the tables `e0`, `e1` (events known before, and new) and `o0`, `o1` (outcomes), with the place of their part."""
+    for log, name, empty in (
+        ("decisions", "e", "select null as part, * from (select 1 as row) where false"),
+        ("outcomes", "o", "select 0 as part, 0::bigint as row, '' as event_id, '' as outcome, '' as value, "
+         "null::timestamp as observed_at where false"),
+    ):  # fmt: skip
+        for number, chosen in enumerate((True, False)):
+            files = {
+                str(one.good): place
+                for place, one in enumerate(parts[log])
+                if one.good and (one.key in known[log]) is chosen
+            }
+            form = _rows(files) if files else empty
+            if not files and log == "decisions":
+                any_file = next(str(one.good) for one in parts[log] if one.good)
+                form = f"select * from ({_rows({any_file: 0})}) where false"
+            cursor.execute(f"create or replace temp view {name}{number} as {form}")
+
+
+def _rows(files: dict[str, int]) -> str:
+    """Return SQL for the rows of kept files with the place of each file's part."""
+    places = ", ".join(f"({text(path)}, {place})" for path, place in files.items())
+    return (
+        f"select p.part, f.* exclude (filename) from read_parquet({listed(list(files))}, filename = true) as f "  # type: ignore[arg-type]
+        f"join (values {places}) as p(filename, part) using (filename)"
+    )
+
+
+def _facts(
+    release: Release, cursor: Cursor, before: dict[str, Any], keys: dict[str, list[str]]
+) -> dict[str, Any] | None:
+    """Return what only a look across files tells, from what was known before and the new files (see across.py)."""
+    facts, place = before["facts"], {log: {key: n for n, key in enumerate(keys[log])} for log in LOGS}
+    moved = {log: [place[log].get(key) for key in before["order"][log]] for log in LOGS}
+
+    def again(name: str, log: str) -> dict[str, Any]:
+        return {str(moved[log][int(n)]): rows for n, rows in facts[name].items() if moved[log][int(n)] is not None}
+
+    found = {
+        "duplicates": again("duplicates", "decisions"),
+        "early": again("early", "outcomes"),
+        "pending": again("pending", "outcomes"),
+        "touched": {},
+    }
+    _drop(cursor, "e0", found["duplicates"])
+    doubled = _duplicates(cursor)
+    if doubled is None:
+        return None
+    found["duplicates"] |= doubled
+    _drop(cursor, "e1", doubled)
+    _fates(cursor, found)
+    return found | _reversals(release, cursor) | _extent(release, cursor, facts)
+
+
+def _drop(cursor: Cursor, view: str, rows: dict[str, list[int]]) -> None:
+    """Make the view <view>k: the events of `view` that repeat no earlier one."""
+    listed_rows = ", ".join(f"({part}, {row})" for part, found in rows.items() for row in found)
+    without = f"anti join (values {listed_rows}) as d(part, row) using (part, row)" if listed_rows else ""
+    cursor.execute(f"create or replace temp view {view}k as select * from {view} {without}")
+
+
+def _duplicates(cursor: Cursor) -> dict[str, list[int]] | None:
+    """Return the rows of new parts that repeat an event, by part; None if an old part's event is the repetition."""
+    found = cursor.rows(
+        """
+        with fresh as (select part, row, stage, event_id from e1),
+        seen as (
+            select * from fresh union all
+            select part, row, stage, event_id from e0k semi join fresh using (stage, event_id)
+        ),
+        ranked as (select *, row_number() over (partition by stage, event_id order by part, row) as place from seen)
+        select part, list(row order by row) as rows, bool_or(part not in (select part from fresh)) as old
+        from ranked where place > 1 group by part
+        """
+    )
+    if any(row["old"] for row in found):
+        return None
+    return {str(row["part"]): row["rows"] for row in found}
+
+
+def _fates(cursor: Cursor, found: dict[str, Any]) -> None:
+    """Add what became of new outcomes, and of earlier ones that waited for one of the new events."""
+    cursor.execute(
+        """
+        create or replace temp table fate as
+        select o.part, o.row, min(e.event_time) as first_event, any_value(o.observed_at) as observed_at, true as fresh
+        from o1 as o left join (
+            select event_id, event_time from e0k semi join o1 using (event_id)
+            union all select event_id, event_time from e1k semi join o1 using (event_id)
+        ) as e using (event_id) group by o.part, o.row
+        union all
+        select o.part, o.row, min(e.event_time), any_value(o.observed_at), false
+        from o0 as o join e1k as e using (event_id) anti join e0k using (event_id) group by o.part, o.row
+        """
+    )
+    for row in cursor.rows(
+        """
+        select part, list(row order by row) filter (where observed_at < first_event) as early,
+            count(*) filter (where fresh and first_event is null) - count(*) filter (where not fresh) as waiting
+        from fate group by part
+        """
+    ):
+        part = str(row["part"])
+        if row["early"]:
+            found["early"][part] = sorted([*found["early"].get(part, []), *row["early"]])
+        if row["waiting"]:
+            found["pending"][part] = found["pending"].get(part, 0) + row["waiting"]
+    found["pending"] = {part: n for part, n in found["pending"].items() if n}
+
+
+def _reversals(release: Release, cursor: Cursor) -> dict[str, Any]:
+    from release_core.cube.across import reversals  # noqa: PLC0415
+
+    if release.kind is not Kind.RECALIBRATION:
+        return {"reversals": None}
+    names = "baseline_risk, candidate_risk, both_scored"
+    cursor.execute(f"create or replace temp view e as select {names} from e0 union all select {names} from e1")
+    return reversals(cursor)
+
+
+def _extent(release: Release, cursor: Cursor, facts: dict[str, Any]) -> dict[str, Any]:
+    unit = steps.unit_of(release.labels.steps)
+    row = cursor.rows(
+        f"""
+        select min(entry) as first, greatest(max(entry), (select max({steps.sql(unit, "observed_at")}) from o1)) as last,
+            bool_or(clustered) as clustered from e1
+        """
+    )[0]
+    last = row["last"]
+    if last is None:
+        last = cursor.rows(f"select max({steps.sql(unit, 'observed_at')}) as last from o1")[0]["last"]
+    return {
+        "first": min(n for n in (facts["first"], row["first"]) if n is not None),
+        "last": max(n for n in (facts["last"], last) if n is not None),
+        "clustered": bool(facts["clustered"]) or bool(row["clustered"]),
+    }
+
+
+def _change(release: Release, cursor: Cursor, folder: Path) -> Path:
+    """Return the folder of the cells by which new files change a cube."""
+    if (folder / "done").exists():
+        return folder
+    folder.mkdir(exist_ok=True)
+    number = f"select * exclude (part) replace (row + part::bigint * {ROWS_APART} as row)"
+    cursor.execute(f"create or replace temp table old as {number} from e0k semi join o1 using (event_id)")
+    cursor.execute(
+        f"create or replace temp table slim as {number} from e1k union all by name select * from old union all by name "
+        f"select * replace (row + {LESS_APART} as row, '{LESS}' || event_id as event_id, '{LESS}' || replay_set as replay_set) from old"
+    )
+    names = "event_id, outcome, value, observed_at"
+    cursor.execute(
+        f"create or replace temp table told as select {names} from (select * from o0 union all select * from o1) "
+        f"semi join slim using (event_id) union all "
+        f"select {names} from (select * replace ('{LESS}' || event_id as event_id) from o0) semi join slim using (event_id)"
+    )
+    for table in _count(release, cursor, folder.name.partition("-")[2]):
+        copy(cursor, f"select * from {table}_cells", folder / f"{table}.parquet")
+    entities.index(cursor, folder, f"if(starts_with(replay_set, '{LESS}'), -1, 1)")
+    (folder / "done").touch()
+    return folder
+
+
+def _count(release: Release, cursor: Cursor, name: str) -> set[str]:
+    """Make the tables <table>_cells of `slim` and `told` and return their tables; what is marked as less counts negative."""
+    made: set[str] = set()
+    sql, params = labels.stretches(release.labels, "slim", "told")
+    cursor.execute(f"create or replace temp table stretches as {sql}", params)
+    cursor.execute(f"create or replace temp table kinds as {labels.kinds(release.labels, 'slim', 'told')}")
+    sql, params = labels.effects(release.labels, "slim", "told")
+    cursor.execute(f"create or replace temp table effects as {sql}", params)
+    for statement in cells.prepare(release, name):
+        cursor.execute(statement)
+    for table, sql, params in cells.statements(release, name):
+        verb = f"insert into {table}_cells" if table in made else f"create or replace temp table {table}_cells as"
+        cursor.execute(f"{verb} select {_plain(table)} from ({sql})", params)
+        made.add(table)
+    return made
+
+
+def _plain(table: str) -> str:
+    """Return the columns of a table's cells: text as text, since each count has an enumeration of its own; sums signed."""
+    texts = {'"by"', "v1", "v2", "v3", "stage", "arm", "ramp_step", "taken", "kind", "error", "name", "code"}
+    texts |= {f"{version}_{word}" for version in ("baseline", "candidate") for word in ("action", "reason")}
+    replaced = [f"{key}::varchar as {key}" for key in cells.KEYS[table].split(", ") if key in texts]
+    replaced.append(f"replace(replay_set::varchar, '{LESS}', '') as replay_set")
+    sign = f"if(starts_with(replay_set::varchar, '{LESS}'), -1, 1)"
+    replaced += [f"({sign} * {name})::bigint as {name}" for name in cells.SUMS[table].split(", ")]
+    return f"* replace ({', '.join(replaced)})"
+
+
+def _together(cursor: Cursor, changes: Sequence[Path], cache: Path) -> Path:
+    """Return one folder that holds the sum of several, without the cells that have cancelled out."""
+    folder = cache / f"cells-{digest(FORMAT, [one.name for one in changes])}"
+    if (folder / "done").exists():
+        return folder
+    folder.mkdir(exist_ok=True)
+    entities.together(cursor, list(changes), folder)
+    for table in cells.TABLES:
+        files = [one / f"{table}.parquet" for one in changes if (one / f"{table}.parquet").exists()]
+        if files:
+            names = cells.SUMS[table].split(", ")
+            sums = [f"sum({name})::bigint as {name}" for name in names]
+            sums += ["min(low) as low", "max(high) as high"] if table == "score" else []
+            left = " or ".join(f"sum({name}) <> 0" for name in names)
+            copy(
+                cursor,
+                f"select {cells.KEYS[table]}, {', '.join(sums)} from read_parquet({listed(files)}) "
+                f"group by {cells.KEYS[table]} having {left}",
+                folder / f"{table}.parquet",
+            )
+    (folder / "done").touch()
+    return folder
