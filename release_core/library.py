@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
+import sys
 import threading
+import time
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from release_core import contract, demo, manifest
 from release_core import cube as cubes
-from release_core import demo, manifest
-from release_core.errors import ManifestError, NotFound, Problem
+from release_core.errors import ManifestError, NotFound, Problem, ReleaseReviewError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,6 +53,8 @@ class Card:
 MOST_KEPT = 8
 _lock = threading.Lock()
 _kept: dict[str, Opened] = {}
+# One build of a release at a time; others may be opened meanwhile.
+_building: dict[Path, threading.Lock] = {}
 
 
 def releases() -> Path:
@@ -139,11 +144,90 @@ def open_release(name: str, progress: Callable[[float, str], None] | None = None
     """
     path = folder(name)
     with _lock:
+        turn = _building.setdefault(path, threading.Lock())
+    with turn:
         release = _manifest(path)
         published = cubes.build(release, cache_of(path), progress)
         key = f"{published.name}-{release.manifest_hash[:16]}"
-        if key not in _kept:
-            while len(_kept) >= MOST_KEPT:
-                del _kept[next(iter(_kept))]
-            _kept[key] = Opened(release, cubes.Cube(release, published), key)
-        return _kept[key]
+        opened = _kept.get(key) or Opened(release, cubes.Cube(release, published), key)
+    with _lock:
+        for old in [old for old, one in _kept.items() if one.release.folder == path and old != key]:
+            del _kept[old]
+        while key not in _kept and len(_kept) >= MOST_KEPT:
+            del _kept[next(iter(_kept))]
+        return _kept.setdefault(key, opened)
+
+
+def stamp(name: str) -> tuple[str, float]:
+    """Return what changes with a release's manifest or any of its log files, and when the newest file was written.
+
+    Raises:
+        NotFound: there is no such release.
+        ManifestError: its manifest cannot be used.
+    """
+    path = folder(name)
+    release = _manifest(path)
+    found, newest = contract.stamp(release)
+    return f"{release.manifest_hash}-{found}", newest
+
+
+@dataclass(slots=True)
+class _Followed:
+    """A release as it was opened last: of which files, who brings it up to date, and until when nobody does so again."""
+
+    stamp: str
+    opened: Opened
+    changed: float = float("-inf")
+    rests: float = float("-inf")
+    worker: threading.Thread | None = None
+    failed: tuple[str, ReleaseReviewError] | None = None
+
+
+_followed: dict[Path, _Followed] = {}
+# Files that change again within so many seconds are a feed: nobody waits for each of them.
+FEED_SECONDS = 120.0
+
+
+def follow(name: str) -> Opened:
+    """Return a release as `open_release` does, but never wait for a feed: what was open stays until the new is ready.
+
+    Raises:
+        ReleaseReviewError: as `open_release`.
+    """
+    mark, path = stamp(name)[0], folder(name)
+    known = _followed.get(path)
+    if known is None:
+        # Files that come while it is opened differ from the mark, so the next look sees them.
+        known = _followed[path] = _Followed(mark, open_release(name))
+    now = time.monotonic()
+    if mark != known.stamp and now > known.rests and (known.worker is None or not known.worker.is_alive()):
+        waits, known.changed = now - known.changed > FEED_SECONDS, now
+        known.worker = threading.Thread(target=_refresh, args=(name, mark, known), daemon=True)
+        known.worker.start()
+        if waits:
+            known.worker.join()
+    if known.failed and known.failed[0] == mark:
+        raise known.failed[1]
+    return known.opened
+
+
+def _refresh(name: str, mark: str, known: _Followed) -> None:
+    """Bring a release up to date, then rest as long as that took: a feed may have half of the machine's time."""
+    began = time.monotonic()
+    try:
+        known.opened, known.failed = open_release(name), None
+    except ReleaseReviewError as error:
+        known.failed = (mark, error)
+    known.stamp = mark
+    known.rests = 2 * time.monotonic() - began
+    forget()
+
+
+def forget() -> None:
+    """Drop all remembered answers: each holds on to the cube that it came from, and a feed replaces cubes all the time."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith(("release_core", "pages")):
+            for value in list(vars(module).values()):
+                if callable(getattr(value, "cache_clear", None)):
+                    value.cache_clear()
+    gc.collect()

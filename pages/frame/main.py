@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.frame import parts, read, show, state
+from pages.frame import freshness, parts, read, show, state
 
 FOLDER = Path(__file__).parent.parent
 # Section -> rows of (file, title, icon); the first page of all is the one at "/".
@@ -50,6 +50,8 @@ page = st.navigation(_pages(), expanded=True)
 with read.told():
     with st.sidebar:
         choice = state.choose(read)
+        if choice is not None and choice.as_of is not None:
+            freshness.watch(choice)
     state.link_banner()
     if choice is None:
         show.empty("There is no release yet. Build the demo with: python -m release_core demo")

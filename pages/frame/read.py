@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import streamlit as st
+
 from pages.frame import show, state
 from release_core import library, review
 from release_core.cube import REPLAY_SET
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 # Seconds for which a release is taken as it was last seen.
 FRESH = 1.0
+PAUSED = "_paused"
 _seen: dict[str, tuple[float, library.Opened]] = {}
 
 
@@ -69,13 +72,35 @@ def dims(release: str) -> dict[str, list[str]]:
 def opened(release: str) -> library.Opened:
     """Return the open release; its files are looked at again after a second, since one rerun asks many times.
 
+    While the reader pauses a feed it is the release as it was then.
+
     Raises:
         ReleaseReviewError: it cannot be opened; the message says why.
     """
+    paused: dict[str, library.Opened] = st.session_state.get(PAUSED, {})
+    if release in paused:
+        return paused[release]
     seen = _seen.get(release)
     if seen is None or time.monotonic() - seen[0] > FRESH:
-        seen = _seen[release] = (time.monotonic(), library.open_release(release))
+        seen = _seen[release] = (time.monotonic(), library.follow(release))
     return seen[1]
+
+
+def pause(release: str, *, hold: bool) -> None:
+    """Keep the release as this reader sees it now, or let it go on."""
+    paused = dict(st.session_state.get(PAUSED, {}))
+    paused.pop(release, None)
+    st.session_state[PAUSED] = paused | ({release: opened(release)} if hold else {})
+
+
+def freshness(release: str) -> tuple[str, float, str]:
+    """Return (what names the state that is shown, seconds since the newest file, the last instant in the logs)."""
+    shown, newest = opened(release), library.stamp(release)[1]
+    return (
+        shown.key,
+        time.time() - newest if newest else float("inf"),
+        f"{shown.cube.end(shown.cube.steps[-1]):%Y-%m-%d %H:%M}",
+    )
 
 
 def view(choice: Choice) -> View:

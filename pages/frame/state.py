@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 PREFIX = "in_"
 FEW = 6
 _CHOICE, _CHECKED, _PROBLEMS, _PAGE = "_choice", "_link_checked", "_link_problems", "_page"
+_MOVED, _LAST = "_moved_to", "_last_seen"
 
 
 class Card(Protocol):
@@ -90,13 +91,37 @@ def current() -> Choice:
     return choice
 
 
+def move(step: str) -> None:
+    """Let the next run show another as-of step; a page cannot set the slider that it has already drawn."""
+    st.session_state[_MOVED] = step
+
+
+def _follow(release: str, stages: list[str], steps: list[str]) -> None:
+    """Go where `move` says; stay at the latest stage and step while new ones arrive, if that is where the reader was."""
+    last = st.session_state.get(_LAST, {})
+    for key, options in (("stage", stages), ("as_of", steps)):
+        chosen = st.session_state.get(key)
+        if not options or chosen is None:
+            continue
+        was_last = last.get((release, key)) == chosen
+        if (was_last and chosen != options[-1]) or chosen not in options:
+            st.session_state[key] = options[-1]
+    moved = st.session_state.pop(_MOVED, None)
+    if moved in steps:
+        st.session_state["as_of"] = moved
+    st.session_state[_LAST] = {
+        (release, key): options[-1] for key, options in (("stage", stages), ("as_of", steps)) if options
+    }
+
+
 def _view(source: Catalog, release: str, offered: dict[str, list[str]]) -> Choice:
     stages = offered["stage"] = list(source.stages(release))
+    said = dict(source.steps(release))
+    _follow(release, stages, list(said))
     stage = as_of = None
     if stages:
         last = len(stages) - 1
         stage = st.selectbox("Stage", stages, index=last, key="stage", bind="query-params", disabled=last == 0)
-    said = dict(source.steps(release))
     steps = offered["as_of"] = list(said)
     if len(steps) > 1:
         as_of = st.select_slider("As of", steps, value=steps[-1], key="as_of", bind="query-params")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import inf, isnan
+from math import inf, isnan, sqrt
 from typing import TYPE_CHECKING, Any
 
 from release_core.errors import NotFound, Problem
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
     # verdict, sentence, segment, number of events looked at
     Found = tuple[Verdict, str, Segment, int]
+
+
+# How many standard errors chance may move a share.
+CHANCE = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +131,7 @@ def _decision_parity(facts: Facts) -> Iterator[Found]:
 def _code_share(facts: Facts) -> Iterator[Found]:
     for watch in facts.release.watches:
         mine = [code for code in facts.codes if code[0] == watch.column]
-        broken = [code for code in mine if abs(code[3] - code[4]) > watch.max_shift]
+        broken = [code for code in mine if _moved(code[3], code[4], code[5]) > watch.max_shift]
         for _, code, period, share, before, n in broken:
             yield (
                 Verdict.FAIL,
@@ -148,6 +152,12 @@ def _code_share(facts: Facts) -> Iterator[Found]:
                 {},
                 sum(code[5] for code in mine),
             )
+
+
+def _moved(share: float, before: float, n: int) -> float:
+    """Return by how much a share has moved at least: three standard errors less, so that a day just begun alarms nobody."""
+    error = sqrt(max(share * (1 - share), before * (1 - before)) / n)
+    return abs(share - before) - CHANCE * error
 
 
 def _percent(share: float) -> str:
