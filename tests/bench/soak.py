@@ -37,7 +37,9 @@ def resident(pid: int) -> float:
 def server_of(address: str) -> int:
     """Return the process that serves an address."""
     port = address.rsplit(":", 1)[1]
-    found = subprocess.run([str(shutil.which("pgrep")), "-f", f"server.port {port}"], capture_output=True, text=True, check=True)
+    found = subprocess.run(
+        [str(shutil.which("pgrep")), "-f", f"server.port {port}"], capture_output=True, text=True, check=True
+    )
     return int(found.stdout.split()[0])
 
 
