@@ -1,12 +1,15 @@
 """What the Segments page says, against direct counts over the written log, with a slice planted in which recall is lost."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats as scipy_stats
 
+from release_core.charts import digits
 from release_core.release import Stage
-from release_core.views import evidence, mix, segments, slices
+from release_core.views import evidence, mix, segments, slices, transfer, transfer_counts
 from release_core.views.view import View
 from tests import factory
 
@@ -146,14 +149,63 @@ def test_three_dimensions_are_judged_from_counts(view, log):
         assert row["low"] < row["difference"] < row["high"]
 
 
-def test_one_slice_is_told_with_its_money_and_its_cutoff(view):
+def test_one_slice_is_told_with_its_money_and_its_cutoff(view, log):
     drill = segments.drill(view, tuple(PLANTED.items()))
     assert set(drill.facts) == {"Events a day", "Acted on differently", "Money", "Bad amount missed"}
     assert "EUR a day dearer" in drill.facts["Money"]
+    assert dict(drill.scope) == PLANTED
     assert {row["cutoff"] for row in drill.cutoffs} == {"t1.review", "t1.block"}
-    deep = segments.drill(view, (*PLANTED.items(), ("cohort", "old")))
-    assert deep.cutoffs == []
-    assert deep.facts
+    here, bad = inside(log, PLANTED), log["bad"].to_numpy()
+    for row in drill.cutoffs:
+        old, new = (log[f"{version}_score"].to_numpy()[here] for version in ("baseline", "candidate"))
+        assert row["n"] == here.sum()
+        assert row["wanted"] == pytest.approx((old >= row["at"]).mean())
+        assert row["nominal"] == pytest.approx((new >= row["at"]).mean())
+        assert row["reached"] == pytest.approx((new >= row["transferred"]).mean())
+        assert row["recall"] == pytest.approx((new[bad[here]] >= row["transferred"]).mean())
+        assert row["reached"] <= row["wanted"]
+        # One step of 1/8 log-odds lower alerts on more than today.
+        lower = 1 / (1 + np.exp(1 / 8) * (1 / row["transferred"] - 1))
+        assert (new >= lower).mean() > row["wanted"]
+        assert row["low"] < row["transferred"] < row["high"]
+        assert "wider" in row["warnings"]
+
+
+def test_the_cutoffs_of_three_dimensions_are_those_of_the_smallest_wider_slice(view, log):
+    where = (*PLANTED.items(), ("cohort", "old"))
+    drill = segments.drill(view, where)
+    pairs = [tuple(pair for pair in where if pair[0] != dim) for dim, _ in where]
+    least = min(pairs, key=lambda pair: inside(log, dict(pair)).sum())
+    assert drill.scope == least
+    assert drill.facts
+    assert drill.distribution is None
+    share = inside(log, dict(where)).sum() / inside(log, dict(least)).sum()
+    assert f"of which this slice is {digits.percent(share)}." in drill.note
+    assert {row["cutoff"] for row in drill.cutoffs} == {"t1.review", "t1.block"}
+
+
+@pytest.mark.parametrize("rule", list(transfer.RULES))
+def test_cutoffs_of_two_dimensions_agree_with_those_of_paired_events_to_a_step(view, rule):
+    """A market within a replay of one surface: its own filter is one dimension, the same events as two."""
+    wide = {row["cutoff"]: row for row in transfer.rows_of(replace(view, where=(("market", "DE"),)), "", rule)}
+    apart = transfer_counts._apart(replace(view, where=(("market", "DE"),)), ())
+    paired = transfer_counts.counts(replace(view, where=(("market", "DE"),)))
+    for name in wide:
+        one, other = (found.place(0, name, 1.0) for found in (apart, paired))
+        np.testing.assert_allclose(one.today, other.today)
+        np.testing.assert_allclose(one.total, other.total)
+        np.testing.assert_allclose(one.same, other.same)
+        np.testing.assert_allclose(one.loss.sum(), other.loss.sum())
+        at = transfer._cutoff(other, transfer._value(other, other.today, transfer.RULES[rule]), transfer.RULES[rule])
+        if rule != "loss":
+            assert transfer._apart_se(one, at, transfer.RULES[rule]) > transfer._paired_se(
+                other.pairs, other, at, transfer.RULES[rule]
+            )
+        else:
+            assert np.isnan(transfer._apart_se(one, at, transfer.RULES[rule]))
+    many = transfer.rows_of(replace(view, where=(("market", "DE"),)), "surface", rule)
+    assert {row["segment"] for row in many} == {"all events", "app", "web"} | {row["segment"] for row in many}
+    assert all((row["low"] is None) == (rule == "loss") or row["alert_none"] for row in many if row["segment"] == "web")
 
 
 def test_versions_on_the_same_events_see_the_same_mix_for_recall_and_another_for_precision(view, log):

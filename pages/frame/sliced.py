@@ -8,7 +8,8 @@ import streamlit as st
 
 from pages.frame import columns, parts, plot, read, show, state
 from release_core.charts import digits
-from release_core.views import mix, segments, slices
+from release_core.frames import segment_text
+from release_core.views import mix, segments, slices, transfer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,7 +105,7 @@ def by_segment(splits: Sequence[str]) -> None:
         chosen = parts.pick("Look into", keys, "segment", segments.spoken)
         if chosen:
             drill = read.page(segments.drill, segments.where_of(chosen))
-            looked_into(drill, segments.where_of(chosen))
+            looked_into(drill)
     show.table(
         columns.SEGMENTS, columns.together(page.rows, read.units()), f"{offered[metric]} by segment, worst first"
     )
@@ -144,7 +145,7 @@ def worst() -> None:
         if keys:
             chosen = parts.pick("Look into", keys, "slice", segments.spoken)
             drill = read.page(segments.drill, segments.where_of(chosen))
-            looked_into(drill, segments.where_of(chosen))
+            looked_into(drill)
     st.caption(show.escape_markdown(" ".join([ranking.headline, *ranking.notes])))
     show.table(RANKED, written(ranking.rows), f"Segments and their intersections, {slices.ORDERS[order]}")
     st.caption(EXPLAINED)
@@ -187,15 +188,14 @@ def mixed() -> None:
     show.table(SHIFTED, rows, f"By {parts.words(by)}, largest contribution first")
 
 
-def looked_into(drill: Drill, where: Sequence[tuple[str, str]]) -> None:
+def looked_into(drill: Drill) -> None:
     """Show what one slice is worth, its cutoffs and its numbers, and the way to its cutoff."""
     show.chips(drill.facts)
     show.table(columns.COMPARED[:-1], columns.written(drill.numbers, read.units()), drill.title)
-    if drill.cutoffs:
-        show.table(CUTOFF, drill.cutoffs, f"Cutoffs for {drill.title}")
-        parts.open_cutoffs(where)
-    else:
-        st.caption("Cutoffs and scores are kept for up to two dimensions together: look into a wider slice for them.")
+    show.table(CUTOFF, drill.cutoffs, f"Cutoffs for {segment_text(dict(drill.scope))}", transfer.NOTHING)
+    if drill.note:
+        st.caption(show.escape_markdown(drill.note))
+    parts.open_cutoffs(drill.scope)
 
 
 def pictures(drill: Drill) -> None:

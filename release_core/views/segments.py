@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from release_core import gates, metrics
+from release_core.charts import digits
 from release_core.charts.forest import forest
 from release_core.charts.heatmap import heatmap
 from release_core.cube import REPLAY_SET
-from release_core.frames import segment_text
+from release_core.frames import EVERYONE, segment_text
 from release_core.release import Comparison, GateSpec, Level, Stage
 from release_core.stats import intervals, multiplicity, pooling
+from release_core.stats.arrays import ratio
 from release_core.views import evidence, mix
 from release_core.views.overview import gate_row
 from release_core.views.reliability import reliability_of
@@ -54,12 +56,15 @@ class SegmentsPage:
 class Drill:
     """One segment: what it is worth a day, its cutoffs, its numbers, its score distribution and its calibration.
 
-    Of three dimensions together the cube counts actions, not scores: there are no cutoffs and no charts of scores then.
+    Of three dimensions together the cube counts actions, not scores: there are no charts of scores then, and the cutoffs
+    are those of the smallest wider slice. `note` says so, and `scope` is the filter to which the cutoffs belong.
     """
 
     title: str
     facts: dict[str, str]
+    scope: tuple[tuple[str, str], ...]
     cutoffs: list[Row]
+    note: str
     numbers: list[Row]
     distribution: Chart | None
     reliability: Chart | None
@@ -172,14 +177,35 @@ def drill(view: View, where: tuple[tuple[str, str], ...]) -> Drill:
         row | {"title": known[row["metric"]].title, "unit": known[row["metric"]].unit}
         for row in paired_rows(inner.rows([name for name in DRILLED if not (deep and known[name].bins)]))
     ]
+    scope, note = _wider(inner) if deep else (inner, "")
     return Drill(
         segment_text(dict(inner.where)),
         _facts(inner),
-        [] if deep else rows_of(inner),
+        scope.where,
+        rows_of(scope),
+        note,
         numbers,
         None if deep else distribution_of(inner),
         None if deep else reliability_of(inner),
     )
+
+
+def _wider(inner: View) -> tuple[View, str]:
+    """Return the smallest slice of two dimensions that holds one of three, and how much of it that one is, in words."""
+    dims = [dim for dim, _ in inner.where if dim != REPLAY_SET]
+    wider = [replace(inner, where=tuple(pair for pair in inner.where if pair[0] != dim)) for dim in dims]
+    sizes = [_events(one) for one in wider]
+    scope = wider[int(np.argmin(sizes))]
+    share = float(ratio(_events(inner), min(sizes)))
+    return scope, (
+        f"Scores are kept for up to two dimensions together: these are the cutoffs of {scope.place}, "
+        f"of which this slice is {digits.percent(share)}."
+    )
+
+
+def _events(view: View) -> float:
+    """Return how many events of a choice both versions decided."""
+    return float(view.cells().shards.actions[..., 0, :, EVERYONE].sum())
 
 
 def _facts(inner: View) -> dict[str, str]:

@@ -7,7 +7,7 @@ tables: the same function, on the same cells.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,23 +19,27 @@ from release_core.release import CUTOFF_ACTIONS
 from release_core.stats import drift, intervals, transfer
 from release_core.stats.arrays import ratio
 from release_core.views.boundary import in_force
+from release_core.views.transfer_counts import BELOW, REACHED, counts
 from release_core.views.view import known, shown_scores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from release_core.frames import Array
-    from release_core.joint_frames import Crossing
+    from release_core.views.transfer_counts import Counts, Pairs, Place
     from release_core.views.view import View
 
     Row = dict[str, Any]
 
-BELOW, REACHED = 0, 1
 FEWEST_POSITIVES = 30
 # Reached and wanted may differ by this share before the page says so: ties leave no cutoff in between.
 FAR_OFF = 0.05
 MATURE = 0.95
 MOST_ROWS = 120
+UNPAIRED = (
+    "Of two dimensions together the versions' scores are kept apart: the interval is wider than on paired events."
+)
+UNPRICED = "Of two dimensions together single amounts are not kept: the cutoff has no interval."
 NOTHING = "The baseline has no cutoff to transfer, or no event of this choice was scored by both versions."
 
 
@@ -82,25 +86,6 @@ RULES = {
 }
 
 
-class _Place(NamedTuple):
-    """One segment and one cutoff of today: the candidate's bins [side, bin, population], losses and their squares.
-
-    `all` [bin, population] and `total` [population] are the sums of `n`.
-    """
-
-    n: Array
-    loss: Array
-    squares: Array
-    effect: float
-    all: Array
-    total: Array
-
-    @property
-    def labelled(self) -> float:
-        """Return the number of labelled events."""
-        return float(self.total[POSITIVE] + self.total[NEGATIVE])
-
-
 def headline(view: View, rule: str = "alert_rate") -> str:
     """Return the sentence that answers the question for all events of the choice."""
     rows = [row for row in rows_of(view, "", rule) if row["segment"] == "all events"]
@@ -127,32 +112,30 @@ def rows_of(view: View, by: str = "", rule: str = "alert_rate") -> list[Row]:
     its 95 % interval (None: alert on nothing), what it reaches, what else holds there, and warnings.
 
     Raises:
-        Unanswerable: the filter and `by` are more than one dimension beside the replay set.
+        Unanswerable: the filter and `by` are more than two dimensions beside the replay set.
     """
     names = [f"{view.release.baseline.thresholds}.{action}" for action in CUTOFF_ACTIONS]
     found: list[Row] = []
     effects = {name: _design_effect(view, name) for name in names if name in view.release.cutoff_ids}
     for split in ((), (by,)) if by and by not in dict(view.where) else ((),):
-        crossing = view.opened.cube.crossing(view.stage, view.step, (split, view.where))
-        sizes = crossing.n[:, 0, ..., EVERYONE].sum((-2, -1)) if crossing.cutoffs else np.zeros(0)
-        edges = shown_scores(view.release, np.append(crossing.grid.lower, 1.0))
-        for place in np.argsort(-sizes, kind="stable"):
-            segment = crossing.segments[place].get(by) if split else None
+        start = counts(view, split)
+        edges = shown_scores(view.release, np.append(start.grid.lower, 1.0))
+        for place in np.argsort(-start.sizes, kind="stable"):
+            segment = start.segments[place].get(by) if split else None
             found += [
-                _row(view, (crossing, edges), (int(place), name, effects[name]), RULES[rule])
+                _row(view, (start, edges), (int(place), name, effects[name]), RULES[rule])
                 | {"segment": segment or "all events"}
                 for name in names
-                if name in crossing.cutoffs and sizes[place]
+                if name in start.cutoffs and start.sizes[place]
             ]
     return found[:MOST_ROWS]
 
 
-def _row(view: View, found: tuple[Crossing, list[float]], asked: tuple[int, str, float], rule: Rule) -> Row:
-    """Return one row of what was `found`, a crossing and its scores; `asked`: the segment's place, the cutoff, its design effect."""
-    (crossing, edges), (place, name, effect) = found, asked
-    cutoff = crossing.cutoffs.index(name)
-    one = _place(view, crossing, (place, cutoff), effect)
-    wanted = _value(one, _today(one), rule)
+def _row(view: View, found: tuple[Counts, list[float]], asked: tuple[int, str, float], rule: Rule) -> Row:
+    """Return one row of what was `found`, counts and their scores; `asked`: the segment's place, the cutoff, its design effect."""
+    (start, edges), (place, name, _) = found, asked
+    one = start.place(*asked)
+    wanted = _value(one, one.today, rule)
     at = _cutoff(one, wanted, rule)
     reach = _reach(one, at, rule)
     # What is allowed more of (alerts, false alerts, loss) lowers or raises the cutoff: its ends are sorted as scores.
@@ -160,14 +143,14 @@ def _row(view: View, found: tuple[Crossing, list[float]], asked: tuple[int, str,
     reached = _value(one, _above(one, at), rule) if at >= 0 else float("nan")
     table, _, action = name.rpartition(".")
     where = view.release.tables[table]
-    scoped = {**dict(view.where), **crossing.segments[place]}
-    low, high = _interval(ends, edges, len(crossing.grid.ids), reach)
+    scoped = {**dict(view.where), **start.segments[place]}
+    low, high = _interval(ends, edges, len(start.grid.ids), reach)
     row: Row = {
         "cutoff": name,
         "rule": rule.name,
         "at": in_force(_within(view, scoped), where, action),
         "wanted": known(wanted),
-        "nominal": known(_nominal(crossing, place, cutoff, rule)),
+        "nominal": known(_nominal(one, rule)),
         "transferred": edges[at] if 0 <= at < len(edges) - 1 else None,
         "low": low,
         "high": high,
@@ -195,23 +178,6 @@ def _interval(
     return (high, low) if low is not None and high is not None and high < low else (low, high)
 
 
-def _place(view: View, crossing: Crossing, at: tuple[int, int], effect: float) -> _Place:
-    fixed, times = _prices(view)
-    n, amount, squares = crossing.n[at], crossing.amount[at], crossing.amount2[at]
-    positive = n[..., POSITIVE]
-    loss = fixed * positive + times * amount
-    squared = fixed**2 * positive + 2 * fixed * times * amount + times**2 * squares
-    both = n[BELOW] + n[REACHED]
-    return _Place(n, loss, squared, effect, both, both.sum(0))
-
-
-def _prices(view: View) -> tuple[float, float]:
-    """Return what a missed positive costs: a fixed part and a share of its amount; its amount where nothing is declared."""
-    costs = view.release.costs
-    fixed, times = (costs.false_negative or 0.0, costs.amount_times or 0.0) if costs else (0.0, 0.0)
-    return (fixed, times) if fixed or times else (0.0, 1.0)
-
-
 def _design_effect(view: View, name: str) -> float:
     """Return by how much clustering widens the variance of the candidate's share above a cutoff, over all events; at least 1."""
     cells = view.opened.cube.slice(view.stage, view.step, (((), ()),))
@@ -221,17 +187,12 @@ def _design_effect(view: View, name: str) -> float:
     return max(1.0, effect) if np.isfinite(effect) else 1.0
 
 
-def _today(one: _Place) -> Array:
-    """Return what lies above today's cutoff: [everyone, positive, negative, loss below it]."""
-    return np.append(one.n[REACHED].sum(0), one.loss[BELOW].sum())
+def _above(one: Place, at: int) -> Array:
+    """Return what lies above bin edge `at` of the candidate's score: [everyone, positive, negative, loss below it]."""
+    return np.append(one.all[at:].sum(0), one.loss[:at].sum())
 
 
-def _above(one: _Place, at: int) -> Array:
-    """Return the same of the candidate's score from bin edge `at` on."""
-    return np.append(one.all[at:].sum(0), one.loss[:, :at].sum())
-
-
-def _value(one: _Place, above: Array, rule: Rule) -> float:
+def _value(one: Place, above: Array, rule: Rule) -> float:
     """Return what a rule keeps, from what lies above a cutoff."""
     everyone, positive, negative, lost = (float(value) for value in above)
     return float(
@@ -244,7 +205,7 @@ def _value(one: _Place, above: Array, rule: Rule) -> float:
     )
 
 
-def _cutoff(one: _Place, wanted: float, rule: Rule) -> int:
+def _cutoff(one: Place, wanted: float, rule: Rule) -> int:
     """Return the bin edge of the candidate that keeps `wanted`; -1 where it is not known."""
     counts = one.all
     if np.isnan(wanted):
@@ -253,53 +214,68 @@ def _cutoff(one: _Place, wanted: float, rule: Rule) -> int:
         "alert_rate": lambda: drift.equal_alert_rate(counts[:, EVERYONE], wanted).bin,
         "precision": lambda: transfer.equal_precision(counts[:, POSITIVE], counts[:, NEGATIVE], wanted).bin,
         "fpr": lambda: drift.equal_alert_rate(counts[:, NEGATIVE], wanted).bin,
-        "loss": lambda: transfer.equal_loss(one.loss.sum(0), wanted * one.labelled / 1000).bin,
+        "loss": lambda: transfer.equal_loss(one.loss, wanted * one.labelled / 1000).bin,
     }
     return int(found[rule.name]())
 
 
-def _reach(one: _Place, at: int, rule: Rule) -> float:
+def _reach(one: Place, at: int, rule: Rule) -> float:
     """Return half of the 95 % interval of "candidate at the transferred cutoff less baseline at today's", as a rate.
 
-    Same events: only those count that lie above one of the two cutoffs and below the other (Woodruff 1952 for the step
-    from the rate to the cutoff). Widened by what clustering does to the share above, over all events.
+    Widened by what clustering does to the share above, over all events (Woodruff 1952 for the step from the rate to the
+    cutoff). NaN where it is not known.
     """
     if at < 0:
         return float("nan")
-    out, new = one.n[REACHED, :at].sum(0), one.n[BELOW, at:].sum(0)
-    if rule.name == "precision":
-        kept, passed = one.n[REACHED, at:].sum(0), one.n[BELOW, :at].sum(0)
-        joint = np.array([[passed, new], [out, kept]])[..., [NEGATIVE, POSITIVE]]
-        se = transfer.precision_se(joint)
-    elif rule.name == "loss":
-        more, less = one.loss[REACHED, :at].sum(), one.loss[BELOW, at:].sum()
-        squares = one.squares[REACHED, :at].sum() + one.squares[BELOW, at:].sum()
-        se = 1000 * transfer.mean_se(one.labelled, more - less, squares)
-    else:
-        who = EVERYONE if rule.name == "alert_rate" else NEGATIVE
-        se = transfer.mean_se(one.total[who], new[who] - out[who], new[who] + out[who])
+    se = _apart_se(one, at, rule) if one.pairs is None else _paired_se(one.pairs, one, at, rule)
     return float(intervals.critical(0.95) * se * np.sqrt(one.effect))
 
 
-def _nominal(crossing: Crossing, place: int, cutoff: int, rule: Rule) -> float:
+def _paired_se(pairs: Pairs, one: Place, at: int, rule: Rule) -> float:
+    """Return the standard error on the same events: only those above one of the cutoffs and below the other count."""
+    n, loss, squares = pairs
+    out, new = n[REACHED, :at].sum(0), n[BELOW, at:].sum(0)
+    if rule.name == "precision":
+        kept, passed = n[REACHED, at:].sum(0), n[BELOW, :at].sum(0)
+        joint = np.array([[passed, new], [out, kept]])[..., [NEGATIVE, POSITIVE]]
+        return float(transfer.precision_se(joint))
+    if rule.name == "loss":
+        more, less = loss[REACHED, :at].sum(), loss[BELOW, at:].sum()
+        changed = squares[REACHED, :at].sum() + squares[BELOW, at:].sum()
+        return float(1000 * transfer.mean_se(one.labelled, more - less, changed))
+    who = _who(rule)
+    return float(transfer.mean_se(one.total[who], new[who] - out[who], new[who] + out[who]))
+
+
+def _apart_se(one: Place, at: int, rule: Rule) -> float:
+    """Return the standard error as if each version had judged events of its own: too large where they err alike.
+
+    Of the loss it is not known: the squares of the amounts are not kept.
+    """
+    if rule.name == "loss":
+        return float("nan")
+    sides, who = np.stack([one.today, _above(one, at)]), _who(rule)
+    hits = sides[:, POSITIVE if rule.name == "precision" else who]
+    total = sides[:, POSITIVE] + sides[:, NEGATIVE] if rule.name == "precision" else np.full(2, one.total[who])
+    return float(np.hypot(*transfer.mean_se(total, hits, hits)))
+
+
+def _who(rule: Rule) -> int:
+    """Return the population of which a rule keeps a share."""
+    return NEGATIVE if rule.name == "fpr" else EVERYONE
+
+
+def _nominal(one: Place, rule: Rule) -> float:
     """Return what the candidate does at the same number, exact; not known for the loss."""
-    joint = crossing.joint[place, cutoff, cutoff].sum(0)
-    above, total = joint[REACHED], joint.sum(0)
-    return float(
-        {
-            "alert_rate": ratio(above[EVERYONE], total[EVERYONE]),
-            "precision": ratio(above[POSITIVE], above[POSITIVE] + above[NEGATIVE]),
-            "fpr": ratio(above[NEGATIVE], total[NEGATIVE]),
-        }.get(rule.name, np.nan)
-    )
+    return float("nan") if rule.name == "loss" else _value(one, np.append(one.same, np.nan), rule)
 
 
-def _there(view: View, one: _Place, at: int) -> Row:
+def _there(view: View, one: Place, at: int) -> Row:
     """Return what else holds at the transferred cutoff, and how many alerts a day it brings more than today."""
     if at < 0:
         return dict.fromkeys(("alert_rate", "precision", "recall", "fpr", "more_alerts"))
     above = _above(one, at)
-    more = above[EVERYONE] - one.n[REACHED, :, EVERYONE].sum()
+    more = above[EVERYONE] - one.today[EVERYONE]
     return {
         "alert_rate": known(float(ratio(above[EVERYONE], one.total[EVERYONE]))),
         "precision": known(float(ratio(above[POSITIVE], above[POSITIVE] + above[NEGATIVE]))),
@@ -309,20 +285,25 @@ def _there(view: View, one: _Place, at: int) -> Row:
     }
 
 
-def _warnings(one: _Place, at: int, rule: Rule, found: tuple[float, float]) -> list[str]:
+def _warnings(one: Place, at: int, rule: Rule, found: tuple[float, float]) -> list[str]:
     """Return what makes a transferred cutoff doubtful, one sentence each."""
     wanted, reached = found
     said = []
     if at < 0:
         return [f"Today's {rule.title.lower()} is not known here: no labelled event above the cutoff."]
-    if at == one.n.shape[1]:
+    if at == len(one.all):
         said.append("Only a cutoff above every score keeps it: alert on nothing.")
     elif not at:
         said.append("Only alerting on every event seen keeps it.")
     elif abs(reached - wanted) > FAR_OFF * abs(wanted):
         said.append("No cutoff in between: many events share a score, so reached and wanted differ.")
-    if not rule.labels:
-        return said
+    said += [] if one.pairs else [UNPRICED if rule.name == "loss" else UNPAIRED]
+    return said + (_of_labels(one, at, rule, wanted) if rule.labels else [])
+
+
+def _of_labels(one: Place, at: int, rule: Rule, wanted: float) -> list[str]:
+    """Return what makes labels too thin, or the precision too uneven, for a cutoff to be relied on."""
+    said = []
     above = one.all[at:, POSITIVE].sum()
     if above < FEWEST_POSITIVES:
         said.append(f"Only {above:.0f} labelled positives lie above it ({FEWEST_POSITIVES} needed): do not rely on it.")
