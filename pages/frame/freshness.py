@@ -52,7 +52,7 @@ def _say(age: float, until: str, *, paused: bool) -> None:
     elif age < LIVE_SECONDS:
         st.caption(f":green[:material/sensors:] **Live** · {of}, newest file {age:.0f} s ago")
     elif age < AGE_SECONDS:
-        st.caption(f"{of.capitalize()}, newest file {_ago(age)} ago")
+        st.caption(f"{of[0].upper()}{of[1:]}, newest file {_ago(age)} ago")
 
 
 def _ago(age: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from release_core.charts import digits, style
@@ -26,6 +27,8 @@ DECISIONS = {
 }
 HEIGHT = 420
 LANES_FROM = 0.42
+# Names of spans that begin within this share of the time axis would cover each other.
+APART, RAISED = 0.09, 0.45
 
 
 def history(
@@ -43,7 +46,7 @@ def history(
 
     Args:
         stages: name, begin, end, n (events).
-        ramps: name (such as "canary 5%"), begin, end, n.
+        ramps: name (such as "5 %"), begin, end, n.
         caption: version ids and evidence.
         verdicts: at, stage, verdict (a key of forest.GLYPHS), sentence.
         alarms: at, rule, segment, action, sentence.
@@ -56,7 +59,7 @@ def history(
     data = [*_spans(stages, 0, "$cand/.55", 16), *_spans(ramps, 1, "$cand/.3", 12), *_verdicts(verdicts or [])]
     data += [*_alarms(alarms or []), *_decided(decisions or []), *_mature(maturity or [])]
     top = len(LANES) - 1
-    lanes = style.axis("", tickvals=[top - n for n in range(len(LANES))], ticktext=list(LANES), range=[-0.6, top + 1])
+    lanes = style.axis("", tickvals=[top - n for n in range(len(LANES))], ticktext=list(LANES), range=[-0.6, top + 1.3])
     spec: Spec = {
         "data": data,
         "layout": style.layout(
@@ -65,8 +68,8 @@ def history(
             showlegend=False,
             shapes=[style.vertical(as_of, "$cut")] if as_of else [],
             annotations=[
-                *(_name(row, top) for row in stages),
-                *(_name(row, top - 1) for row in ramps),
+                *(_name(row, top + up) for row, up in _staggered(stages)),
+                *(_name(row, top - 1) for row, up in _staggered(ramps) if not up),
                 *([style.note(as_of, 0.06, "as of", "$cut")] if as_of else []),
             ],
             xaxis=style.axis("", anchor="y2", type="date"),
@@ -116,7 +119,22 @@ def _spans(rows: list[Row], lane: int, colour: str, width: int) -> list[Spec]:
     return found
 
 
-def _name(row: Row, place: int) -> Spec:
+def _staggered(rows: list[Row]) -> list[tuple[Row, float]]:
+    """Return each span with how far its name is raised, because the name before it stands too close on the same height."""
+    if not rows:
+        return []
+    begins = [datetime.fromisoformat(row["begin"]) for row in rows]
+    room = APART * (max(datetime.fromisoformat(row["end"]) for row in rows) - min(begins))
+    found: list[tuple[Row, float]] = []
+    last = None
+    for row, begin in zip(rows, begins, strict=True):
+        near = last is not None and begin - last < room
+        found.append((row, RAISED if near else 0.0))
+        last = last if near else begin
+    return found
+
+
+def _name(row: Row, place: float) -> Spec:
     """Return the name of a span, above its beginning."""
     text = style.short(row["name"], 14)
     return style.note(

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from release_core.ledger import Check, Ledger, Record
+    from release_core.views.view import View
 
-    Row = dict[str, Any]
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +24,32 @@ class HistoryPage:
     head: str
     rows: list[Row]
 
+    @property
+    def said(self) -> str:
+        """Whether the record is intact, in one sentence."""
+        if not self.check.ok:
+            return f"The chain is broken at record {self.check.first_bad}: {self.check.reason}"
+        one = "its only record matches its hash" if self.check.records == 1 else ""
+        many = f"every one of {self.check.records:,} records matches its hash and its predecessor"
+        return f"The chain holds: {one or many}."
+
 
 def history(book: Ledger, release: str | None = None) -> HistoryPage:
     """Return the page for one release (None: all)."""
     seq, mark = book.head()
     return HistoryPage(book.verify(), f"{seq}:{mark}", rows(book.records(release=release)))
+
+
+def since(view: View, row: Row) -> str:
+    """Return what has become of the manifest and the data that a record of this release was signed on; "" for others."""
+    if row["release"] != view.release.id or not row["manifest_hash"]:
+        return ""
+    same = {
+        "manifest": row["manifest_hash"] == view.release.manifest_hash,
+        "data": row["data_fingerprint"] == view.opened.cube.fingerprint,
+    }
+    kept = " and ".join(f"the {name} {'is unchanged' if one else 'HAS CHANGED'}" for name, one in same.items())
+    return f"Since then {kept}."
 
 
 def rows(records: Sequence[Record]) -> list[Row]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from release_core import notify, review
+from release_core.gates import words
 from release_core.release import Comparison, Verdict
 from release_core.stages import ACCOUNTS
 
@@ -39,7 +40,7 @@ def page(view: View) -> StopsPage:
     rules = [spec for spec in view.release.stops if view.stage in spec.stages and view.release.kind in spec.kinds]
     verdict = Verdict.FAIL if found else Verdict.PASS if rules else Verdict.NODATA
     return StopsPage(
-        verdict, _headline(view, found, rules), _advice(found), alarm_rows(view), _rules(rules, found), _notices()
+        verdict, _headline(view, found, rules), _advice(found), alarm_rows(view), _rules(view, rules, found), _notices()
     )
 
 
@@ -80,8 +81,8 @@ def _advice(found: Sequence[Alarm]) -> str:
     return f"{'Roll back' if back else 'Hold the ramp'}: {first.sentence}"
 
 
-def _rules(rules: Sequence[GateSpec], found: Sequence[Alarm]) -> list[Row]:
-    rows = []
+def _rules(view: View, rules: Sequence[GateSpec], found: Sequence[Alarm]) -> list[Row]:
+    rows, known = [], view.known()
     for spec in rules:
         mine = [alarm for alarm in found if alarm.rule == spec.id]
         rows.append(
@@ -89,7 +90,7 @@ def _rules(rules: Sequence[GateSpec], found: Sequence[Alarm]) -> list[Row]:
                 "verdict": "FAIL" if mine else "PASS",
                 "rule": spec.title or spec.id,
                 "watches": "every segment" if spec.scope == "each_segment" else spec.scope.removeprefix("segment:"),
-                "limit": _limit(spec),
+                "limit": _limit(spec, known[spec.metric].unit if spec.metric in known else ""),
                 "action": DO.get(spec.action or "hold", str(spec.action)),
                 "first": f"{mine[0].at:%Y-%m-%d %H:%M}" if mine else "",
             }
@@ -97,14 +98,16 @@ def _rules(rules: Sequence[GateSpec], found: Sequence[Alarm]) -> list[Row]:
     return sorted(rows, key=lambda row: row["verdict"])
 
 
-def _limit(spec: GateSpec) -> str:
-    """Return what a rule allows, as the manifest writes it."""
+def _limit(spec: GateSpec, unit: str) -> str:
+    """Return what a rule allows, in the metric's unit; "" for a rule that is either kept or broken."""
     if spec.comparison is Comparison.BUDGET:
         ends = {"at least": spec.at_least, "at most": spec.at_most}
-        return " and ".join(f"{word} {end:g}" for word, end in ends.items() if end is not None)
+        return " and ".join(f"{word} {words.number(end, unit)}" for word, end in ends.items() if end is not None)
     if spec.margin is None:
-        return "none"
-    return f"{100 * spec.margin:g} % of the baseline" if spec.unit == "rel" else f"{spec.margin:g}"
+        return ""
+    if spec.unit == "rel":
+        return f"{100 * spec.margin:g} % of the baseline"
+    return f"{words.points(spec.margin, unit)}{' points' if unit == 'share' else ''}"
 
 
 def _notices() -> str:

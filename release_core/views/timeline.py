@@ -43,7 +43,7 @@ def timeline(view: View, records: Sequence[Record], alarms: Sequence[Row] = ()) 
     stages = [
         _span(view, [one for one in spans if one["stage"] == stage], ACCOUNTS[stage].title) for stage in _present(spans)
     ]
-    ramps = [_span(view, [one], f"{one['stage']} {one['ramp_step']}") for one in spans if one["ramp_step"]]
+    ramps = [_span(view, [one], _share(one["ramp_step"])) for one in spans if one["ramp_step"]]
     seen = [(step, review.review(view.opened, _stage_at(spans, step), step)) for step in looks(view)]
     picture = history(
         stages,
@@ -78,7 +78,7 @@ def turned(view: View, seen: Sequence[tuple[int, Review]]) -> list[Row]:
             worst = max(mine, key=lambda row: gates.counted(row) or 0)
             now, key = gates.worst(mine).name, (found.stage, gate)
             if before.get(key, now) != now:
-                told = {"from": before[key], "verdict": now, "gate": worst.title, "sentence": worst.sentence}
+                told = {"was": before[key], "verdict": now, "gate": worst.title, "sentence": worst.sentence}
                 rows.append({"at": view.opened.cube.label(step), "stage": ACCOUNTS[found.stage].title} | told)
             before[key] = now
     return rows[::-1]
@@ -120,6 +120,14 @@ def _span(view: View, spans: Sequence[Row], name: str) -> Row:
         "end": cube.end(last).isoformat(),
         "n": sum(one["n"] for one in spans),
     }
+
+
+def _share(ramp_step: str) -> str:
+    """Return a ramp step as readers say it: a share of traffic in percent, or the name that the logs give it."""
+    try:
+        return f"{100 * float(ramp_step):g} %"
+    except ValueError:
+        return ramp_step
 
 
 def _verdict(view: View, step: int, found: Review) -> Row:

@@ -54,7 +54,7 @@ def test_looks_are_few_and_end_with_the_chosen_one(opened):
 def test_gates_that_turn_are_told_with_what_they_were(opened):
     found = timeline.timeline(view(opened), [])
     assert found.turned
-    assert all(row["from"] != row["verdict"] for row in found.turned)
+    assert all(row["was"] != row["verdict"] for row in found.turned)
     assert [row["at"] for row in found.turned] == sorted((row["at"] for row in found.turned), reverse=True)
     kinds = {row["kind"] for row in found.chart.data}
     assert {"stage", "ramp step", "verdict"} <= kinds
