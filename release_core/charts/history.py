@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from release_core.charts import digits, style
@@ -25,10 +25,10 @@ DECISIONS = {
     "rollback": ("$bad", "triangle-left"),
     "drill": ("$muted", "star-triangle-up-open"),
 }
-HEIGHT = 420
+HEIGHT = 440
 LANES_FROM = 0.42
 # Names of spans that begin within this share of the time axis would cover each other.
-APART, RAISED = 0.09, 0.45
+APART, RAISED = 0.15, 0.45
 
 
 def history(
@@ -58,8 +58,8 @@ def history(
         return blank(QUESTION, "No stage has an event yet.", DEFINITION, caption)
     data = [*_spans(stages, 0, "$cand/.55", 16), *_spans(ramps, 1, "$cand/.3", 12), *_verdicts(verdicts or [])]
     data += [*_alarms(alarms or []), *_decided(decisions or []), *_mature(maturity or [])]
-    top = len(LANES) - 1
-    lanes = style.axis("", tickvals=[top - n for n in range(len(LANES))], ticktext=list(LANES), range=[-0.6, top + 1.3])
+    top, length = len(LANES) - 1, _length([*stages, *ramps])
+    lanes = style.axis("", tickvals=[top - n for n in range(len(LANES))], ticktext=list(LANES), range=[-0.6, top + 1.6])
     spec: Spec = {
         "data": data,
         "layout": style.layout(
@@ -68,8 +68,8 @@ def history(
             showlegend=False,
             shapes=[style.vertical(as_of, "$cut")] if as_of else [],
             annotations=[
-                *(_name(row, top + up) for row, up in _staggered(stages)),
-                *(_name(row, top - 1) for row, up in _staggered(ramps) if not up),
+                *(_name(row, top + RAISED * height) for row, height in _staggered(stages, length)),
+                *(_name(row, top - 1) for row, height in _staggered(ramps, length) if not height),
                 *([style.note(as_of, 0.06, "as of", "$cut")] if as_of else []),
             ],
             xaxis=style.axis("", anchor="y2", type="date"),
@@ -119,18 +119,20 @@ def _spans(rows: list[Row], lane: int, colour: str, width: int) -> list[Spec]:
     return found
 
 
-def _staggered(rows: list[Row]) -> list[tuple[Row, float]]:
-    """Return each span with how far its name is raised, because the name before it stands too close on the same height."""
-    if not rows:
-        return []
-    begins = [datetime.fromisoformat(row["begin"]) for row in rows]
-    room = APART * (max(datetime.fromisoformat(row["end"]) for row in rows) - min(begins))
-    found: list[tuple[Row, float]] = []
-    last = None
-    for row, begin in zip(rows, begins, strict=True):
-        near = last is not None and begin - last < room
-        found.append((row, RAISED if near else 0.0))
-        last = last if near else begin
+def _length(spans: list[Row]) -> timedelta:
+    ends = [datetime.fromisoformat(row[key]) for row in spans for key in ("begin", "end")]
+    return max(ends) - min(ends)
+
+
+def _staggered(rows: list[Row], length: timedelta) -> list[tuple[Row, int]]:
+    """Return each span with the lowest height on which its name does not cover another; the axis is `length` long."""
+    found: list[tuple[Row, int]] = []
+    last: list[datetime] = []
+    for row in rows:
+        begin = datetime.fromisoformat(row["begin"])
+        height = next((n for n, other in enumerate(last) if begin - other >= APART * length), len(last))
+        last[height : height + 1] = [begin]
+        found.append((row, height))
     return found
 
 
