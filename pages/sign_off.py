@@ -14,7 +14,7 @@ OPEN = (
 
 with read.told("Nothing can be signed here"):
     view = read.view(state.current())
-    page = read.page(sign_off.sign_off)
+    page = read.page(sign_off.sign_off, sign_off.attempt(view, read.records()))
     stands = sign_off.standing(view, read.records())
     st.title("Sign-off", anchor=False)
     show.banner(page.verdict, page.answer, stands.reason if stands.decision else "Nothing is signed at this stage yet.")

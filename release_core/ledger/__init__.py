@@ -9,7 +9,7 @@ from release_core.ledger.canonical import canonical_json, evidence, evidence_has
 from release_core.ledger.chain import GENESIS, Check, Record, check_chain
 from release_core.ledger.decisions import DECISIONS, REPEATED, Needs, allowed
 from release_core.ledger.drills import Drill, drills, latest_drill, record_drill
-from release_core.ledger.in_force import Opening, Standing, attempts, evaluated, go_signed, opening, standing
+from release_core.ledger.in_force import Opening, Standing, attempt, go_signed, opening, standing
 from release_core.ledger.sign_off import RollbackRequest, code_version, roll_back, sign
 from release_core.ledger.signature import Acceptance, Override, SignOff, SignOffRequest, Waiver
 
@@ -31,12 +31,11 @@ __all__ = [
     "Standing",
     "Waiver",
     "allowed",
-    "attempts",
+    "attempt",
     "canonical_json",
     "check_chain",
     "code_version",
     "drills",
-    "evaluated",
     "evidence",
     "evidence_hash",
     "go_signed",

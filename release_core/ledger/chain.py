@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 GENESIS = "0" * 64
-TYPES = ("sign_off", "rollback", "drill", "evaluation")
+TYPES = ("sign_off", "rollback", "drill")
 
 
 @dataclass(frozen=True, slots=True)

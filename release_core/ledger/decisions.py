@@ -40,18 +40,18 @@ def allowed(
     verdict: Verdict,
     mixed: bool,  # noqa: FBT001 - the facts that decide, in the order in which they do
     gates: Sequence[Mapping[str, object]],
-    attempts: int = 0,
+    attempt: int = 1,
 ) -> tuple[Needs, ...]:
     """Return what go, conditional_go and no_go need, in this order.
 
-    `gates` are the judged gates of the evidence (`id`, `verdict`, `level`, `counts`); `attempts` counts the evaluations
-    on the same events, of which the third and later need an acceptance named `repeated_replay`. Where the
+    `gates` are the judged gates of the evidence (`id`, `verdict`, `level`, `counts`); `attempt` is which
+    attempt on the same data it is (see in_force); the third and later need an acceptance named `repeated_replay`. Where the
     verdict is not carried by any single gate, the name `stage` stands for it.
 
     >>> allowed(Verdict.MARGINAL, False, [{"id": "recall", "verdict": "MARGINAL", "level": "stop"}])[0].acceptances
     ('recall',)
     """
-    repeated = (REPEATED,) if attempts > FREE_ATTEMPTS else ()
+    repeated = (REPEATED,) if attempt > FREE_ATTEMPTS else ()
     no_go = Needs(NO_GO, "A no-go is always possible; say why.")
     if mixed:
         why = "The release changes more than one kind of component; split it."

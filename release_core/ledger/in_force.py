@@ -1,4 +1,4 @@
-"""Takes ledger records and says what they amount to: which decision stands, and how often the events were judged."""
+"""Takes ledger records and says what they amount to: which decision stands, and how often was it tried on the same data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from release_core.release import Stage
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from release_core.ledger.book import Ledger
     from release_core.ledger.chain import Record
     from release_core.release import Release
 
@@ -122,25 +121,14 @@ def signatures_since_stop(
     return found[::-1]
 
 
-def evaluated(ledger: Ledger, release: Release, replay_set: str, fingerprint: str) -> int:
-    """Note that this manifest was judged on these events, once, and return the attempt count on them.
+def attempt(records: Sequence[Record], release: Release, stage: str, fingerprint: str) -> int:
+    """Return which attempt at a stage's decision on the same data this manifest is; the first is 1.
 
-    `fingerprint` is that of the replay set's events. Judging again under the same manifest is no new attempt.
+    Every other manifest of the release that was decided on at this stage, on data with this fingerprint, is one before.
     """
-    payload = {"replay_set": replay_set, "fingerprint": fingerprint, "manifest_hash": release.manifest_hash}
-
-    def earlier(records: Sequence[Record]) -> Record | None:
-        return next((r for r in records if r.type == "evaluation" and r.content == payload), None)
-
-    if earlier(ledger.records(release.id, "evaluation")) is None:
-        ledger.append("evaluation", release.id, "replay", payload, unless=earlier)
-    return attempts(ledger.records(release.id, "evaluation"), release.id, fingerprint)
-
-
-def attempts(records: Sequence[Record], release: str, data_fingerprint: str) -> int:
-    """Return how many manifests of the release were judged on the events with this fingerprint; 0 if none."""
-    judged = [r.content for r in records if r.type == "evaluation" and r.release == release]
-    return len({str(seen.get("manifest_hash")) for seen in judged if seen.get("fingerprint") == data_fingerprint})
+    decided = [SignOff.read(r) for r in records if r.type == "sign_off" and _decides(r, release.id, stage)]
+    tried = {one.manifest_hash for one in decided if one.data_fingerprint == fingerprint}
+    return len(tried | {release.manifest_hash})
 
 
 def _decides(record: Record, release: str, stage: str) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from release_core.errors import LedgerError, Problem, SignOffRefused
 from release_core.ledger import canonical
 from release_core.ledger.decisions import NO_GO, allowed, read_verdict
-from release_core.ledger.in_force import attempts, opening, signatures_since_stop
+from release_core.ledger.in_force import attempt, opening, signatures_since_stop
 from release_core.ledger.refusals import NAME_LIMIT, Signing, refusals, text_problems
 from release_core.ledger.signature import SignOff, SignOffRequest, same_person
 
@@ -115,7 +115,7 @@ def _signing(
     changed, gates = _listed(seen, "changed", str), _listed(seen, "gates", dict)
     mixed = bool(set(changed) - {release.kind.component})
     records = ledger.records(release.id)
-    tried = attempts(records, release.id, str(seen["data_fingerprint"]))
+    tried = attempt(records, release, str(seen["stage"]), str(seen["data_fingerprint"]))
     opened = opening(records, release, str(seen["stage"]))
     needs = {need.decision: need for need in allowed(read_verdict(seen["verdict"]), mixed, gates, tried)}
     return Signing(release, request, seen, canonical.evidence_hash(seen), needs, ledger.verify(), opened, now)

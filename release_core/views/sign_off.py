@@ -32,8 +32,11 @@ class SignOffPage:
     open_items: list[dict[str, Any]]
 
 
-def sign_off(view: View) -> SignOffPage:
-    """Return the page for a choice; the segment filter does not matter, the whole release is signed."""
+def sign_off(view: View, attempt: int = 1) -> SignOffPage:
+    """Return the page for a choice; the segment filter does not matter, the whole release is signed.
+
+    `attempt` is which attempt on the same data it is (see `attempt`).
+    """
     found = review.review(view.opened, view.stage, view.step)
     seen = evidence(found)
     baseline, candidate = version_ids(view.release)
@@ -50,12 +53,18 @@ def sign_off(view: View) -> SignOffPage:
             "Manifest": found.release.manifest_hash[:12],
             "Data": found.fingerprint[:12],
             "Evidence": mark[:12],
+            **({"Attempt": f"{attempt} on this data"} if attempt > 1 else {}),
         },
         seen,
         mark,
-        ledger.allowed(found.verdict, found.mixed, seen["gates"]),
+        ledger.allowed(found.verdict, found.mixed, seen["gates"], attempt),
         [gate for gate in seen["gates"] if gate["counts"] and gate["level"] != "observe" and gate["verdict"] != "PASS"],
     )
+
+
+def attempt(view: View, records: Sequence[Record]) -> int:
+    """Return which attempt on this data the manifest is: one more for each other manifest decided on it at this stage."""
+    return ledger.attempt(records, view.release, str(view.stage), view.opened.cube.fingerprint)
 
 
 def standing(view: View, records: Sequence[Record]) -> Standing:

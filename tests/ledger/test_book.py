@@ -18,7 +18,7 @@ from release_core.ledger import book as stored
 def append_many(path: str, who: str, count: int) -> None:
     ledger = Ledger(path)
     for number in range(count):
-        ledger.append("evaluation", "credit-model", "replay", {"who": who, "i": number})
+        ledger.append("rollback", "credit-model", "replay", {"who": who, "i": number})
 
 
 def test_append_returns_what_is_stored(ledger):
@@ -32,7 +32,7 @@ def test_append_returns_what_is_stored(ledger):
 
 
 def test_records_by_release_and_type(ledger):
-    for release, type in (("a", "drill"), ("b", "drill"), ("a", "evaluation")):
+    for release, type in (("a", "drill"), ("b", "drill"), ("a", "rollback")):
         ledger.append(type, release, "replay", {})
     assert [record.seq for record in ledger.records()] == [1, 2, 3]
     assert [record.seq for record in ledger.records("a")] == [1, 3]
@@ -145,7 +145,7 @@ def test_append_to_a_file_that_was_moved_away_starts_a_new_one(ledger, tmp_path)
     ("type", "payload", "message"),
     [
         ("signoff", {}, "Did you mean sign_off"),
-        ("party", {}, "sign_off, rollback, drill, evaluation"),
+        ("party", {}, "sign_off, rollback, drill"),
         ("drill", {"x": float("nan")}, "cannot be written as JSON"),
         ("drill", {"x": "\ud800"}, "cannot be written as JSON"),
         ("drill", {"x": object()}, "cannot be written as JSON"),

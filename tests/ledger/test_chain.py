@@ -23,7 +23,7 @@ def chain(length: int) -> list[Record]:
     records: list[Record] = []
     head = (0, GENESIS)
     for number in range(length):
-        what = ("evaluation", "credit-model", "replay" if number % 2 else None)
+        what = ("rollback", "credit-model", "replay" if number % 2 else None)
         record = linked(
             head, f"2026-06-01T12:00:{number:02}.000000+00:00", what, f'{{"i":{number},"text":"é{number}"}}'
         )
@@ -34,7 +34,7 @@ def chain(length: int) -> list[Record]:
 
 def stored(ledger, count: int = 4) -> None:
     for number in range(count):
-        ledger.append("evaluation", "credit-model", "replay", {"i": number, "text": "é"})
+        ledger.append("rollback", "credit-model", "replay", {"i": number, "text": "é"})
 
 
 def execute(ledger, statement: str, *values: object) -> None:

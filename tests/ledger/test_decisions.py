@@ -24,10 +24,10 @@ MARGINAL = ("recall", "psi")
 OPEN = ("fpr", "brier")
 
 
-def needs(verdict, mixed=False, gates=GATES, attempts=0):
+def needs(verdict, mixed=False, gates=GATES, attempt=1):
     return {
         need.decision: (need.possible, need.acceptances, need.waivers, need.override)
-        for need in allowed(verdict, mixed, gates, attempts)
+        for need in allowed(verdict, mixed, gates, attempt)
     }
 
 
@@ -56,7 +56,7 @@ def test_allowed_mixed_release_is_no_go_only(verdict):
 
 @pytest.mark.parametrize("verdict", list(Verdict))
 def test_allowed_third_attempt_needs_an_acceptance(verdict):
-    before, after = needs(verdict, attempts=2), needs(verdict, attempts=3)
+    before, after = needs(verdict, attempt=2), needs(verdict, attempt=3)
     assert REPEATED not in before["go"][1] + before["conditional_go"][1]
     assert REPEATED in after["go"][1]
     assert (REPEATED in after["conditional_go"][1]) is after["conditional_go"][0]

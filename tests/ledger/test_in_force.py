@@ -10,8 +10,7 @@ from release_core.errors import LedgerError, SignOffRefused
 from release_core.ledger import (
     Drill,
     RollbackRequest,
-    attempts,
-    evaluated,
+    attempt,
     go_signed,
     latest_drill,
     opening,
@@ -91,16 +90,16 @@ def test_go_signed_under_an_older_manifest_does_not_count_as_a_signature(ledger)
     assert state(ledger, distinct=2).signers == ("B. Ray",)
 
 
-def test_evaluated_counts_a_manifest_once_for_each_set_of_events(ledger, release):
+def test_an_attempt_is_a_manifest_decided_on_the_same_data(ledger, release):
     edited = replace(release, manifest_hash="b" * 64)
-    assert evaluated(ledger, release, "history", "d1") == 1
-    assert evaluated(ledger, release, "history", "d1") == 1
-    assert evaluated(ledger, edited, "history", "d1") == 2
-    assert evaluated(ledger, edited, "history", "d2") == 1
-    assert evaluated(ledger, replace(release, id="other"), "history", "d1") == 1
-    assert len(ledger.records()) == 4
-    assert attempts(ledger.records(), "credit-model", "d1") == 2
-    assert attempts(ledger.records(), "credit-model", "d3") == 0
+    mine = str(seen()["data_fingerprint"])
+    assert attempt(ledger.records(), release, "replay", mine) == 1
+    signed(ledger, release)
+    assert attempt(ledger.records(), release, "replay", mine) == 1
+    assert attempt(ledger.records(), edited, "replay", mine) == 2
+    assert attempt(ledger.records(), edited, "shadow", mine) == 1
+    assert attempt(ledger.records(), edited, "replay", "other data") == 1
+    assert attempt(ledger.records(), replace(edited, id="other"), "replay", mine) == 1
 
 
 def test_latest_drill_is_the_one_that_began_last(ledger):
