@@ -7,6 +7,8 @@ from typing import NamedTuple
 from release_core.charts import digits, style
 from release_core.charts.chart import Caption, Chart, Row, blank, finish
 
+NEARLY_ALL = 0.9
+
 
 class Reading(NamedTuple):
     """One line: its key in the rows (with `<key>_low` and `<key>_high` where an interval is known), name, and look."""
@@ -53,7 +55,7 @@ def course(
         )
         for one in drawn
     ]
-    values = style.share_axis("", rangemode="normal") if unit == "share" else style.axis("")
+    values = _axis(rows, drawn) if unit == "share" else style.axis("")
     spec = {
         "data": bands + lines,
         "layout": style.layout(
@@ -67,3 +69,10 @@ def course(
     last = [(one, next(row for row in reversed(rows) if row.get(one.key) is not None)) for one in drawn]
     said = "; ".join(f"{one.name} {digits.level(row[one.key], unit)} at {row['step']}" for one, row in last)
     return finish(question, spec, f"Last: {said}.", definition, rows, caption)
+
+
+def _axis(rows: list[Row], drawn: list[Reading]) -> Row:
+    """Return the axis of shares: all of 0 to 100 % where they come near it, else what they fill."""
+    ends = [row.get(f"{one.key}{end}") for row in rows for one in drawn for end in ("", "_low", "_high")]
+    most = max(value for value in ends if value is not None)
+    return style.share_axis("", range=[0, 1.03]) if most > NEARLY_ALL else style.share_axis("")

@@ -15,7 +15,7 @@ DEFINITION = (
     "each with the bounds that its verdict used."
 )
 ENDS = (("then", "$base", 0.14), ("now", "$cand", -0.14))
-REACH = 4.0
+REACH = 12.0
 
 
 def dumbbell(rows: list[Row], caption: Caption, *, then: str, now: str) -> Chart:

@@ -161,14 +161,19 @@ class Cube:
             NotFound: no outcome of that kind is in the logs.
             Unanswerable: the filter has more than one dimension beside the replay set.
         """
-        if kind in known.LABELS:
-            rows = self._aged("age", "label, entry, age, since, until, settled, taken", stage, where)
-        elif kind in self.kinds():
-            rows = self._aged("kind", "kind, entry, age, since, taken", stage, where)
-        else:
-            required = f"one of {', '.join((*known.LABELS, *self.kinds()))}"
-            raise NotFound(Problem("kind of outcome", repr(kind), required, "Choose one of them."))
+        rows = self._aged(*known.aged(kind, self.kinds), stage, where)
         return known.arrivals(self.release, rows, step, kind)
+
+    def arrivals_by(self, dim: str, stage: Stage, step: int, where: Where, kind: str) -> dict[str, Arrivals]:
+        """Return the same for every value of a dimension; the filter is by replay set only."""
+        table, keys = known.aged(kind, self.kinds)
+        rows = self._aged(table, f"v1::varchar as value, {keys}", stage, (*where, (dim, "")), every=True)
+        parts = dense.parted(rows, "value")
+        return {value: known.arrivals(self.release, part, step, kind) for value, part in parts.items()}
+
+    def developments(self, dim: str, stage: Stage, step: int, where: Where = ()) -> dict[str, Development]:
+        """Return how labels develop for every value of a dimension; the filter is by replay set only."""
+        return development.read_by(self, stage, step, self.tests(stage, (*where, (dim, "")), every=True))
 
     def kinds(self) -> tuple[str, ...]:
         """Return the kinds of outcomes in the logs, sorted."""
@@ -235,38 +240,36 @@ class Cube:
             raise Unanswerable(Problem("segment", found, required, "Remove one of them."))
         return dims
 
-    def _aged(self, table: str, keys: str, stage: Stage, where: Where) -> Columns:
+    def _aged(self, table: str, keys: str, stage: Stage, where: Where, *, every: bool = False) -> Columns:
         """Return the sums of a table with ages by its `keys`, over all as-of steps."""
-        tests, params = self.tests(stage, where)
+        tests, params = self.tests(stage, where, every=every)
         return self.store.query(f"select {keys}, sum(n)::bigint as n from {table} where {tests} group by all", params)
 
-    def tests(self, stage: Stage | None, where: Where) -> tuple[str, dict[str, object]]:
-        """Return the condition, and its values, of a stage (None: any) and a filter by at most one dimension."""
-        dims = self.single(where)
-        given = dict(where)
-        tests, params = ['"by" = $by'], {"by": ",".join(dims)} | ({"value": given[dims[0]]} if dims else {})
+    def tests(self, stage: Stage | None, where: Where, *, every: bool = False) -> tuple[str, dict[str, object]]:
+        """Return the SQL and values of a stage (None: any) and a filter by one dimension (`every`: by any value of it)."""
+        dims, given = self.single(where), dict(where)
+        valued = () if every else dims
+        tests, params = ['"by" = $by'], {"by": ",".join(dims)} | ({"value": given[valued[0]]} if valued else {})
         if stage is not None:
             tests, params = [*tests, "stage = $stage"], params | {"stage": str(stage)}
         if REPLAY_SET in given:
             tests, params = [*tests, "replay_set = $set"], params | {"set": given[REPLAY_SET]}
-        return " and ".join([*tests, *("v1 = $value" for _ in dims)]), dict(params)
+        return " and ".join([*tests, *("v1 = $value" for _ in valued)]), dict(params)
 
     def _development(
-        self, stage: Stage | None, step: int, where: Where = (), mature_by: int | None = None
+        self, stage: Stage, step: int, where: Where = (), mature_by: int | None = None, *, all_stages: bool = False
     ) -> Development:
-        """Return how labels develop from event to as-of, of a stage (None: of all stages together).
+        """Return how labels develop from event to as-of in a stage, or with `all_stages` in all, in that stage's buckets.
 
         `mature_by`: only of events that were mature at that step.
-
-        All answers as of a step have the same buckets of time.
 
         Raises:
             Unanswerable: the filter has more than one dimension beside the replay set.
         """
-        tests, params = self.tests(stage, where)
+        tests, params = self.tests(None if all_stages else stage, where)
         if mature_by is not None:
             tests, params = f"{tests} and settled <= $mature_by", params | {"mature_by": mature_by}
-        return development.read(self, stage, step, (tests, params))
+        return development.read(self, stage, step, (tests, params), all_stages=all_stages)
 
     def quarantined(self, limit: int) -> list[dict[str, Any]]:
         """Return a sample of quarantined rows: file, row, column, value, rule."""

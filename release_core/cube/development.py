@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from release_core.cube import dense, steps
 from release_core.cube.dense import MINOR_UNITS, total
 from release_core.cube.encode import SCALED
 from release_core.cube.labels import EVENT, QUIET
@@ -18,31 +19,31 @@ if TYPE_CHECKING:
     from release_core.frames import Array
     from release_core.release import Release, Stage
 
-# More buckets than this say no more about delay, and leave too few labels in each.
+# More buckets than this in a stage say no more about delay, and leave too few labels in each.
 MOST_BUCKETS = 20
-WIDTHS = {
-    "hour": (1, 2, 3, 6, 12, 24, 48, 72, 168, 336, 672),
-    "day": (1, 2, 3, 7, 14, 28, 91),
-    "week": (1, 2, 4, 13, 26, 52),
-    "month": (1, 3, 6, 12),
-}
+# Spans that readers know, in hours, or in units of the calendar.
+HOURS = (1, 2, 3, 6, 12, 24, 48, 72, 168, 336, 672, 2184)
+CALENDAR = {"week": (1, 2, 4, 13, 26, 52), "month": (1, 3, 6, 12)}
 GROUP = ("arm", "taken", "both_scored", "baseline_action", "candidate_action")
 
 
-def width(unit: str, first: int, last: int) -> int:
-    """Return how many steps a bucket takes so that at most 20 reach from the first to the last step.
+def width(unit: str, steps_of: tuple[int, int]) -> int:
+    """Return how many as-of steps a bucket takes: at most 20 buckets for a stage's own steps, and 60 for all stages'.
 
-    >>> width("day", 0, 59), width("month", 0, 5)
-    (3, 1)
+    >>> width("day", (60, 60)), width("month", (6, 6)), width("6 hours", (20, 360)), width("hour", (8, 8))
+    (3, 1, 8, 1)
     """
-    least = -(-(last - first + 1) // MOST_BUCKETS)
-    return next((w for w in WIDTHS[unit] if w >= least), least)
+    own, every = steps_of
+    least, block = max(-(-own // MOST_BUCKETS), -(-every // (3 * MOST_BUCKETS))), steps.block(unit)
+    known = CALENDAR[unit] if unit in CALENDAR else [hours // block for hours in HOURS if hours % block == 0]
+    return next((w for w in known if w >= least), least)
 
 
-def statement(tests: str) -> str:
+def statement(tests: str, split: str = "") -> str:
     """Return the SQL of all that happened by $step in buckets of $width: label -1 an event, 0 and 1 a label that came or went.
 
-    `age` is the bucket of the event, `ago` that of what happened, both counted back from the step.
+    `age` is the bucket of the event, `ago` that of what happened, both counted back from the step. `split` is a further
+    column to keep apart, with its comma.
     """
     keys = ", ".join(GROUP)
     return f"""
@@ -53,7 +54,7 @@ moves as (
     union all select *, label, until, -1 from held where label >= 0 and until <= $step
     union all select *, 0, settled, 1 from held where label = {QUIET} and settled <= $step
 )
-select {keys}, told::int as label, (($step - entry) // $width)::int as age, (($step - moment) // $width)::int as ago,
+select {split}{keys}, told::int as label, (($step - entry) // $width)::int as age, (($step - moment) // $width)::int as ago,
     sum(sign * n)::bigint as n, sum(sign * amount)::bigint as amount,
     sum(sign * baseline_score)::bigint as baseline_score, sum(sign * candidate_score)::bigint as candidate_score
 from moves group by all"""
@@ -94,15 +95,37 @@ from moves where moment <= $step group by moment order by moment"""
     }
 
 
-def read(cube: Cube, stage: Stage | None, step: int, tests: tuple[str, dict[str, object]]) -> Development:
-    """Return how labels develop in a stage (None: in all) as of a step, of the events that pass `tests`."""
-    sql = "select least(coalesce(min(entry), $step), $step) as first from checks"
-    first = int(cube.store.query(sql, {"step": step})["first"][0])
-    size = width(cube.unit, first, step)
-    ends = tuple(range(step, first - 1, -size))
-    days = [(cube.end(step) - cube.end(end)).total_seconds() / 86400 for end in ends]
+def read(
+    cube: Cube, stage: Stage, step: int, tests: tuple[str, dict[str, object]], *, all_stages: bool = False
+) -> Development:
+    """Return how labels develop as of a step, of the events that pass `tests`, in the buckets of `stage`.
+
+    With `all_stages` a version answers for every event that both scored, whoever acted.
+    """
+    size, ends, days = _buckets(cube, stage, step)
     rows = cube.store.query(statement(tests[0]), tests[1] | {"step": step, "width": size})
-    return _developed(cube.release, rows, ends, np.array(days), paired=stage is not None and stage.paired)
+    return _developed(cube.release, rows, ends, days, paired=stage.paired or all_stages)
+
+
+def read_by(cube: Cube, stage: Stage, step: int, tests: tuple[str, dict[str, object]]) -> dict[str, Development]:
+    """Return the same for every value of the dimension of `tests`, which a stage's events have."""
+    size, ends, days = _buckets(cube, stage, step)
+    rows = cube.store.query(statement(tests[0], "v1::varchar as value, "), tests[1] | {"step": step, "width": size})
+    return {
+        value: _developed(cube.release, part, ends, days, paired=stage.paired)
+        for value, part in dense.parted(rows, "value").items()
+    }
+
+
+def _buckets(cube: Cube, stage: Stage, step: int) -> tuple[int, tuple[int, ...], Array]:
+    """Return the as-of steps in a bucket, the last step of each, newest first, and their ages in days."""
+    sql = """select coalesce(min(entry), $step) as every, coalesce(min(entry) filter (where stage = $stage), $step) as own
+        from checks where entry <= $step"""
+    first = cube.store.query(sql, {"step": step, "stage": str(stage)})
+    size = width(cube.unit, (step - int(first["own"][0]) + 1, step - int(first["every"][0]) + 1))
+    ends = tuple(range(step, int(first["every"][0]) - 1, -size))
+    days = [(cube.end(step) - cube.end(end)).total_seconds() / 86400 for end in ends]
+    return size, ends, np.array(days)
 
 
 def _developed(release: Release, rows: Columns, ends: tuple[int, ...], days: Array, *, paired: bool) -> Development:

@@ -9,11 +9,12 @@ import numpy as np
 from release_core.cube import dense
 from release_core.cube.encode import SHARDED
 from release_core.cube.labels import QUIET
+from release_core.errors import NotFound, Problem
 from release_core.label_frames import Arrivals, Coverage
 from release_core.release import VERSIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from release_core.cube.dense import Columns
     from release_core.frames import Array
@@ -76,6 +77,20 @@ def selected(summed: Callable[..., Columns], release: Release, stage: Stage, ste
     return selection(release, summed("cover", (stage, step, True), ((), ())))
 
 
+def aged(kind: str, kinds: Callable[[], Sequence[str]]) -> tuple[str, str]:
+    """Return the table that tells when `kind` arrived, and the keys to read; `kinds` returns the outcomes in the logs.
+
+    Raises:
+        NotFound: it is neither a label nor one of these.
+    """
+    if kind in LABELS:
+        return "age", "label, entry, age, since, until, settled, taken"
+    if kind in kinds():
+        return "kind", "kind, entry, age, since, taken"
+    required = f"one of {', '.join((*LABELS, *kinds()))}"
+    raise NotFound(Problem("kind of outcome", repr(kind), required, "Choose one of them."))
+
+
 def arrivals(release: Release, rows: Columns, step: int, kind: str) -> Arrivals:
     """Return when `kind` arrived from the cells of the table `age` (a label) or `kind` (an outcome), as of a step."""
     happened, arrived = _labels(release, rows, step, kind) if kind in LABELS else _outcomes(rows, step, kind)
@@ -121,12 +136,13 @@ def by_age(release: Release, rows: Columns, step: int, age_of: Callable[[int], i
 def _by_age(rows: Columns, step: int, age_of: Callable[[int], int]) -> tuple[Array, Array]:
     """Return (labels known by each age among events that old, events by age) from the sums of the age cells."""
     present = (rows["label"] < 0) & (rows["entry"] <= step)
-    oldest = max((age_of(int(entry)) for entry in rows["entry"][present]), default=-1)
-    happened, known = np.zeros(oldest + 1), np.zeros(oldest + 1)
-    for entry, n in zip(rows["entry"][present], rows["n"][present], strict=True):
-        happened[max(age_of(int(entry)), 0)] += n
     told = (rows["label"] >= 0) & (rows["since"] <= step) & (rows["until"] > step)
-    for entry, age, n in zip(rows["entry"][told], rows["age"][told], rows["n"][told], strict=True):
-        # A label known at some age counts at that age and every later one that its event has reached.
-        known[int(age) : max(age_of(int(entry)), 0) + 1] += n
-    return known, happened
+    entries, place = np.unique(rows["entry"], return_inverse=True)
+    reached = np.array([max(age_of(int(entry)), 0) for entry in entries], dtype=np.int64)[place]
+    oldest = int(reached[present].max(initial=-1))
+    happened = np.bincount(reached[present], weights=rows["n"][present], minlength=oldest + 1)
+    # A label known at some age counts at that age and every later one that its event has reached.
+    spans = told & (rows["age"] <= reached)
+    begins = np.bincount(rows["age"][spans], weights=rows["n"][spans], minlength=oldest + 2)
+    ends = np.bincount(reached[spans] + 1, weights=rows["n"][spans], minlength=oldest + 2)
+    return np.cumsum(begins - ends)[: oldest + 1], happened

@@ -38,8 +38,9 @@ POSITIVE, NEGATIVE = 0, 1
 class Delay:
     """How the labels of some events come in, by stratum (the action taken): what a nowcast multiplies with.
 
-    `own` are the events; `explicit` says that negatives are told as positives are (else silence is negative).
-    `ladders` [label][stratum], `share` [label, stratum, age] of labels known by each age; `dispersion` [label, stratum];
+    `own` are the events; `explicit` says that negatives are told as positives are (else silence is negative, they have
+    no ladder and their share is 1). `ladders` [label][stratum], `share` [label, stratum, age] of labels known by each
+    age; `dispersion` [stratum] of positives;
     `pooled` names the strata that have too few positives for a ladder of their own and took that of all actions;
     `oldest` is the age of the oldest events of each level from which steps were borrowed.
     """
@@ -82,7 +83,10 @@ class Delay:
 
 
 class Count(NamedTuple):
-    """Positives of the ages that can be nowcast: known now, and final with its 95 % prediction interval."""
+    """Positives of the ages that can be nowcast: known now, and final with its 95 % prediction interval.
+
+    Where no age can be nowcast `known` counts all that are known, and the rest is NaN.
+    """
 
     known: float
     final: float
@@ -112,7 +116,7 @@ def delay(levels: Sequence[Development], *, explicit: bool, maturity: float) -> 
     own = levels[0]
     strata = tuple(int(s) for s in np.unique(own.taken))
     found, pooled = [], []
-    for label in (POSITIVE, NEGATIVE):
+    for label in (POSITIVE, NEGATIVE) if explicit else (POSITIVE,):
         row = []
         for stratum in strata:
             tables = [_labels(one, label)[one.taken == stratum].sum(0) for one in levels]
@@ -122,13 +126,13 @@ def delay(levels: Sequence[Development], *, explicit: bool, maturity: float) -> 
                 pooled.append(stratum)
             row.append(steps)
         found.append(tuple(row))
-    ages = len(own.ends)
-    share = np.stack(
-        [np.stack([ladders.at_ages(s, ages) for s in row]) if row else np.zeros((0, ages)) for row in found]
-    )
-    spread = np.array([[_dispersion(levels, s, label) for s in strata] for label in (POSITIVE, NEGATIVE)])
+    share = np.ones((2, len(strata), len(own.ends)))
+    for label, row_of in enumerate(found):
+        for number, steps in enumerate(row_of):
+            share[label, number] = ladders.at_ages(steps, len(own.ends))
+    spread = np.array([_dispersion(levels, stratum) for stratum in strata])
     oldest = tuple(int(np.flatnonzero(one.events.sum(0)).max(initial=0)) for one in levels)
-    return Delay(own, explicit, strata, tuple(found), share, spread.reshape(2, len(strata)), tuple(pooled), oldest)
+    return Delay(own, explicit, strata, tuple(found), share, spread, tuple(pooled), oldest)
 
 
 def _rare(levels: Sequence[Development], stratum: int, maturity: float) -> bool:
@@ -136,10 +140,10 @@ def _rare(levels: Sequence[Development], stratum: int, maturity: float) -> bool:
     return any(one.events[one.taken == stratum].sum(0)[one.days >= maturity].sum() >= OLD_EVENTS for one in levels)
 
 
-def _dispersion(levels: Sequence[Development], stratum: int, label: int) -> float:
-    """Return the over-dispersion of the first level with enough labels in the stratum."""
+def _dispersion(levels: Sequence[Development], stratum: int) -> float:
+    """Return the over-dispersion of bad labels in the first level with enough of them in the stratum."""
     for one in levels:
-        table = _labels(one, label)[one.taken == stratum].sum(0)
+        table = one.positive[one.taken == stratum].sum(0)
         if table.sum() >= ladders.LEAST_AT_RISK * 3:
             return float(ladders.over_dispersion(table))
     return 1.0
@@ -151,8 +155,8 @@ def count(one: Delay, strata: Sequence[int] | None = None, ages: Array | None = 
     known = mean = variance = 0.0
     for number in range(len(one.strata)) if strata is None else strata:
         latest = one.table(number).sum(-1)
-        to_come = ladders.outlook(latest, one.ladders[POSITIVE][number], one.dispersion[POSITIVE, number], use)
-        known += float(latest[use].sum())
+        to_come = ladders.outlook(latest, one.ladders[POSITIVE][number], one.dispersion[number], use)
+        known += float((latest[use] if use.any() else latest).sum())
         mean, variance = mean + float(to_come.mean), variance + float(to_come.variance)
     total = ladders.Outlook(np.array(mean), np.array(variance))
     low, high = ladders.predicted(known, total) if use.any() else (np.nan, np.nan)
@@ -177,7 +181,7 @@ def known(one: Delay, ages: Array, *, corrected: bool) -> Known:
         np.where(ages, weight, 1.0),
         one.place,
         link if corrected else np.zeros_like(link),
-        float(one.dispersion[POSITIVE].max(initial=1.0)) if corrected else 1.0,
+        float(one.dispersion.max(initial=1.0)) if corrected else 1.0,
     )
 
 

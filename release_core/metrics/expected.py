@@ -44,16 +44,20 @@ class Expectation:
     from_age: int | None
 
 
-def expectations(one: Development, name: str, version: int, maturity: float, *, explicit: bool) -> list[Expectation]:
+def expectations(
+    one: Development, name: str, version: int, maturity: float, *, explicit: bool, told: Development | None = None
+) -> list[Expectation]:
     """Return the estimates of a metric of NAMES for every cohort, oldest first.
 
     The estimate of a cohort uses what was known when it ended: scores are corrected, within each action that the
-    version wanted, to observed / expected on the events that were mature then.
+    version wanted, to observed / expected on the events of `told` (None: the same events) that were mature then.
     """
+    source = one if told is None else told
     lag = int(np.searchsorted(one.days, maturity))
     found = []
     for age in reversed(range(len(one.ends))):
-        parts = _expected(one, version, age, lag, explicit=explicit)
+        old = np.arange(len(one.ends)) >= age + max(lag, 1)
+        parts = _expected((one, source), version, age, old, explicit=explicit)
         value = _metric(name, *parts[:2]) if parts else np.nan
         actual, low, high = _actual(one, name, version, age, explicit=explicit) if age >= lag else (np.nan,) * 3
         known = parts if np.isfinite(value) else None
@@ -66,7 +70,7 @@ def expectations(one: Development, name: str, version: int, maturity: float, *, 
                 turned_out[1],
                 turned_out[2],
                 known[2] if known else None,
-                age + max(lag, 1) if known else None,
+                int(np.flatnonzero(old & (source.events.sum(0) > 0))[0]) if known else None,
             )
         )
     return found
@@ -79,16 +83,23 @@ def _sides(one: Development, version: int) -> tuple[Array, Array]:
     return alert, counted & ~alert
 
 
-def _expected(one: Development, version: int, age: int, lag: int, *, explicit: bool) -> tuple[Pair, Pair, float] | None:
-    """Return (bad, good) expected among a cohort's alerts and among the rest, and the correction; None: too few labels."""
-    old = np.arange(len(one.ends)) >= age + max(lag, 1)
+def _expected(
+    pair: tuple[Development, Development], version: int, age: int, old: Array, *, explicit: bool
+) -> tuple[Pair, Pair, float] | None:
+    """Return (bad, good) expected among a cohort's alerts and among the rest, and the correction; None: too few labels.
+
+    `pair`: the events that are estimated, and those whose cohorts `old` [age] tell the correction.
+    """
+    one, source = pair
     sides = _sides(one, version)
-    seen = [_seen(one, age, side, one.scores[version], old, explicit=explicit) for side in sides]
-    positives, total = sum(part[0] for part in seen), sum(part[1] for part in seen)
+    told = [
+        _seen(source, age, side, source.scores[version], old, explicit=explicit) for side in _sides(source, version)
+    ]
+    positives, total = sum(part[0] for part in told), sum(part[1] for part in told)
     if positives < LEAST_POSITIVES or total <= 0:
         return None
     answers = []
-    for side, (k, e) in zip(sides, seen, strict=True):
+    for side, (k, e) in zip(sides, told, strict=True):
         factor = k / e if k >= LEAST_IN_ACTION and e > 0 else positives / total
         events = float(one.events[side, age].sum())
         bad = min(factor * float(one.scores[version, side, age].sum()), events)

@@ -76,13 +76,12 @@ def _key(row: GateRow) -> Key:
 def _coming(view: View) -> dict[Key, _Coming]:
     """Return the events of every segment that mature or are likely to come after the as-of step."""
     cube = view.opened.cube
-    first = min(cube.steps[0], view.step)
-    span = view.step - first + 1
+    wait = int(np.ceil(view.release.labels.maturity_days / _days(view)))
+    span = max(1, round(cube.days(view.stage, view.step) / _days(view)))
     fresh = max(1, span // RECENT)
-    ahead = min(AHEAD * span + fresh, MOST_STEPS)
+    ahead = min(AHEAD * max(span, wait), MOST_STEPS)
     table = cube.pending(view.stage, view.step, fresh)
     steps = np.arange(1, ahead + 1)
-    wait = int(np.ceil(view.release.labels.maturity_days / _days(view)))
     found: dict[Key, _Coming] = {}
     keys = list(zip(*(map(str, table[name]) for name in ("dim", "value", "replay_set")), strict=True))
     groups: dict[Key, list[int]] = {}
@@ -182,7 +181,7 @@ def _expected(view: View) -> tuple[tuple[float, float], float]:
         # As many bad as are known, among as many events as give the rate of the nowcast.
         events = float(one.own.events[:, one.ready].sum()) * found.known / found.final
         return (events, found.known), events
-    every = view.opened.cube.development(None, view.step)
+    every = view.opened.cube.development(view.stage, view.step, all_stages=True)
     events, bad = float(every.events.sum()), float(every.positive.sum())
     return ((events, bad), events) if bad else ((0.0, 0.0), 0.0)
 

@@ -13,6 +13,7 @@ from release_core.charts.digits import percent
 from release_core.charts.maturity import curves as drawn
 from release_core.charts.triangle import triangle as drawn_triangle
 from release_core.cube import REPLAY_SET
+from release_core.frames import natural
 from release_core.metrics import delayed
 from release_core.stats import delay as stats
 from release_core.stats import development as ladders
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from release_core.charts.chart import Chart
     from release_core.frames import Array
-    from release_core.label_frames import Arrivals
+    from release_core.label_frames import Arrivals, Development
     from release_core.metrics.delayed import Delay
     from release_core.stats.delay import Maturity
     from release_core.views.view import View
@@ -81,14 +82,38 @@ def of(view: View) -> Delay:
     Events after whose action no outcome can be seen are left out: they have no label to wait for.
     """
     one, cube = single(view), view.opened.cube
-    levels = [cube.development(one.stage, one.step, one.where)]
-    if one.where:
-        levels.append(cube.development(one.stage, one.step))
-    if len(cube.stages()) > 1:
-        levels.append(cube.development(None, one.step))
-    unseen = cube.selection(one.stage, one.step).unseen
-    seen, maturity = [delayed.seen(level, unseen) for level in levels], one.release.labels.maturity_days
-    return delayed.delay(seen, explicit=explicit(view), maturity=maturity)
+    own = _seen(one, cube.development(one.stage, one.step, one.where))
+    return delayed.delay([own, *_wider(one)], explicit=explicit(view), maturity=one.release.labels.maturity_days)
+
+
+def by(view: View, dim: str) -> dict[str, Delay]:
+    """Return the same for every value of a dimension, within the replay set of the choice."""
+    whole = replace(view, where=tuple(pair for pair in view.where if pair[0] == REPLAY_SET))
+    wider = _wider(replace(whole, where=(*whole.where, (dim, ""))))
+    maturity = view.release.labels.maturity_days
+    return {
+        value: delayed.delay([_seen(whole, own), *wider], explicit=explicit(view), maturity=maturity)
+        for value, own in view.opened.cube.developments(dim, view.stage, view.step, whole.where).items()
+    }
+
+
+def _wider(one: View) -> list[Development]:
+    """Return where a choice's missing delays come from: its whole stage, if it is a part of it, then all stages."""
+    every = replace(one, where=())
+    levels = [_seen(one, one.opened.cube.development(one.stage, one.step))] if one.where else []
+    return [*levels, *filter(None, [elsewhere(every)])]
+
+
+def _seen(view: View, found: Development) -> Development:
+    return delayed.seen(found, view.opened.cube.selection(view.stage, view.step).unseen)
+
+
+def elsewhere(view: View) -> Development | None:
+    """Return the events of all stages together, where there are several: older ones tell what a young stage cannot."""
+    cube = view.opened.cube
+    if len(cube.stages()) == 1:
+        return None
+    return _seen(view, cube.development(view.stage, view.step, view.where, all_stages=True))
 
 
 def explicit(view: View) -> bool:
@@ -109,12 +134,12 @@ def splits(view: View) -> list[str]:
     return [ACTION, EVERYTHING, *dims]
 
 
-def curves(view: View, kind: str, by: str) -> Curves:
+def curves(view: View, kind: str, split: str) -> Curves:
     """Return the share of labels (or outcomes) of a kind that is known by each age, split by action or a dimension."""
     view = single(view)
     end = view.opened.cube.end
     lines = []
-    for name, arrivals, pick in _parts(view, kind, by):
+    for name, arrivals, pick in _parts(view, kind, split):
         table = _table(arrivals, pick, end(view.step), [end(entry) for entry in arrivals.entries])
         if table.sum() >= LEAST:
             lines.append((name, stats.completeness(table), float(table.sum())))
@@ -133,9 +158,9 @@ def _parts(view: View, kind: str, by: str) -> list[tuple[str, Arrivals, Array | 
         if by == EVERYTHING:
             return [("all events", every, None)]
         return [(action, every, np.array([n])) for n, action in enumerate(every.actions)]
-    found = [
-        (value, cube.arrivals(view.stage, view.step, (*view.where, (by, value)), kind), None)
-        for value in cube.values(by)
+    parts = cube.arrivals_by(by, view.stage, view.step, view.where, kind)
+    found: list[tuple[str, Arrivals, Array | None]] = [
+        (value, parts[value], None) for value in sorted(parts, key=natural)
     ]
     common = sorted(found, key=lambda part: -part[1].happened.sum())[:MOST_CURVES]
     return [part for part in found if part in common]

@@ -59,7 +59,9 @@ def estimated(view: View, name: str) -> Estimated:
         return Estimated(course([], [], caption, question=question, definition=DEFINITION), _POINTS, [], "")
     one = delay.of(view).own
     rules = view.release.labels
-    found = expected.expectations(one, name, CANDIDATE, rules.maturity_days, explicit=delay.explicit(view))
+    found = expected.expectations(
+        one, name, CANDIDATE, rules.maturity_days, explicit=delay.explicit(view), told=delay.elsewhere(single)
+    )
     found = [each for each in found if one.events[:, each.age].sum()]
     label = view.opened.cube.label
     rows = [
@@ -102,7 +104,7 @@ def _sentence(view: View, found: list[Expectation], title: str) -> str:
             f"{expected.LEAST_POSITIVES} mature bad events."
         )
     ends = delay.of(view).own.ends
-    since, newest = (view.opened.cube.label(ends[place]) for place in (min(last.from_age, len(ends) - 1), last.age))
+    since, newest = (view.opened.cube.label(ends[place]) for place in (last.from_age, last.age))
     weak = "" if 1 / WELL <= last.correction <= WELL else (
         f" Calibration hardly supports it: observed / expected was {number(last.correction, 2)} there."
     )  # fmt: skip

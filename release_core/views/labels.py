@@ -36,7 +36,7 @@ def labels(view: View) -> LabelsPage:
     """Return the page for a choice."""
     progress = _progress(view)
     return LabelsPage(
-        _headline(view),
+        _headline(view, progress),
         _by_age(view),
         by_step(
             progress,
@@ -47,11 +47,17 @@ def labels(view: View) -> LabelsPage:
     )
 
 
-def _headline(view: View) -> str:
-    counts = view.opened.cube.maturity(view.stage, view.step, view.where)
+def _headline(view: View, progress: list[Row]) -> str:
+    if single(view).where != view.where:
+        counts: Row = view.opened.cube.maturity(view.stage, view.step, view.where)
+        counts = {name: known(n / counts["n"] if counts["n"] else np.nan) for name, n in counts.items()} | {
+            "n": counts["n"]
+        }
+    else:
+        counts = progress[-1] if progress else {"n": 0}
     if not counts["n"]:
         return f"No event of {view.place} had happened by {view.as_of}."
-    known_share, mature = (percent(counts[name] / counts["n"]) for name in ("known", "mature"))
+    known_share, mature = (percent(counts[name]) for name in ("known", "mature"))
     return (
         f"As of {view.as_of} {mature} of {counts['n']:,} events have a mature label, {known_share} any label; the rest is "
         "not known yet and counts as neither good nor bad."

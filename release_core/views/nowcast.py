@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from release_core import review
 from release_core.charts.course import Reading, course
 from release_core.charts.digits import percent
-from release_core.cube import REPLAY_SET
+from release_core.frames import natural
 from release_core.metrics import delayed
 from release_core.stats import nowcast
 from release_core.views import delay
@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 CANDIDATE, DIFFERENCE = 1, 2
 SIDES = ("baseline", "candidate", "difference")
 READINGS = ("naive", "mature", "nowcast")
-REFUSED = "the arms' labels are not equally old"
+UNEQUAL = (
+    "Differences of what is known now are refused: the two arms' events are not equally old, so their labels have not had "
+    "the same time to come."
+)
 QUESTION = "How does {} look, cohort by cohort?"
 DEFINITION = (
     "The candidate's metric on the events of each period alone. Known now: every label known as of now, and where "
@@ -127,7 +130,7 @@ def _speaks(view: View, one: Delay) -> list[str]:
         if len(ready)
         else "Nowcast: refused, it is too early at every age."
     )
-    return found
+    return found if delayed.equally_old(one) else [*found, UNEQUAL]
 
 
 def _warning(one: Delay) -> str:
@@ -186,8 +189,9 @@ def by_segment(view: View, name: str, dim: str) -> list[Row]:
     """Return per value of a dimension the final number of bad events and a metric of the candidate, nowcast."""
     unit = view.known()[name].unit
     rows = []
-    for value in view.opened.cube.values(dim):
-        one = delay.of(replace(view, where=(*(pair for pair in view.where if pair[0] == REPLAY_SET), (dim, value))))
+    parts = delay.by(view, dim)
+    for value in sorted(parts, key=natural):
+        one = parts[value]
         if not one.own.events.sum():
             continue
         found, counted = delayed.estimate(one, name, one.ready, corrected=True), delayed.count(one)

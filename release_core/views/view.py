@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 # Scores below this are shown as 0: the lower edge of the lowest bin is the smallest number there is.
 TINY = 1e-12
+# Units of as-of steps that end with a day.
+WHOLE_DAYS = {"day", "week", "month"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +85,9 @@ class View:
 
 
 def said(opened: Opened, step: int) -> str:
-    """Return an as-of step as readers say it: the day, with the time where steps are hours."""
+    """Return an as-of step as readers say it: the day, with the time where steps are parts of a day."""
     end = opened.cube.end(step)
-    return f"{end:%Y-%m-%d %H:%M} UTC" if opened.cube.unit == "hour" else f"{end:%Y-%m-%d}"
+    return f"{end:%Y-%m-%d}" if opened.cube.unit in WHOLE_DAYS else f"{end:%Y-%m-%d %H:%M} UTC"
 
 
 def version_ids(release: Release) -> tuple[str, str]:

@@ -113,9 +113,11 @@ def test_development_of_segments_and_stages_adds_up(opened):
     whole = opened.cube.development(REPLAY, step)
     split = [opened.cube.development(REPLAY, step, (("market", value),)) for value in factory.DIMS["market"]]
     np.testing.assert_array_equal(sum(one.positive.sum(0) for one in split), whole.positive.sum(0))
-    both = opened.cube.development(None, step)
-    canary = opened.cube.development(CANARY, step)
-    np.testing.assert_array_equal(both.events.sum(0), whole.events.sum(0) + canary.events.sum(0))
+    both, canary = opened.cube.development(CANARY, step, all_stages=True), opened.cube.development(CANARY, step)
+    assert both.ends == canary.ends
+    assert len(both.ends) > len(whole.ends)
+    assert both.events.sum() == whole.events.sum() + canary.events.sum()
+    assert both.positive.sum() == whole.positive.sum() + canary.positive.sum()
     with pytest.raises(Unanswerable):
         opened.cube.development(REPLAY, step, (("market", "DE"), ("surface", "app")))
 
@@ -310,3 +312,48 @@ def test_triangle_ends_at_what_is_known(opened):
 def test_labels_page_states_the_shares(opened):
     view = View(opened, REPLAY, opened.cube.steps[-1])
     assert "have a mature label" in labels.labels(view).headline
+
+
+def test_a_young_stage_is_estimated_by_the_calibration_of_older_ones(opened):
+    found = without.estimated(View(opened, CANARY, opened.cube.steps[-1]), "recall")
+    assert "assumes calibration from 2026-01" in found.sentence
+    alone = expected.expectations(
+        opened.cube.development(CANARY, opened.cube.steps[-1]), "recall", 1, 30.0, explicit=False
+    )
+    assert all(one.estimate is None for one in alone)
+
+
+@pytest.mark.parametrize("steps", [(6, 12, 24, 120, 480), (1, 5, 600), "week", "month"])
+def test_every_view_answers_whatever_the_steps_count(log, every, steps, tmp_path):
+    few = log.iloc[::5]
+    rules = RULES | {"steps": list(steps) if isinstance(steps, tuple) else steps}
+    opened = factory.opened(factory.write(tmp_path / "steps", few, every[every["observed_at"] < END], labels=rules))
+    for stage in (REPLAY, CANARY):
+        view = View(opened, stage, opened.cube.steps[-1])
+        one = opened.cube.development(stage, view.step)
+        assert one.events.sum() == (few["stage"] == stage).sum()
+        assert (np.diff(one.days) > 0).all()
+        assert len(one.ends) <= 60
+        for page in (labels.labels, delay.counts, nowcast.quality, answerable.answerable, then_now.then_now):
+            page(view)
+        delay.triangle(view, delay.EVERYTHING)
+        without.estimated(view, "precision")
+        nowcast.by_cohort(view, "recall")
+        nowcast.by_segment(view, "fpr", "market")
+
+
+def test_values_read_together_are_those_read_alone(opened):
+    step = opened.cube.steps[-1]
+    together = opened.cube.developments("market", CANARY, step)
+    arrivals = opened.cube.arrivals_by("market", CANARY, step, (), "positive")
+    assert list(together) == list(arrivals) == list(factory.DIMS["market"])
+    for value, one in together.items():
+        alone = opened.cube.development(CANARY, step, (("market", value),))
+        np.testing.assert_array_equal(one.positive, alone.positive)
+        np.testing.assert_array_equal(one.scores, alone.scores)
+        single = opened.cube.arrivals(CANARY, step, (("market", value),))
+        np.testing.assert_array_equal(arrivals[value].arrived, single.arrived)
+    view = View(opened, CANARY, step)
+    for value, one in delay.by(view, "market").items():
+        alone = delay.of(View(opened, CANARY, step, (("market", value),)))
+        assert delayed.count(one) == delayed.count(alone)
