@@ -19,21 +19,16 @@ with read.told("Cutoffs cannot be shown"):
     page = read.page(cutoffs.cutoffs, ask)
     with first:
         parts.lead(page.headline)
-    for column, (action, chart) in zip(st.columns(max(2, len(page.curves))), page.curves.items(), strict=False):
-        with column:
-            plot.plot(chart, f"cost-{action}", drag=cutting.dragging(view, [action]))
-    left, right = st.columns(2)
+    left, right = st.columns((2, 3))
     with left:
+        for action, chart in page.curves.items():
+            plot.plot(chart, f"cost-{action}", drag=cutting.dragging(view, [action]))
         plot.plot(page.trade, "trade", drag=cutting.dragging(view, list(page.snapped)))
-        for note in page.notes:
-            st.caption(show.escape_markdown(note))
     with right:
-        cutting.told(page, f"({segment or cutting.EVERYTHING})")
+        cutting.told(page)
     names = [row | {"segment": row["version"]} for row in page.best]
     if page.sensitivity:
-        cutting.optimum(
-            names, tuple(page.curves), f"Cheapest cutoffs of {segment or cutting.EVERYTHING}, both versions"
-        )
+        cutting.optimum(names, tuple(page.curves), f"Cheapest cutoffs of {page.place}, both versions")
         show.table(
             cutting.without(cutting.VARIED, list(page.curves)),
             page.sensitivity,
@@ -47,4 +42,4 @@ with read.told("Cutoffs cannot be shown"):
     st.subheader("Edit the cutoff table", anchor=False)
     cutting.editor(view, by, priced, most, worst=worst)
     show.table(cutting.FORCE, read.page(cutoff_tables.in_force), "Cutoffs in force")
-    st.caption("Which cutoff on the candidate keeps what today's cutoff does: Score drift, part Threshold transfer.")
+    parts.open_transfer(view.where)

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     Row = dict[str, Any]
 
-EVERYTHING = "all events"
 _OF = "_cutoffs_of"
 CHOSEN = (*CUTOFF_ACTIONS,)
 
@@ -36,12 +35,12 @@ FORCE = columns(
     ("Candidate review", "candidate_review", digits.cutoff), ("Baseline block", "baseline_block", digits.cutoff),
     ("Candidate block", "candidate_block", digits.cutoff))  # fmt: skip
 TOLD = columns(
-    ("What", "measure", None), ("Baseline in force", "baseline", str), ("Candidate in force", "candidate", str),
-    ("Candidate, what if", "what_if", str), ("Change", "change", str), ("Baseline, what if", "other", str))  # fmt: skip
+    ("What", "measure", None), ("Baseline", "baseline", str), ("Candidate", "candidate", str),
+    ("What if", "what_if", str), ("Change", "change", str), ("Same on the baseline", "other", str))  # fmt: skip
 BEST = (
     *columns(("Segment", "segment", None), ("Cutoff", "action", None), ("Bad", "positives", digits.count)),
-    *columns(("In force", "now", str), ("Advised", "advised", digits.cutoff), ("95 %", "interval", str)),
-    *columns(("Cheapest as counted", "counted", digits.cutoff), ("within 1 % of it", "range", str)),
+    *columns(("In force", "now", str), ("Advised, 95 %", "shown_advised", str)),
+    *columns(("Cheapest as counted, within 1 % of it", "shown_counted", str)),
     *columns(("Not to be told from it", "alike", str), ("Move it?", "move", str)),
 )
 PRICE = (
@@ -75,7 +74,7 @@ def choose(view: View) -> tuple[str, str]:
         by = parts.pick("Segments by", dims, "cutoff_by", parts.words) if dims else ""
     names = read.page(cutoffs.segments, by) if by else []
     with right:
-        segment = parts.pick("Cutoffs of", ["", *names], "cutoff_segment", lambda name: name or EVERYTHING)
+        segment = parts.pick("Cutoffs of", ["", *names], "cutoff_segment", lambda name: name or view.place)
     _forget(view, (by, segment))
     return by, segment
 
@@ -154,7 +153,7 @@ def dragging(view: View, lines: list[str]) -> Callable[[int, float], None]:
     return moved
 
 
-def told(page: CutoffsPage, place: str) -> None:
+def told(page: CutoffsPage) -> None:
     """Show what the cutoffs do, one measure a row."""
     rows = []
     group = ""
@@ -164,11 +163,16 @@ def told(page: CutoffsPage, place: str) -> None:
             rows.append({"measure": f"{group}:", **dict.fromkeys((*VERSIONS, "what_if", "other", "change"), "")})
         rows.append(row | _written(row))
     snapped = " and ".join(f"{action} from {digits.cutoff(at)}" for action, at in page.snapped.items())
-    show.table(TOLD, rows, f"What if {snapped}? {place}", "No labelled or scored event.")
-    exact = "exact: both are cutoffs in force" if page.exact else "at the nearest edges of score bins"
+    show.table(TOLD, rows, f"What if {snapped}? ({page.place})", "No labelled or scored event.")
+    exact = "exact, both being in force" if page.exact else "at the nearest edges of score bins"
     st.caption(
-        show.escape_markdown(f"Cutoffs in force are counted exactly; the what-if is {exact}. Nothing here is applied.")
+        show.escape_markdown(
+            "Baseline and candidate: with their cutoffs in force, counted exactly. What if: the candidate with these cutoffs, "
+            f"{exact}; change: against the candidate. Drag a thick line or type a score. Nothing here is applied."
+        )
     )
+    for note in page.notes:
+        st.caption(show.escape_markdown(note))
 
 
 def _written(row: Row) -> Row:
@@ -193,12 +197,19 @@ def _best(row: Row, action: str, title: str) -> Row:
         "segment": title,
         "action": action,
         "positives": row["positives"],
-        **{key: row[key].get(action) for key in ("advised", "counted")},
-        **{key: _range(row[key].get(action)) for key in ("interval", "range", "alike")},
+        "shown_advised": _with(
+            row["advised"].get(action), "as counted" if row["own"] else _range(row["interval"].get(action))
+        ),
+        "shown_counted": _with(row["counted"].get(action), _range(row["range"].get(action))),
+        "alike": _range(row["alike"].get(action)),
         "now": "varies" if action in row["varies"] else digits.cutoff(row["now"].get(action)),
-        **({"interval": "as counted"} if row["own"] else {}),
         "move": "not known" if keep is None else "no evidence for it" if keep else "yes, it is dearer",
     }
+
+
+def _with(at: float | None, more: str) -> str:
+    """Return a cutoff with its range below it."""
+    return digits.NOT_KNOWN if at is None else f"{digits.cutoff(at)}\n{more}"
 
 
 def _range(ends: tuple[float, float] | None) -> str:

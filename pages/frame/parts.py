@@ -37,6 +37,7 @@ MOST_LINKS = 4
 MOST_ROWS = 12
 CUTOFFS = str(Path(__file__).parent.parent / "cutoffs.py")
 SEGMENTS = str(Path(__file__).parent.parent / "segments.py")
+SCORES = str(Path(__file__).parent.parent / "score_drift.py")
 STOPS = str(Path(__file__).parent.parent / "stop_rules.py")
 ROLLBACK = str(Path(__file__).parent.parent / "rollback.py")
 
@@ -170,10 +171,18 @@ def speaks() -> None:
 
 def open_cutoffs(where: Sequence[tuple[str, str]]) -> None:
     """Offer a link to the Cutoffs page of one segment."""
-    kept = {name: value for name, value in st.query_params.items() if name in {"release", "stage", "as_of"}}
+    _open(CUTOFFS, "Set the cutoff of this segment", where)
+
+
+def open_transfer(where: Sequence[tuple[str, str]]) -> None:
+    """Offer the way to the cutoffs on the candidate that keep what today's do, of one segment."""
+    label = "Which cutoff on the candidate keeps what today's does? (Threshold transfer)"
+    _open(SCORES, label, where, {"part": "Threshold transfer"})
+
+
+def _open(page: str, label: str, where: Sequence[tuple[str, str]], more: dict[str, str] | None = None) -> None:
     filters = {f"{state.PREFIX}{dim}": value for dim, value in where}
-    label = "Set the cutoff of this segment"
-    st.page_link(CUTOFFS, label=label, icon=":material/arrow_forward:", query_params=kept | filters)
+    st.page_link(page, label=label, icon=":material/arrow_forward:", query_params=kept() | filters | (more or {}))
 
 
 def lead(sentence: str) -> None:

@@ -17,7 +17,7 @@ DEFINITION = (
     "the candidate's (solid). Dotted: the candidate's cutoff in force; thick: the advised one. The shade spans the cutoffs "
     "whose cost is within 1 % of the least. Each picture has its own cost axis."
 )
-HEIGHT = 150
+HEIGHT, MOST_TICKS = 150, 4
 
 
 def panel(
@@ -29,7 +29,7 @@ def panel(
     now: float | None = None,
     advised: float | None = None,
     flat: tuple[float, float] | None = None,
-    top: float | None = None,
+    limits: tuple[Sequence[float], float] | None = None,
 ) -> Chart:
     """Return the small chart of one segment; a click gives the segment.
 
@@ -41,7 +41,7 @@ def panel(
         now: the candidate's cutoff in force; None: there is none, or it varies within the segment.
         advised: the advised cutoff.
         flat: the ends of the range of nearly equal cost.
-        top: where the cost axis ends; None: where the curves do.
+        limits: scores that the axis spans, and where the cost axis ends; None: what the curves span.
     """
     question = f"What does a cutoff cost in {segment}?"
     if not points:
@@ -58,7 +58,8 @@ def panel(
         )
         for version, name in style.both(caption)
     ]
-    across = score.axis([row["cutoff"] for row in points], " ")
+    shown, top = limits or ([row["cutoff"] for row in points], None)
+    across = score.axis(shown, " ")
     if "tickvals" in across:
         across = _fewer(across)
     shapes = [style.vertical(score.place(at), "$cut", dash, width) for at, dash, width in _lines(now, advised)]
@@ -91,5 +92,6 @@ def _lines(now: float | None, advised: float | None) -> Sequence[tuple[float, st
 
 
 def _fewer(axis: dict[str, Any]) -> dict[str, Any]:
-    """Return an axis of a small chart: every third tick."""
-    return axis | {"tickvals": axis["tickvals"][::3], "ticktext": axis["ticktext"][::3]}
+    """Return an axis of a small chart: at most four ticks."""
+    step = -(-len(axis["tickvals"]) // MOST_TICKS)
+    return axis | {name: axis[name][::step] for name in ("tickvals", "ticktext")}

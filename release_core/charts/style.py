@@ -34,8 +34,12 @@ MARKERS = {
     "baseline": {"color": "$base", "symbol": "square-open", "size": 7, "line": {"width": 1.5, "color": "$base"}},
     "candidate": {"color": "$cand", "symbol": "circle", "size": 7},
 }
-# More labels than this would be turned on their side in a narrow chart.
+# Labels closer than one so many-th of the axis would touch each other in a narrow chart.
 MOST_TICKS = 8
+# Of a short axis: 1, 2, 3, 5, 7 of each decade, and the same from the other end.
+FINE_TICKS = tuple(sorted({round(side, 9) for k in range(1, 7) for n in (1, 2, 3, 5, 7)
+                           for side in (n / 10**k, 1 - n / 10**k)}))  # fmt: skip
+FEWEST_TICKS = 3
 PROBABILITY_TICKS = (1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99, 0.999, 0.9999)
 
 
@@ -67,15 +71,27 @@ class Score:
             return axis(title or self.title)
         low, high = min(placed), max(placed)
         room = 0.02 * (high - low) or 0.5
-        ticks = [tick for tick in PROBABILITY_TICKS if low - room <= (self.place(tick) or 0.0) <= high + room]
-        while len(ticks) > MOST_TICKS:
-            ticks = ticks[::2] if ticks[0] in ticks[::2] and len(ticks) % 2 else ticks[1::2]
+        coarse, fine = (
+            [tick for tick in ticks if low - room <= (self.place(tick) or 0.0) <= high + room]
+            for ticks in (PROBABILITY_TICKS, FINE_TICKS)
+        )
+        ticks = fine if len(coarse) < FEWEST_TICKS else coarse
+        ticks = _apart(ticks, [self.place(tick) or 0.0 for tick in ticks], (high - low + 2 * room) / MOST_TICKS)
         marks = {
             "tickangle": 0,
             "tickvals": [self.place(t) for t in ticks],
             "ticktext": [f"{100 * t:g}%" for t in ticks],
         }
         return axis(title or self.title, range=[low - room, high + room], **marks)
+
+
+def _apart(ticks: list[float], places: list[float], least: float) -> list[float]:
+    """Return the ticks that stand at least so far from the one before."""
+    kept: list[int] = []
+    for n, place in enumerate(places):
+        if not kept or place - places[kept[-1]] >= least:
+            kept.append(n)
+    return [ticks[n] for n in kept]
 
 
 PROBABILITY = Score()
@@ -145,6 +161,17 @@ def band(x: Sequence[Any], low: Sequence[float | None], high: Sequence[float | N
         "hoverinfo": "skip",
         "showlegend": False,
     }
+
+
+def within(points: list[Row], columns: Sequence[str], top: float | None, others: Iterable[float | None]) -> list[float]:
+    """Return the scores of the points that a picture which ends at `top` shows, the next one on either side, and others.
+
+    `points` hold cutoff and the `columns`; where nothing of a point lies below `top` there is nothing to see.
+    """
+    seen = [any((y := row.get(name)) is not None and (top is None or y <= top) for name in columns) for row in points]
+    shown = [n for n, one in enumerate(seen) if one] or [0, len(points) - 1]
+    kept = points[max(shown[0] - 1, 0) : shown[-1] + 2]
+    return [row["cutoff"] for row in kept] + [at for at in others if at is not None]
 
 
 def cutoff_marks(cutoffs: list[Row], score: Score, axis_range: list[float] | None) -> tuple[list[Spec], list[Spec]]:

@@ -52,7 +52,7 @@ def trade(
         for metric in ("recall", "precision")
         for version in ("baseline", "candidate")
     ]
-    spec = _figure(TRADE, data, points, (cutoffs, drag or {}), score)
+    spec = _figure(TRADE, data, [row["cutoff"] for row in points], (cutoffs, drag or {}), score)
     spec["layout"]["yaxis"] = style.share_axis("", range=[0, 1.02])
     head = f"Recall and precision of {caption.baseline} and {caption.candidate} at each cutoff."
     return finish(TRADE, spec, head, TRADE_DEFINITION, points, caption)
@@ -88,7 +88,9 @@ def cost(
     x = [score.place(row["cutoff"]) for row in points]
     data = [_interval(x, points, version) for version in ("baseline", "candidate")]
     data += [_curve(x, points, version, name, "") for version, name in style.both(caption)]
-    spec = _figure(question, data, points, (cutoffs, moved or {}), score)
+    marks = [*(row["score"] for row in cutoffs), *(moved or {}).values()]
+    shown = style.within(points, ("baseline", "candidate"), top, marks)
+    spec = _figure(question, data, shown, (cutoffs, moved or {}), score)
     limits = {} if top is None else {"range": [0, top]}
     spec["layout"]["yaxis"] = style.axis(f"expected cost, {currency}" if currency else "expected cost", **limits)
     if alike is not None:
@@ -111,13 +113,14 @@ def _interval(x: list[Any], points: list[Row], version: str) -> dict[str, Any]:
 
 
 def _figure(
-    question: str, data: list[Spec], points: list[Row], marks: tuple[list[Row], Mapping[str, float]], score: Score
+    question: str, data: list[Spec], shown: list[float], marks: tuple[list[Row], Mapping[str, float]], score: Score
 ) -> Spec:
-    """Return data and layout; lines that may be dragged are the first shapes, and `meta` tells the script so."""
+    """Return data and layout; lines that may be dragged are the first shapes, and `meta` tells the script so.
+
+    The axis spans the scores `shown`.
+    """
     cutoffs, drag = marks
-    across = score.axis(
-        [row["cutoff"] for row in points], "cutoff (log-odds scale)" if score == PROBABILITY else "cutoff"
-    )
+    across = score.axis(shown, "cutoff (log-odds scale)" if score == PROBABILITY else "cutoff")
     shapes, notes = style.cutoff_marks(cutoffs, score, across.get("range"))
     extra: Spec = {}
     for number, (name, at) in enumerate(drag.items()):

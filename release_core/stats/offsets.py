@@ -56,8 +56,8 @@ def penalised(pos: ArrayLike, n: ArrayLike, log_odds: ArrayLike, sd: float = PRI
 def offsets(pos: ArrayLike, n: ArrayLike, log_odds: ArrayLike, widened: float = 1.0) -> Offsets:
     """Return the shifts of log-odds that calibrate each segment, and the same shrunken (METHODS d5).
 
-    A segment of one class, or without labels, takes part with its penalised shift. The variance of a shrunken shift is
-    weight x variance, that of the normal posterior with mean and tau^2 known.
+    A segment of one class, or without labels, takes part with its penalised shift. The error of a shrunken shift counts
+    in that mean and tau^2 are estimated too (see pooling).
 
     Args:
         pos: positives [segments, B].
@@ -73,4 +73,4 @@ def offsets(pos: ArrayLike, n: ArrayLike, log_odds: ArrayLike, widened: float = 
     weight = np.where(shrinkable, pooled.weight, 1.0)
     value = np.where(shrinkable, pooled.value, raw)
     tau2 = float(pooled.tau2[0]) if shrinkable.any() else float("nan")
-    return Offsets(raw, se, value, np.sqrt(weight) * se, weight, tau2)
+    return Offsets(raw, se, value, np.where(shrinkable, pooled.se, se), weight, tau2)

@@ -14,9 +14,9 @@ _ROUNDS = 200
 
 
 class Pooled(NamedTuple):
-    """What pooling says: per estimate its shrunken value and weight; per group tau^2, mean and number of estimates.
+    """What pooling says: per estimate its shrunken value, weight and error; per group tau^2, mean and number of estimates.
 
-    `weight` is the share of an estimate's own value in its shrunken one. NaN where a group holds fewer than five
+    `se` is the standard error of the shrunken value, tau^2 and the mean being estimated too. `weight` is the share of an estimate's own value in its shrunken one. NaN where a group holds fewer than five
     estimates of known, positive variance, and for estimates that have none.
     """
 
@@ -25,6 +25,7 @@ class Pooled(NamedTuple):
     tau2: Array
     mean: Array
     size: Indices
+    se: Array
 
 
 def shrink(values: ArrayLike, variances: ArrayLike, groups: ArrayLike | None = None) -> Pooled:
@@ -50,7 +51,24 @@ def shrink(values: ArrayLike, variances: ArrayLike, groups: ArrayLike | None = N
     tau2, mean = _paule_mandel(theta[own], variance[own], group[own], size)
     tau2, mean = only(tau2, enough), only(mean, enough)
     weight = only(ratio(tau2[group], tau2[group] + variance), own)
-    return Pooled(mean[group] + weight * (theta - mean[group]), weight, tau2, mean, size)
+    apart = theta - mean[group]
+    se = np.sqrt(_variance(variance, weight, apart, (tau2, group, size, own)))
+    return Pooled(mean[group] + weight * apart, weight, tau2, mean, size, se)
+
+
+def _variance(variance: Array, weight: Array, apart: Array, groups: tuple[Array, Indices, Indices, Array]) -> Array:
+    """Return the variance of shrunken values with tau^2 and the mean estimated (Morris 1983, JASA 78, 47-55).
+
+    v (1 - (k - 1) / k x B) + 2 / (k - 3) x B^2 x (v' + tau^2) / (v + tau^2) x (theta - mu)^2, B = 1 - weight, v' the
+    variances' mean, weighted by 1 / (v + tau^2).
+    """
+    tau2, group, size, own = groups
+    total = only(variance + tau2[group], own)
+    sums = [np.bincount(group[own], weights=terms[own], minlength=len(size)) for terms in (1 / total, variance / total)]
+    mean = ratio(sums[1], sums[0])[group]
+    k, pulled = floats(size)[group], 1 - weight
+    known = variance * (1 - (k - 1) / k * pulled)
+    return known + 2 / np.maximum(k - 3, 1) * pulled**2 * ratio(mean + tau2[group], total) * apart**2
 
 
 def _paule_mandel(theta: Array, variance: Array, group: Indices, size: Indices) -> tuple[Array, Array]:

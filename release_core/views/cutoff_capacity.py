@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     Row = dict[str, Any]
 
 _HALVINGS = 14
+# By the unit of the steps; hours are put together to days.
 PERIODS = {
-    "hour": "on the busiest day",
-    "day": "on the busiest day",
     "week": "a day in the busiest week",
     "month": "a day in the busiest month",
 }
+DAY = "on the busiest day"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def within(view: View, by: str, costs: Costs, capacity: float, *, worst: bool = 
         return Capacity(f"No capacity is shared: {why}", [], None, 0.0, None, "")
     found = _for_worst(best, capacity) if worst else _solved(best, capacity)
     reviews, busiest = float(found.reviews.sum()), known(_busiest(best, found))
-    unit = PERIODS[view.opened.cube.unit]
+    unit = PERIODS.get(view.opened.cube.unit, DAY)
     return Capacity(
         _headline(view, found, (capacity, busiest, unit), costs.currency),
         [_row(best, found, place) for place in range(len(best.ground.names))],

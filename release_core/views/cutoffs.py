@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from release_core.charts import digits
+from release_core.charts import digits, style
 from release_core.charts.panels import panel
 from release_core.charts.sweep import cost, trade
 from release_core.errors import NotFound, Problem
@@ -49,11 +49,13 @@ class Ask:
 class CutoffsPage:
     """What the page shows; scores are in the release's own unit.
 
+    `place` is the segment in words, the filter included.
     `curves` has one cost chart per movable cutoff, `told` one row per measure of the versions' own cutoffs and of the
     what-if, `best` one row per version, `notes` sentences on what the numbers are; `snapped` are the cutoffs compared.
     """
 
     headline: str
+    place: str
     trade: Chart
     curves: dict[str, Chart]
     told: list[Row]
@@ -110,6 +112,7 @@ def cutoffs(view: View, ask: Ask) -> CutoffsPage:
     snapped = _snapped(ground, at, where, best.which)
     return CutoffsPage(
         _headline(best, place, ask),
+        place_text(view, ask.by, ask.segment),
         _trade(ground, place, snapped),
         {action: _curve(best, place, action, (where, snapped), ask) for action in finding.moved(best.which)},
         _told(best, place, where, ask.costs.review_capacity_per_day),
@@ -134,8 +137,12 @@ def panels(view: View, by: str, costs: Costs, action: str) -> tuple[list[Chart],
     """Return one small cost chart per segment of a split for moving one action's cutoff, and one row per segment."""
     best = finding.optima(view, by, costs)
     rows = finding.rows(best)
-    priced = action in finding.moved(best.which) and _priced(costs)
-    return ([_panel(best, place, action, rows[place]) for place in range(len(rows))] if priced else []), rows
+    if action not in finding.moved(best.which) or not _priced(costs):
+        return [], rows
+    drawn = [_points(best, place, action) for place in range(len(rows))]
+    lines = [row[name].get(action) for row in rows for name in ("now", "advised")]
+    shown = [at for points, top in drawn if points for at in style.within(points, VERSIONS, top, lines)]
+    return [_panel(best, place, action, rows[place], (*drawn[place], shown)) for place in range(len(rows))], rows
 
 
 def explained(view: View, by: str, costs: Costs) -> str:
@@ -157,7 +164,7 @@ def _empty(view: View) -> CutoffsPage:
     which = cutoffs_there(view.release.tables[view.release.candidate.thresholds])
     charts = {action: cost([], marks, caption, moved={action: 0.5}) for action in finding.moved(which)}
     headline = f"No event of {view.place} was scored by both versions."
-    return CutoffsPage(headline, trade([], marks, caption), charts, [], {}, False, [], [], [])  # noqa: FBT003
+    return CutoffsPage(headline, view.place, trade([], marks, caption), charts, [], {}, False, [], [], [])  # noqa: FBT003
 
 
 def _priced(costs: Costs) -> bool:
@@ -340,24 +347,29 @@ def _notes(best: Optima, place: int) -> list[str]:
     return found
 
 
-def _panel(best: Optima, place: int, action: str, row: Row) -> Chart:
+def _points(best: Optima, place: int, action: str) -> tuple[list[Row], float]:
+    """Return the points of a segment's small cost chart, none without labelled events, and where its cost axis ends."""
     ground = best.ground
     edges = what_if.edges_of(ground, place, what_if.in_force(ground, CANDIDATE))
     values, top = _costs_along(best, place, action, edges)
-    low, high = row["range"][action]
     points = [
         {"segment": ground.names[place], "cutoff": ground.edges[k]}
         | {v: known(values[i, k]) for i, v in enumerate(VERSIONS)}
         for k in _thin(len(ground.edges), PANEL_POINTS)
     ]
-    n = float(ground.labelled[place, CANDIDATE].sum())
+    return (_rising(points) if ground.labelled[place, CANDIDATE].sum() else []), top
+
+
+def _panel(best: Optima, place: int, action: str, row: Row, drawn: tuple[list[Row], float, list[float]]) -> Chart:
+    ground, (points, top, shown) = best.ground, drawn
+    low, high = row["range"][action]
     return panel(
         ground.names[place],
-        _rising(points) if n else [],
-        ground.view.caption(n, by=(ground.by,) if ground.by else ()),
+        points,
+        ground.view.caption(float(ground.labelled[place, CANDIDATE].sum()), by=(ground.by,) if ground.by else ()),
         score=axis(ground.view.release),
         now=row["now"][action],
         advised=row["advised"][action],
         flat=(low, high),
-        top=top,
+        limits=(shown, top),
     )

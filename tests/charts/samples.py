@@ -388,7 +388,9 @@ def full(drag=None):
         "trade": charts.trade(trade_points(), CUTOFFS, CAPTION, drag={"review": drag or 0.5}),
         "cost": charts.cost(cost_points(), CUTOFFS, CAPTION, currency="NT$ per 1,000 events"),
         "cost_review": charts.cost(cost_points(), CUTOFFS, CAPTION, moved={"review": 0.4}, alike=(0.2, 0.6), top=1500),
-        "panel": charts.panel("age <26", cost_points(), CAPTION, now=0.3, advised=0.4, flat=(0.3, 0.5), top=2000),
+        "panel": charts.panel(
+            "age <26", cost_points(), CAPTION, now=0.3, advised=0.4, flat=(0.3, 0.5), limits=([0.2, 0.6], 2000)
+        ),
         "by_age": charts.by_age(ages(), CAPTION, maturity_days=60),
         "by_step": charts.by_step(steps(), CAPTION, as_of="2005-08-28"),
         "curves": charts.curves(maturing(), CAPTION, what="label bad", maturity_days=45),

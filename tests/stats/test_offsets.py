@@ -49,7 +49,9 @@ def test_five_segments_and_more_are_shrunken_as_statsmodels_says():
     assert found.shrunk == pytest.approx(
         pooled.mean_effect_re + weight * (found.raw - pooled.mean_effect_re), rel=1e-3, abs=1e-5
     )
-    assert found.shrunk_se == pytest.approx(np.sqrt(weight) * found.se, rel=1e-4)
+    # Never as sure as with mean and tau^2 known, the normal posterior; never less sure than the segment alone by much.
+    assert (found.shrunk_se > np.sqrt(weight) * found.se).all()
+    assert (found.shrunk_se < 1.2 * found.se).all()
 
 
 @pytest.mark.parametrize("positives", [0, 5])
