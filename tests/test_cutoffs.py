@@ -133,6 +133,27 @@ def test_shared_capacity_is_kept_and_the_price_is_told(view, log):
     assert worst.busiest <= 15.0
 
 
+def test_a_capacity_is_shared_where_steps_are_blocks_of_hours(log, tmp_path):
+    hours = {"positive": ["chargeback"], "silence": "negative", "maturity_days": 3, "steps": [6, 12, 24, 240, 480]}
+    one = factory.opened(factory.write(tmp_path / "r", log, factory.outcomes(log), costs=COSTS, labels=hours))
+    there = View(one, Stage.REPLAY, one.cube.steps[-1])
+    assert "hours" in one.cube.unit
+    found = cutoff_capacity.within(there, "market", UNITS, 5.0)
+    assert found.period == "on the busiest day"
+    assert found.busiest >= found.reviews / 1.01
+    assert "23:59 UTC" in there.as_of
+
+
+def test_what_is_said_names_the_filter(view):
+    there = View(view.opened, view.stage, view.step, (("surface", "web"),))
+    page = cutoffs.cutoffs(there, Ask(costs=UNITS))
+    assert page.place == "surface web"
+    assert page.headline.startswith("Surface web:")
+    inner = cutoffs.cutoffs(there, Ask("market", "DE", costs=UNITS))
+    assert inner.place == "surface web, market DE"
+    assert inner.headline.startswith("Surface web, market DE:")
+
+
 def test_sensitivity_has_no_negative_regret_and_none_at_the_cheapest(view):
     best = cutoff_optima.optima(view, "", UNITS)
     chosen = cutoffs.what_if.Stand(int(best.advised.review[0, 1]), int(best.advised.block[0, 1]))

@@ -148,7 +148,9 @@ def dragging(view: View, lines: list[str]) -> Callable[[int, float], None]:
     """Return what takes the score to which one of these lines was dragged."""
 
     def moved(line: int, score: float) -> None:
-        st.session_state[lines[line]] = min(max(score, view.release.scale.minimum), view.release.scale.maximum)
+        # Four digits are more than a hand can aim at, and keep the link short.
+        within = min(max(score, view.release.scale.minimum), view.release.scale.maximum)
+        st.session_state[lines[line]] = float(f"{within:.4g}")
 
     return moved
 

@@ -70,9 +70,9 @@ function listen(element, plotly) {
     const meta = element.layout.meta;
     const moved = Object.keys(change).find((key) => /^shapes\[\d+\]\.x0$/.test(key));
     if (!meta || !moved) return;
-    // Plotly lets all lines be dragged or none; only the first may be, and those that mark what is in force return.
-    const line = Number(/\d+/.exec(moved)[0]);
-    if (line >= meta.drag) { draw(element, plotly); return; }
+    // Plotly lets all lines be dragged or none; only the last may be, and those that mark what is in force return.
+    const line = Number(/\d+/.exec(moved)[0]) - meta.drag;
+    if (line < 0) { draw(element, plotly); return; }
     const x = change[moved];
     state.send("drag", { line, score: meta.scale === "log_odds" ? 1 / (1 + Math.exp(-x)) : x });
   });

@@ -52,7 +52,7 @@ def trade(
         for metric in ("recall", "precision")
         for version in ("baseline", "candidate")
     ]
-    spec = _figure(TRADE, data, [row["cutoff"] for row in points], (cutoffs, drag or {}), score)
+    spec = _figure(TRADE, data, [row["cutoff"] for row in points], (cutoffs, drag or {}, []), score)
     spec["layout"]["yaxis"] = style.share_axis("", range=[0, 1.02])
     head = f"Recall and precision of {caption.baseline} and {caption.candidate} at each cutoff."
     return finish(TRADE, spec, head, TRADE_DEFINITION, points, caption)
@@ -90,11 +90,10 @@ def cost(
     data += [_curve(x, points, version, name, "") for version, name in style.both(caption)]
     marks = [*(row["score"] for row in cutoffs), *(moved or {}).values()]
     shown = style.within(points, ("baseline", "candidate"), top, marks)
-    spec = _figure(question, data, shown, (cutoffs, moved or {}), score)
+    shade = [] if alike is None else [style.span(score.place(alike[0]), score.place(alike[1]), "$cand/.12")]
+    spec = _figure(question, data, shown, (cutoffs, moved or {}, shade), score)
     limits = {} if top is None else {"range": [0, top]}
     spec["layout"]["yaxis"] = style.axis(f"expected cost, {currency}" if currency else "expected cost", **limits)
-    if alike is not None:
-        spec["layout"]["shapes"].append(style.span(score.place(alike[0]), score.place(alike[1]), "$cand/.12"))
     head = f"Expected cost of {caption.baseline} and {caption.candidate} at each cutoff."
     return finish(question, spec, head, COST_DEFINITION, points, caption)
 
@@ -113,21 +112,31 @@ def _interval(x: list[Any], points: list[Row], version: str) -> dict[str, Any]:
 
 
 def _figure(
-    question: str, data: list[Spec], shown: list[float], marks: tuple[list[Row], Mapping[str, float]], score: Score
+    question: str,
+    data: list[Spec],
+    shown: list[float],
+    marks: tuple[list[Row], Mapping[str, float], list[Spec]],
+    score: Score,
 ) -> Spec:
-    """Return data and layout; lines that may be dragged are the first shapes, and `meta` tells the script so.
+    """Return data and layout; the axis spans the scores `shown`.
 
-    The axis spans the scores `shown`.
+    `marks` are cutoffs, lines that may be dragged, and shades. What may be dragged are the last shapes, so that they lie
+    above those of the cutoffs in force, and `meta` tells the script which is the first of them.
     """
-    cutoffs, drag = marks
+    cutoffs, drag, shades = marks
     across = score.axis(shown, "cutoff (log-odds scale)" if score == PROBABILITY else "cutoff")
     shapes, notes = style.cutoff_marks(cutoffs, score, across.get("range"))
-    extra: Spec = {}
+    shapes = [*shades, *shapes]
+    extra: Spec = {"meta": {"drag": len(shapes), "scale": _scale(score)}} if drag else {}
     for number, (name, at) in enumerate(drag.items()):
         place = score.place(at)
         colour = f"${name}" if name in {"review", "block"} else "$link"
-        shapes.insert(number, style.vertical(place, colour, "solid", 3))
+        shapes.append(style.vertical(place, colour, "solid", 3))
         notes.append(style.note(place, 0.06 + 0.1 * number, f"{name}: {score.write(at)}", "$link", yanchor="bottom"))
-        extra["meta"] = {"drag": number + 1, "scale": "log_odds" if score.name == "probability" else "plain"}
     common: Spec = {"hovermode": "x unified", "shapes": shapes, "annotations": notes, "xaxis": across}
     return {"data": data, "layout": style.layout(question, **common, **extra)}
+
+
+def _scale(score: Score) -> str:
+    """Return what the script has to do to the place of a line that was dragged to get its score."""
+    return "log_odds" if score.name == "probability" else "plain"

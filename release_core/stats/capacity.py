@@ -11,8 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from release_core.stats.arrays import Array, Indices, at_or_above, floats
-from release_core.stats.cutoff_pairs import BOTH, ActionCosts, Pair, cheapest, moves
+from release_core.stats.arrays import Array, Indices
+from release_core.stats.cutoff_pairs import BLOCK, BOTH, ActionCosts, Moves, Pair, cheapest, cost_at, moves
+from release_core.stats.cutoffs import below_edges
 
 _MOST_STEPS = 60
 _TINY = 1e-9
@@ -47,67 +48,72 @@ class _Answer(NamedTuple):
 
 
 def within_capacity(costs: ActionCosts, work: ArrayLike, capacity: float, which: str = BOTH) -> Shared:
-    """Return the cheapest cutoffs of all segments together whose reviews are at most `capacity`.
+    """Return the cheapest cutoffs of all segments together whose reviews are at most `capacity`; see `Frontier`."""
+    return Frontier(costs, work, which).within(capacity)
 
-    Costs and reviews trade along a convex curve, one price per piece. From its two ends the search goes to the price
-    of the line between them, until no pair lies below that line: exact, in a few steps. At that price the segments
-    that are indifferent review more while it fits.
 
-    Args:
-        costs: what each bin costs by action [segments, B], in the time for which the capacity is given.
-        work: how many reviews each bin is [segments, B], in the same time.
-        capacity: the reviews that can be done.
-        which: the cutoffs that there are, see cutoff_pairs.
+class Frontier:
+    """What reviews buy: the cheapest cutoffs of all segments together, for any capacity.
+
+    Costs and reviews trade along a convex curve, one price per piece. For a capacity the search goes from the two nearest
+    points that are known to the price of the line between them, until no pair lies below that line: exact, in a few steps,
+    and fewer for every further capacity. At that price the segments that are indifferent review more while it fits.
     """
-    load = floats(work)
-    free, none = _answer(costs, load, 0.0, which), _answer(costs, load, np.inf, which)
-    wanted = float(free.reviews.sum())
-    if wanted <= capacity + _TINY:
-        return _shared(free, 0.0, wanted, float(free.costs.sum()))
-    more, less = free, none
-    price = 0.0
-    for _ in range(_MOST_STEPS):
-        (w1, c1), (w0, c0) = more.point, less.point
-        price = (c0 - c1) / (w1 - w0)
-        middle = _answer(costs, load, price, which)
-        w, c = middle.point
-        if c + price * w >= c1 + price * w1 - _TINY * (1 + abs(c1)):
-            break
-        more, less = (more, middle) if w <= capacity else (middle, less)
-    bound = less.point[1] - price * (capacity - less.point[0])
-    return _shared(_filled(less, more, capacity), price, wanted, bound)
 
+    def __init__(self, costs: ActionCosts, work: ArrayLike, which: str = BOTH) -> None:
+        """Take what the bins cost and are as work.
 
-def _answer(costs: ActionCosts, work: Array, price: float, which: str) -> _Answer:
-    """Return what is cheapest when every review costs `price` more; at an infinite price nothing is reviewed."""
-    blocked = which == BOTH
-    if np.isinf(price):
-        # A pair that reviews nothing: approve below one edge, block from it on, or approve all.
-        single = cheapest(moves(costs), "block")
-        none = np.full(costs.approve.shape[:-1], costs.approve.shape[-1])
-        edge = single.block if blocked else none
-        pair = Pair(edge, edge, single.cost)
-    else:
-        pair = cheapest(moves(costs._replace(review=costs.review + price * work)), which)
-    reviews = _between(work, pair)
-    return _Answer(pair, reviews, _cost(costs, pair))
+        Args:
+            costs: what each bin costs by action [segments, B], in the time for which capacities are given.
+            work: how many reviews each bin is [segments, B], in the same time.
+            which: the cutoffs that there are, see cutoff_pairs.
+        """
+        self._which, self._parts, self._below = which, moves(costs), below_edges(work)
+        self._known: dict[float, _Answer] = {}
 
+    def within(self, capacity: float) -> Shared:
+        """Return the cheapest cutoffs whose reviews are at most `capacity`."""
+        free, none = self._answer(0.0), self._answer(np.inf)
+        wanted = float(free.reviews.sum())
+        if wanted <= capacity + _TINY:
+            return _shared(free, 0.0, wanted, float(free.costs.sum()))
+        # What is reviewed falls as the price rises: of what is known, the nearest on either side of the capacity.
+        priced = sorted(self._known.items())
+        more = next(answer for _, answer in reversed(priced) if answer.point[0] > capacity)
+        less = next((answer for _, answer in priced if answer.point[0] <= capacity), none)
+        price = 0.0
+        for _ in range(_MOST_STEPS):
+            (w1, c1), (w0, c0) = more.point, less.point
+            price = (c0 - c1) / (w1 - w0)
+            middle = self._answer(price)
+            w, c = middle.point
+            if c + price * w >= c1 + price * w1 - _TINY * (1 + abs(c1)):
+                break
+            more, less = (more, middle) if w <= capacity else (middle, less)
+        bound = less.point[1] - price * (capacity - less.point[0])
+        return _shared(_filled(less, more, capacity), price, wanted, bound)
 
-def _between(values: Array, pair: Pair) -> Array:
-    """Return the sum of `values` [..., B] from the review to the block cutoff."""
-    sums = at_or_above(values)
-    first, second = (np.take_along_axis(sums, edge[..., None], axis=-1)[..., 0] for edge in (pair.review, pair.block))
-    return floats(first - second)
+    def _answer(self, price: float) -> _Answer:
+        """Return what is cheapest when every review costs `price` more; at an infinite price nothing is reviewed."""
+        if price not in self._known:
+            pair = self._nothing() if np.isinf(price) else self._priced(price)
+            low, high = (
+                np.take_along_axis(self._below, edge[..., None], axis=-1)[..., 0] for edge in (pair.review, pair.block)
+            )
+            cost = cost_at(self._parts, pair.review, pair.block)
+            self._known[price] = _Answer(pair, high - low, cost)
+        return self._known[price]
 
+    def _priced(self, price: float) -> Pair:
+        """Return the cheapest pairs; dearer reviews lower what the review cutoff saves and raise what the block cutoff does."""
+        dearer = price * self._below
+        return cheapest(Moves(self._parts.review - dearer, self._parts.block + dearer), self._which)
 
-def _cost(costs: ActionCosts, pair: Pair) -> Array:
-    everything = np.zeros_like(pair.review)
-    last = np.full_like(pair.block, costs.approve.shape[-1])
-    return (
-        _between(costs.approve, Pair(everything, pair.review, pair.cost))
-        + _between(costs.review, pair)
-        + _between(costs.block, Pair(pair.block, last, pair.cost))
-    )
+    def _nothing(self) -> Pair:
+        """Return the cheapest pairs that review nothing: approve below one edge, block from it on, or approve all."""
+        single = cheapest(self._parts, BLOCK)
+        edge = single.block if self._which == BOTH else np.full(single.block.shape, self._below.shape[-1] - 1)
+        return Pair(edge, edge, single.cost)
 
 
 def _filled(less: _Answer, more: _Answer, capacity: float) -> _Answer:

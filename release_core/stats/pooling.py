@@ -16,7 +16,8 @@ _ROUNDS = 200
 class Pooled(NamedTuple):
     """What pooling says: per estimate its shrunken value, weight and error; per group tau^2, mean and number of estimates.
 
-    `se` is the standard error of the shrunken value, tau^2 and the mean being estimated too. `weight` is the share of an estimate's own value in its shrunken one. NaN where a group holds fewer than five
+    `se` is the standard error of the shrunken value, tau^2 and the mean being estimated too.
+    `weight` is the share of an estimate's own value in its shrunken one. NaN where a group holds fewer than five
     estimates of known, positive variance, and for estimates that have none.
     """
 

@@ -62,7 +62,8 @@ def within(view: View, by: str, costs: Costs, capacity: float, *, worst: bool = 
             "nothing is reviewed: the cutoff table has no review cutoff." if best.ground.names else "there is no event."
         )
         return Capacity(f"No capacity is shared: {why}", [], None, 0.0, None, "")
-    found = _for_worst(best, capacity) if worst else _solved(best, capacity)
+    frontier = _frontier(best)
+    found = _for_worst(best, frontier, capacity) if worst else frontier.within(capacity)
     reviews, busiest = float(found.reviews.sum()), known(_busiest(best, found))
     unit = PERIODS.get(view.opened.cube.unit, DAY)
     return Capacity(
@@ -75,25 +76,25 @@ def within(view: View, by: str, costs: Costs, capacity: float, *, worst: bool = 
     )
 
 
-def _solved(best: Optima, capacity: float) -> Shared:
+def _frontier(best: Optima) -> shared.Frontier:
     ground, days = best.ground, best.ground.view.days
     work = ground.whole.n[:, CANDIDATE] / days
     # Costs are of labelled events: as many more as there are events, and per day.
     scale = np.nan_to_num(ratio(work.sum(-1), ground.labelled[:, CANDIDATE].sum(-1)))[:, None]
     costs = cutoff_pairs.ActionCosts(*(part[:, CANDIDATE] * scale for part in ground.expected(best.units)))
-    return shared.within_capacity(costs, work, capacity, best.which)
+    return shared.Frontier(costs, work, best.which)
 
 
-def _for_worst(best: Optima, capacity: float) -> Shared:
+def _for_worst(best: Optima, frontier: shared.Frontier, capacity: float) -> Shared:
     """Return the largest mean capacity whose cutoffs need no more than `capacity` in the busiest period."""
-    found = _solved(best, capacity)
+    found = frontier.within(capacity)
     if _busiest(best, found) <= capacity:
         return found
     low, high = 0.0, capacity
-    found = _solved(best, low)
+    found = frontier.within(low)
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        tried = _solved(best, middle)
+        tried = frontier.within(middle)
         if _busiest(best, tried) <= capacity:
             low, found = middle, tried
         else:

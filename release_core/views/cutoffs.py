@@ -189,14 +189,14 @@ def _headline(best: Optima, place: int, ask: Ask) -> str:
     row = finding.row(best, place, CANDIDATE)
     if row["cost_advised"] is None or row["cost_now"] is None:
         return f"No labelled event of {name}: what a cutoff costs is not known."
-    pair = _pair_text(row["advised"])
+    pair, title = _pair_text(row["advised"]), name[:1].upper() + name[1:]
     money = f"{ask.costs.currency or 'money units'} per 1,000 events"
     saved = row["saved"]
     if saved <= 0:
-        told = f"{name.capitalize()}: no cheaper cutoffs than those in force are known ({digits.count(row['cost_now'])} {money})."
+        told = f"{title}: no cheaper cutoffs than those in force are known ({digits.count(row['cost_now'])} {money})."
     else:
         told = (
-            f"{name.capitalize()}: with {pair} the candidate would cost {digits.count(row['cost_advised'])} instead of "
+            f"{title}: with {pair} the candidate would cost {digits.count(row['cost_advised'])} instead of "
             f"{digits.count(row['cost_now'])} {money} (\N{MINUS SIGN}{digits.percent(float(ratio(saved, row['cost_now'])))})."
         )
     capacity, reviews = ask.costs.review_capacity_per_day, _advised_reviews(best, place)

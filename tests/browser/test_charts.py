@@ -66,7 +66,7 @@ def test_click_reports_the_segment_and_keeps_the_element(window):
 
 def test_drag_reports_the_score_and_the_line_stays_there(window):
     page = window().open("/?only=trade")
-    x, y = middle(chart(page, "trade").locator(".shapelayer path").first)
+    x, y = middle(chart(page, "trade").locator(".shapelayer path").last)
     page.mouse.move(x, y)
     page.mouse.down()
     page.mouse.move(x - 40, y, steps=6)
@@ -75,19 +75,19 @@ def test_drag_reports_the_score_and_the_line_stays_there(window):
     score = float(page.locator(".rr-chips li").nth(1).inner_text().removeprefix("dragged"))
     assert 0.05 < score < 0.45
     page.wait_for_timeout(400)
-    assert middle(chart(page, "trade").locator(".shapelayer path").first)[0] == pytest.approx(x - 40, abs=3)
+    assert middle(chart(page, "trade").locator(".shapelayer path").last)[0] == pytest.approx(x - 40, abs=3)
 
 
 def test_line_that_may_not_be_dragged_goes_back(window):
     page = window().open("/?only=trade")
-    line = chart(page, "trade").locator('.shapelayer path[data-index="1"]')
+    line = chart(page, "trade").locator('.shapelayer path[data-index="0"]')
     x, y = middle(line)
     page.mouse.move(x, y + 60)
     page.mouse.down()
     page.mouse.move(x - 60, y + 60, steps=6)
     page.mouse.up()
     page.wait_for_timeout(600)
-    assert middle(chart(page, "trade").locator('.shapelayer path[data-index="1"]'))[0] == pytest.approx(x, abs=2)
+    assert middle(chart(page, "trade").locator('.shapelayer path[data-index="0"]'))[0] == pytest.approx(x, abs=2)
     assert "0.500" in page.locator(".rr-chips").inner_text()
 
 

@@ -131,6 +131,29 @@ def test_another_cutoff_changes_what_is_compared(window):
     assert "review=0.3" in page.url
 
 
+def test_dragging_a_cutoff_changes_what_is_compared(window):
+    one = window()
+    page = one.open("/cutoffs?release=credit-model")
+    caption = page.locator(".rr-table caption").first
+    before = caption.inner_text()
+    line = page.locator(".chart").first.locator(".shapelayer path").last
+    line.scroll_into_view_if_needed()
+    box = line.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x - 60, y, steps=6)
+    page.mouse.up()
+    page.wait_for_function(
+        "text => document.querySelector('.rr-table caption').innerText !== text", arg=before, timeout=15_000
+    )
+    score = float(re.search(r"[?&]review=([\d.]+)", page.url).group(1))
+    assert 0 < score < 0.6
+    assert float(page.get_by_label("What if review began at a score of").input_value()) == score
+    change = page.locator(".rr-table").first.locator("tr", has_text="Reviews a day").first.inner_text()
+    assert "+" in change
+
+
 def test_a_link_to_nothing_says_so(window):
     page = window().open("/?release=credit-modle")
     page.get_by_text("which does not exist").wait_for()

@@ -178,7 +178,21 @@ def test_cutoff_labels_of_neighbours_stand_below_each_other():
     assert notes[0]["text"] == "review t12 ≥ 32%"
 
 
-def test_draggable_line_is_the_first_shape_and_says_its_scale():
+def test_draggable_line_lies_above_the_others_and_says_its_scale():
     layout = FULL["trade"].spec["layout"]
-    assert layout["meta"] == {"drag": 1, "scale": "log_odds"}
-    assert layout["shapes"][0]["x0"] == 0.0
+    assert layout["meta"] == {"drag": len(samples.CUTOFFS), "scale": "log_odds"}
+    assert len(layout["shapes"]) == len(samples.CUTOFFS) + 1
+    assert layout["shapes"][-1]["x0"] == 0.0
+
+
+def test_cost_axis_spans_what_lies_below_its_top_and_the_lines():
+    points = [{"cutoff": at, "baseline": None, "candidate": cost}
+              for at, cost in zip((0.001, 0.01, 0.1, 0.2, 0.3, 0.9, 0.99), (900, 500, 90, 80, 95, 700, 800), strict=True)]  # fmt: skip
+    chart = charts.cost(points, [{"label": "t review", "score": 0.4, "version": "candidate"}], samples.CAPTION, top=100)
+    low, high = chart.spec["layout"]["xaxis"]["range"]
+    place = charts.PROBABILITY.place
+    assert place(0.001) < low < place(0.01)
+    assert place(0.4) < place(0.9) < high < place(0.95)
+    assert len(chart.data) == len(points)
+    everything = charts.cost(points, [], samples.CAPTION).spec["layout"]["xaxis"]["range"]
+    assert everything[0] < place(0.001)

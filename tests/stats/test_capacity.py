@@ -123,3 +123,16 @@ def test_none_and_one_segment(segments):
     found = capacity.within_capacity(costs, work, 3.0)
     assert found.reviews.sum() <= 3.0
     assert len(found.review) == segments
+
+
+@pytest.mark.parametrize("which", [BOTH, REVIEW])
+def test_a_frontier_that_has_answered_answers_as_a_new_one(which):
+    costs, work = case(11, segments=6, bins=40)
+    total = work.sum()
+    asked = capacity.Frontier(costs, work, which)
+    for share in (0.9, 0.1, 0.5, 0.3, 0.31, 0.0, 1.0, 0.5):
+        found, fresh = asked.within(share * total), capacity.within_capacity(costs, work, share * total, which)
+        assert found.cost == pytest.approx(fresh.cost)
+        assert found.price == pytest.approx(fresh.price)
+        assert found.bound == pytest.approx(fresh.bound)
+        assert found.reviews.sum() <= share * total + 1e-9
