@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from release_core.stats.arrays import Array, Indices, floats, only, ratio
+from release_core.stats.arrays import Array, Flags, Indices, floats, only, ratio
 
 LEAST_SEGMENTS = 5
 _ROUNDS = 200
@@ -46,7 +46,7 @@ def shrink(values: ArrayLike, variances: ArrayLike, groups: ArrayLike | None = N
     theta, variance = floats(values), floats(variances)
     group = np.zeros(theta.shape, np.int64) if groups is None else np.asarray(groups, dtype=np.int64)
     usable = np.isfinite(theta) & np.isfinite(variance) & (variance > 0)
-    size = np.bincount(group[usable], minlength=int(group.max(initial=0)) + 1)
+    size = np.bincount(group[usable], minlength=int(group.max(initial=0)) + 1).astype(np.int64)
     enough = size >= LEAST_SEGMENTS
     own = usable & enough[group]
     tau2, mean = _paule_mandel(theta[own], variance[own], group[own], size)
@@ -57,7 +57,7 @@ def shrink(values: ArrayLike, variances: ArrayLike, groups: ArrayLike | None = N
     return Pooled(mean[group] + weight * apart, weight, tau2, mean, size, se)
 
 
-def _variance(variance: Array, weight: Array, apart: Array, groups: tuple[Array, Indices, Indices, Array]) -> Array:
+def _variance(variance: Array, weight: Array, apart: Array, groups: tuple[Array, Indices, Indices, Flags]) -> Array:
     """Return the variance of shrunken values with tau^2 and the mean estimated (Morris 1983, JASA 78, 47-55).
 
     v (1 - (k - 1) / k x B) + 2 / (k - 3) x B^2 x (v' + tau^2) / (v + tau^2) x (theta - mu)^2, B = 1 - weight, v' the
