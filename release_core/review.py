@@ -94,6 +94,7 @@ def lived(opened: Opened, stage: Stage, step: int, groups: tuple[Group, ...]) ->
         tuple((place,) for place in range(len(serving.segments))),
         cube.steps.index(step),
         cube.end(step).timestamp(),
+        stage is not Stage.REPLAY,
         not stage.paired,
         bool(cube.facts["clustered"]),
         cube.given("decisions"),

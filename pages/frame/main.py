@@ -27,6 +27,8 @@ MENU = {
         ("selection", "Selective labels", "visibility_off"),
     ],
     "Operate": [
+        ("runtime", "Runtime", "speed"),
+        ("business", "Business", "payments"),
         ("stop_rules", "Stop rules", "front_hand"),
         ("rollback", "Rollback", "undo"),
         ("data_health", "Data health", "fact_check"),

@@ -1,5 +1,6 @@
 """Takes numbers that were computed elsewhere; gives charts as plain values. Nothing here computes a statistic."""
 
+from release_core.charts.ages import ages
 from release_core.charts.bars import share_above
 from release_core.charts.chart import Caption, Chart
 from release_core.charts.course import Reading, course
@@ -7,12 +8,14 @@ from release_core.charts.coverage import coverage
 from release_core.charts.distribution import distribution
 from release_core.charts.dumbbell import dumbbell
 from release_core.charts.forest import forest
+from release_core.charts.gauge import gauge
 from release_core.charts.heatmap import heatmap
 from release_core.charts.history import history
 from release_core.charts.maturity import by_age, by_step, curves
 from release_core.charts.mix import mix
 from release_core.charts.panels import panel
 from release_core.charts.quantiles import quantiles
+from release_core.charts.queue import queue
 from release_core.charts.rates import rates
 from release_core.charts.ratios import ratios
 from release_core.charts.reliability import recalibrated, reliability
@@ -33,6 +36,7 @@ __all__ = [
     "Chart",
     "Reading",
     "Score",
+    "ages",
     "by_age",
     "by_step",
     "cost",
@@ -42,11 +46,13 @@ __all__ = [
     "distribution",
     "dumbbell",
     "forest",
+    "gauge",
     "heatmap",
     "history",
     "mix",
     "panel",
     "quantiles",
+    "queue",
     "rates",
     "ratios",
     "recalibrated",

@@ -143,6 +143,12 @@ def line(name: str, version: str, x: Sequence[Any], y: Sequence[Any], **parts: A
     return common | {"line": dict(LINES[version]), "connectgaps": False} | parts
 
 
+def limit(ends: Sequence[Any], value: float, name: str = "limit") -> Spec:
+    """Return the dashed line of a value that must not be passed, between two places; it is a trace, so the axis holds it."""
+    pen = {"color": "$bad", "width": 1.5, "dash": "dash"}
+    return line(name, "candidate", ends, [value, value], line=pen, hoverinfo="skip")
+
+
 def band(x: Sequence[Any], low: Sequence[float | None], high: Sequence[float | None], colour: str) -> Spec:
     """Return a filled interval band; where the interval is not known there is a gap."""
     outline: list[tuple[Any, Any]] = []

@@ -47,8 +47,7 @@ def timeline(
     shapes = [style.vertical(mark["step"], "$muted") for mark in marks or []]
     notes = [style.note(mark["step"], 1 - 0.09 * (i % 3), mark["label"]) for i, mark in enumerate(marks or [])]
     if limit is not None:
-        pen = {"color": "$bad", "dash": "dash", "width": 1.5}
-        shapes.append({"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": limit, "y1": limit, "line": pen})
+        data.append(style.limit([x[0], x[-1]], limit))
     values = style.share_axis("", rangemode="normal") if unit == "share" else style.axis("")
     spec = {
         "data": data,

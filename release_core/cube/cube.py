@@ -57,7 +57,7 @@ class Cube:
         # Of live stages, by look (see live_frames.py); each is computed once, whatever the as-of time.
         self.arms = lru_cache(maxsize=16)(partial(live.arms, self))
         self.treated = lru_cache(maxsize=16)(lambda stage, groups: live.treated(self, stage, self.arms(stage, groups)))
-        self.effects = lru_cache(maxsize=32)(partial(live.effects, self))
+        self.effects = lru_cache(maxsize=96)(partial(live.effects, self))
         self.entities = lru_cache(maxsize=8)(partial(live.entities, self))
         self.serving = lru_cache(maxsize=32)(partial(live.serving, self))
         self.gauges = lru_cache(maxsize=8)(partial(live.gauges, self))

@@ -191,7 +191,7 @@ from latency where {where}{own} group by all"""
     timed = columns["bin"] >= 0
     ids = dense.ids_of(columns["bin"][timed])
     error = columns["error"].astype(str)
-    names = tuple(sorted(set(error) - {""}))
+    names = tuple(sorted({str(name) for name in error} - {""}))
 
     def counted(name: str, unit: int, chosen: Array) -> Array:
         return dense.kept(shape, index, columns[name], unit, keep & chosen)

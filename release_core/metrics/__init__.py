@@ -2,10 +2,11 @@
 
 from release_core.metrics.estimate import Estimate, denominators, estimate, evaluated, rows
 from release_core.metrics.live_table import table as live_table
-from release_core.metrics.lived import Lived
+from release_core.metrics.lived import LONGEST_WAIT, Lived
 from release_core.metrics.table import METRICS, Metric, find, table
 
 __all__ = [
+    "LONGEST_WAIT",
     "METRICS",
     "Estimate",
     "Lived",

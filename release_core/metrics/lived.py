@@ -34,6 +34,8 @@ ARRIVALS, REQUESTS, FAILURES = "review_arrivals", "requests", "dependency_failur
 UTILISATION = "_utilisation"
 COUNTED = "counted"
 THOUSAND = 1000.0
+LONGEST_WAIT = queues.LONGEST
+PER_LOOK = ("served", "latency", "fallback", "fallback_known", "costed", "cost", "cost2")
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +43,7 @@ class Lived:
     """What metrics of serving and of outcomes read, as of a look: frames over `every` segment, of which `index` are added.
 
     `effects` returns what came of events within some hours. `end` is the look's last instant in seconds since 1970;
+    `served`: whether events were served at all, which a replay does not;
     `given` the columns of the decisions log, `kinds` the outcomes in the logs. `live`: whether the candidate acted on events at all.
     """
 
@@ -48,6 +51,7 @@ class Lived:
     index: tuple[tuple[int, ...], ...]
     look: int
     end: float
+    served: bool
     live: bool
     clustered: bool
     given: frozenset[str]
@@ -86,6 +90,24 @@ class Lived:
         starts = [float(gauge.start[gauge.start <= self.end].max(initial=0.0)) for gauge in self.gauges]
         return max(starts, default=0.0) or self.end
 
+    def each_step(self) -> Lived:
+        """Return the serving of one segment with its as-of steps in the place of segments, each on its own."""
+        one, looks = self.serving, len(self.serving.looks)
+
+        def turned(array: Array, axis: int = 0) -> Array:
+            return np.moveaxis(self.added(array, axis), axis + 1, axis)
+
+        arrays = {name: turned(getattr(one, name)) for name in PER_LOOK}
+        serving = replace(one, looks=one.looks[:1], errors=turned(one.errors, 1), **arrays)
+        names: tuple[Segment, ...] = tuple({"step": str(look)} for look in one.looks)
+        return replace(
+            self,
+            segments=names,
+            index=tuple((k,) for k in range(looks)),
+            look=0,
+            serving=replace(serving, segments=names),
+        )
+
     def gauge(self, name: str, arm: str = "") -> Gauge | None:
         """Return a gauge of an arm, or the one that both share; None where the logs hold none up to this look."""
         named = {gauge.arm: gauge for gauge in self.gauges if gauge.name == name and (gauge.start <= self.end).any()}
@@ -119,7 +141,7 @@ def share(hits: Callable[[Serving], Array], base: Callable[[Serving], Array]) ->
         k, n = (np.moveaxis(lived.steps(part(lived.serving)), 1, -1) for part in (hits, base))
         effect = rates.dispersion(k, n)
         every, size = k.sum(-1), n.sum(-1)
-        absent = ~np.array([_logged(metric, lived.given, version) for version in VERSIONS])
+        absent = ~np.array([lived.served and _logged(metric, lived.given, version) for version in VERSIONS])
         size = np.where(absent, 0.0, size)
 
         def bounds(level: Array, sides: int) -> tuple[Array, Array]:
@@ -368,4 +390,6 @@ def _told(lived: Lived, metric: Metric, value: Array, n: Array) -> Estimate:
         del level, sides
         return values, values
 
-    return replace(_served(metric, values, size, bounds, COUNTED), evidence=size[:, 1])
+    return replace(
+        _served(metric, values, size, bounds, COUNTED), n=np.column_stack([size, size[:, 1]]), evidence=size[:, 1]
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -153,3 +153,13 @@ def paired_rows(rows: Iterable[MetricRow]) -> list[Row]:
 def segment_key(segment: Mapping[str, str]) -> str:
     """Return a segment as text that a link can carry and `where_of` reads back: dim=value, joined by " | "."""
     return " | ".join(f"{dim}={value}" for dim, value in segment.items())
+
+
+def single_view(view: View) -> tuple[View, str]:
+    """Return the view with at most one dimension in its filter, as some cells are kept, and a sentence if that left any out."""
+    dims = [pair for pair in view.where if pair[0] != REPLAY_SET]
+    if len(dims) <= 1:
+        return view, ""
+    kept = tuple(pair for pair in view.where if pair not in dims[1:])
+    left = ", ".join(f"{dim.replace('_', ' ')} {value}" for dim, value in dims[1:])
+    return replace(view, where=kept), f"This page filters by one dimension: {left} is left out of the filter here."

@@ -1,0 +1,312 @@
+"""The Business page: what the candidate does to customers and money, per arm and segment, and what is learned later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from release_core import metrics, review
+from release_core.charts import digits
+from release_core.charts.ages import ages as ages_chart
+from release_core.charts.forest import forest
+from release_core.cube.labels import WITHIN
+from release_core.frames import EVERYONE
+from release_core.metrics.lived import outcome
+from release_core.views.view import known, paired_rows, segment_key, single_view
+
+if TYPE_CHECKING:
+    from release_core.charts.chart import Chart
+    from release_core.frames import GateRow
+    from release_core.views.view import View
+
+    Row = dict[str, Any]
+
+DECISIONS = ("approve_rate", "review_rate", "block_rate", "escalation_rate")
+CUSTOMERS = ("conversion_rate", "complaint_rate", "support_rate")
+MONEY = ("fraud_loss", "false_positive_cost", "net_value")
+DELAYED = ("chargeback_rate", "confirmed_fraud_rate", "review_fraud_share", "resolved_rate", "retention_rate")
+# Of these the denominator is not all events, so a change of theirs is no number of customers a day.
+OF_SOME = {"review_fraud_share", "resolved_rate", "retention_rate"}
+THOUSAND = 1000.0
+HOURS_A_DAY = 24
+NOTHING_ACTS = (
+    "In replay and shadow nothing acts, so conversion and complaints are not known here: customers met the baseline's "
+    "action alone. Decisions are what each version would have done, and money is counted on labelled events."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BusinessPage:
+    """What the page shows; the tables hold one row per metric, with what it comes to a day if it held for all traffic."""
+
+    headline: str
+    note: str
+    decisions: list[Row]
+    customers: list[Row]
+    money: list[Row]
+    delayed: list[Row]
+    currency: str
+
+
+def page(view: View) -> BusinessPage:
+    """Return the page for a choice."""
+    view, left_out = single_view(view)
+    per_day = events_a_day(view)
+    judged = _judged(view)
+
+    def table(names: tuple[str, ...]) -> list[Row]:
+        return [_row(view, row, per_day, judged) for row in paired_rows(view.rows(names))]
+
+    parts = [table(names) for names in (DECISIONS, CUSTOMERS, MONEY, DELAYED)]
+    acts = NOTHING_ACTS if view.stage.paired else ""
+    headline = _headline(view, {row["metric"]: row for part in parts for row in part}, per_day)
+    return BusinessPage(headline, " ".join(text for text in (acts, left_out) if text), *parts, currency(view))
+
+
+def currency(view: View) -> str:
+    """Return the currency of the manifest's costs; "" where it declares none."""
+    return view.release.costs.currency if view.release.costs else ""
+
+
+def events_a_day(view: View) -> float:
+    """Return how many events of the choice there are a day, of both arms together: what "all traffic" means."""
+    days, cells = view.opened.cube.days(view.stage, view.step), view.cells()
+    if not days or not cells.segments:
+        return 0.0
+    acted = cells.whole.actions[0, :, :, EVERYONE].sum(-1)
+    return float(acted[0] if view.stage.paired else acted.sum()) / days
+
+
+def _judged(view: View) -> dict[str, GateRow]:
+    """Return the gate row over all events of each metric, the worst of several."""
+    found: dict[str, GateRow] = {}
+    for row in review.review(view.opened, view.stage, view.step).rows:
+        worse = row.metric not in found or row.verdict > found[row.metric].verdict
+        if row.counts and not row.segment and worse:
+            found[row.metric] = row
+    return found
+
+
+def _row(view: View, row: Row, per_day: float, judged: dict[str, GateRow]) -> Row:
+    metric, name = view.known()[row["metric"]], row["metric"]
+    gate = judged.get(name) if not view.where else None
+    scale = _scale(name, metric.unit, per_day)
+    return {
+        "metric": name,
+        "title": metric.title,
+        "verdict": gate.verdict.name if gate else "",
+        "unit": metric.unit,
+        "difference": row["difference"],
+        "low": row["low"],
+        "high": row["high"],
+        "shown_baseline": _told(row, "baseline", metric.unit),
+        "shown_candidate": _told(row, "candidate", metric.unit),
+        "shown_change": _change(row, metric.unit),
+        "baseline_a_day": _a_day(row["baseline"], scale),
+        "candidate_a_day": _a_day(row["candidate"], scale),
+        "more_a_day": _more(row, scale),
+        "n": row["n"],
+        "reason": row["reason"] or metric.definition,
+    }
+
+
+def _scale(name: str, unit: str, per_day: float) -> float | None:
+    """Return by what a metric times comes to a day at all traffic; None where it does not."""
+    if name in OF_SOME or not per_day:
+        return None
+    return per_day / THOUSAND if unit == "money" else per_day if unit == "share" else None
+
+
+def _a_day(value: float | None, scale: float | None) -> str:
+    return "" if scale is None else digits.NOT_KNOWN if value is None else digits.number(value * scale)
+
+
+def _more(row: Row, scale: float | None) -> str:
+    if scale is None:
+        return ""
+    if row["difference"] is None:
+        return digits.NOT_KNOWN
+    ends = [None if end is None else end * scale for end in (row["low"], row["high"])]
+    between = f"\n{digits.interval(*ends, unit='number')}" if None not in ends else ""
+    return digits.signed(row["difference"] * scale) + between
+
+
+def _told(row: Row, version: str, unit: str) -> str:
+    value, low, high = (row[version + end] for end in ("", "_low", "_high"))
+    if value is None or low is None or high is None:
+        return digits.level(value, unit)
+    return f"{digits.level(value, unit)}\n{digits.interval(low, high, unit, of_difference=False)}"
+
+
+def _change(row: Row, unit: str) -> str:
+    if row["difference"] is None:
+        return digits.NOT_KNOWN
+    between = f"\n{digits.interval(row['low'], row['high'], unit)}" if row["low"] is not None else ""
+    return digits.difference(row["difference"], unit) + between
+
+
+def _headline(view: View, rows: dict[str, Row], per_day: float) -> str:
+    """Return in one sentence what a day with the candidate for all traffic would be."""
+    money = f" {currency(view)}".rstrip()
+    parts = [
+        _said(rows.get(name), _scale(name, unit, per_day), words, suffix)
+        for name, unit, words, suffix in (
+            ("conversion_rate", "share", ("more conversions", "fewer conversions"), ""),
+            ("complaint_rate", "share", ("more complaints", "fewer complaints"), ""),
+            ("approve_rate", "share", ("more approvals", "fewer approvals"), ""),
+            ("net_value", "money", (f"{money} more net value", f"{money} less net value"), ""),
+        )
+    ]
+    told = [part for part in parts if part]
+    if not told:
+        return "No event here got an action of both versions, so nothing can be compared."
+    listed = told[0] if len(told) == 1 else f"{', '.join(told[:-1])} and {told[-1]}"
+    would = "would have been" if view.stage.paired else "is"
+    return f"With the candidate for all {digits.count(per_day)} events a day, a day {would}: {listed}."
+
+
+def _said(row: Row | None, scale: float | None, words: tuple[str, str], suffix: str) -> str:
+    if row is None or scale is None or row["difference"] is None:
+        return ""
+    value = row["difference"] * scale
+    if row["low"] is None or row["high"] is None:
+        between = ""
+    else:
+        low, high = row["low"] * scale, row["high"] * scale
+        ends = (low, high) if value >= 0 else (-high, -low)
+        between = f" ({digits.number(ends[0], 2)} to {digits.number(ends[1], 2)})"
+    return f"{digits.number(abs(value), 2)} {words[0 if value >= 0 else 1].strip()}{between}{suffix}"
+
+
+def comparable(view: View) -> list[str]:
+    """Return the metrics that can be compared over segments here: those with a number in this stage."""
+    view, _ = single_view(view)
+    names = (*DECISIONS, *CUSTOMERS, *MONEY, *DELAYED)
+    told = {row.metric for row in view.rows(names) if row.version == "difference" and row.value is not None}
+    return [name for name in names if name in told]
+
+
+def by_segment(view: View, name: str, dim: str) -> tuple[Chart, list[Row]]:
+    """Return the change of a metric in each value of a dimension, and the same as rows with what it comes to a day."""
+    inner = replace(view, where=tuple(pair for pair in view.where if pair[0] == "replay_set"))
+    metric = view.known()[name]
+    verdicts = {
+        tuple(row.segment.items()): row.verdict.name
+        for row in review.review(view.opened, view.stage, view.step).rows
+        if row.metric == name and row.segment
+    }
+    a_day = _days_by(inner, dim)
+    rows: list[Row] = []
+    for row in paired_rows(inner.rows([name], dim)):
+        segment = row["where"]
+        verdict = "NODATA" if row["difference"] is None else verdicts.get(tuple(segment.items()), "OBSERVE")
+        per_day = a_day.get(segment[dim], 0.0)
+        shown = _row(inner, row, per_day, {})
+        rows.append(shown | {"segment": segment[dim], "key": segment_key(segment), "verdict": verdict})
+        rows[-1]["events_a_day"] = per_day
+    caption = inner.caption(float(sum(row["n"] for row in rows)), table="pair", by=(dim,))
+    chart = forest(
+        rows, caption, metric=metric.title, unit=metric.unit, better=metric.better or "neither",
+        margin=_margin(view, name),
+    )  # fmt: skip
+    return chart, rows
+
+
+def _margin(view: View, name: str) -> float | None:
+    """Return the margin of the gate that compares a metric between the versions in each segment, if there is one."""
+    found = (spec for spec in view.release.gates if spec.metric == name and view.stage in spec.stages)
+    return next((spec.margin for spec in found if spec.scope == "each_segment" and spec.unit == "abs"), None)
+
+
+def _days_by(view: View, dim: str) -> dict[str, float]:
+    """Return the events a day of each value of a dimension, of both arms together."""
+    days, cells = view.opened.cube.days(view.stage, view.step), view.cells(dim)
+    acted = cells.whole.actions[..., EVERYONE].sum(-1) if cells.segments else np.zeros((0, 2))
+    every = acted[:, 0] if view.stage.paired else acted.sum(-1)
+    return {segment[dim]: float(n) / days if days else 0.0 for segment, n in zip(cells.segments, every, strict=True)}
+
+
+def reached(view: View) -> list[int]:
+    """Return the ages in hours that some event of both arms has reached, as of the view's step."""
+    if view.stage.paired:
+        return []
+    view, _ = single_view(view)
+    look = view.opened.cube.steps.index(view.step)
+    group = (((), view.where),)
+    found = []
+    for hours in WITHIN:
+        frame = view.opened.cube.effects(view.stage, group, hours)
+        if not frame.segments or not frame.events[0, look].sum((0, 2)).all():
+            break
+        found.append(hours)
+    return found
+
+
+def age_text(hours: int) -> str:
+    """Return an age as a reader says it.
+
+    >>> age_text(12), age_text(24), age_text(720)
+    ('12 hours', '1 day', '30 days')
+    """
+    if hours % HOURS_A_DAY:
+        return f"{hours} hour{'' if hours == 1 else 's'}"
+    days = hours // HOURS_A_DAY
+    return f"{days} day{'' if days == 1 else 's'}"
+
+
+def kinds(view: View) -> list[str]:
+    """Return the kinds of outcomes that came to events of this stage, as of any look."""
+    view, _ = single_view(view)
+    return list(view.opened.cube.effects(view.stage, (((), view.where),), WITHIN[-1] + 1_000_000).kinds)
+
+
+def at_age(view: View, hours: int) -> list[Row]:
+    """Return one row per kind of outcome: how often it came within the hours, in both arms, on events that old."""
+    view, _ = single_view(view)
+    rows = []
+    for kind in view.opened.cube.effects(view.stage, (((), view.where),), hours).kinds:
+        row = _aged(view, kind, hours)
+        row |= {
+            version: _told(row | {version: row[version]}, version, "share") for version in ("baseline", "candidate")
+        }
+        rows.append(row | {"kind": spoken(kind), "change": _change(row, "share")})
+    return rows
+
+
+def spoken(kind: str) -> str:
+    """Return a kind of outcome as readers say it.
+
+    >>> spoken("review_result=fraud")
+    'review result: fraud'
+    """
+    name, _, value = kind.partition("=")
+    return name.replace("_", " ") + (f": {value}" if value else "")
+
+
+def _aged(view: View, kind: str, hours: int) -> Row:
+    """Return how often a kind came within the hours, as a row of values and bounds."""
+    metric = view.known()["complaint_rate"]
+    lived = review.lived(view.opened, view.stage, view.step, (((), view.where),))
+    one: metrics.Estimate = outcome(hours, (kind,))(lived, metric)
+    low, high = one.bounds(0.95)
+    row: Row = {"n": int(one.n[0, :2].sum()), "candidate_n": int(one.n[0, 1])}
+    for side, version in enumerate(("baseline", "candidate", "difference")):
+        ends = {version: one.value[0, side], f"{version}_low": low[0, side], f"{version}_high": high[0, side]}
+        row |= {name: known(value) for name, value in ends.items()}
+    return row | {"low": row["difference_low"], "high": row["difference_high"]}
+
+
+def ages(view: View, kind: str) -> Chart:
+    """Return how often a kind of outcome has come by each age, in both arms."""
+    view, _ = single_view(view)
+    rows: list[Row] = [{"age_days": hours / HOURS_A_DAY} | _aged(view, kind, hours) for hours in reached(view)]
+    caption = view.caption(float(rows[0]["n"]) if rows else 0.0, table="pair")
+    return ages_chart(rows, replace(caption, sql=""), what=spoken(kind))
+
+
+__all__ = [
+    "BusinessPage", "age_text", "ages", "at_age", "by_segment", "comparable", "kinds", "page", "reached",
+    "spoken",
+]  # fmt: skip
