@@ -8,9 +8,8 @@ from release_core.views import runtime
 
 BUDGETS = (show.Column("Verdict", "mark", verdict=True), show.Column("Metric", "title"), *(show.Column(
     title, key, number=True) for title, key in (("Baseline", "baseline"), ("Candidate", "candidate"), ("Change", "change"),
-    ("Budget", "budget"))), show.Column("n", "n", digits.count, number=True), show.Column("If it fails", "level"),
-    show.Column("In words", "sentence", wide=True))  # fmt: skip
-WATCHED = tuple(column for column in BUDGETS if column.key not in {"mark", "level", "budget", "sentence"})
+    ("Budget", "budget"))), show.Column("n", "n", digits.count, number=True), show.Column("If it fails", "level"))  # fmt: skip
+WATCHED = tuple(column for column in BUDGETS if column.key not in {"mark", "level", "budget"})
 STAGES = tuple(show.Column(title, key, number=key not in {"stage", "version"}) for title, key in (
     ("Stage", "stage"), ("Version", "version"), ("p50", "latency_p50"), ("p95", "latency_p95"), ("p99", "latency_p99"),
     ("Errors", "error_rate"), ("Fallback", "fallback_rate"), ("Cost of 1,000", "serving_cost")))  # fmt: skip

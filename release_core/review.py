@@ -7,6 +7,7 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from release_core import changes, gates, ledger, metrics, stops
+from release_core import lived as lives
 from release_core.cube import REPLAY_SET
 from release_core.cube.cells import scenario_dimension
 from release_core.errors import LedgerError, NotFound, Problem
@@ -87,22 +88,7 @@ def lived(opened: Opened, stage: Stage, step: int, groups: tuple[Group, ...]) ->
     Raises:
         Unanswerable: a group has more than one dimension beside the replay set.
     """
-    cube = opened.cube
-    serving = cube.serving(stage, groups)
-    return metrics.Lived(
-        serving.segments,
-        tuple((place,) for place in range(len(serving.segments))),
-        cube.steps.index(step),
-        cube.end(step).timestamp(),
-        stage is not Stage.REPLAY,
-        not stage.paired,
-        bool(cube.facts["clustered"]),
-        cube.given("decisions"),
-        frozenset(cube.kinds()),
-        serving,
-        lambda hours: cube.effects(stage, groups, hours),
-        cube.gauges(stage),
-    )
+    return lives.lived(opened.cube, stage, step, groups)
 
 
 def review(opened: Opened, stage: Stage, step: int) -> Review:

@@ -14,6 +14,7 @@ import numpy as np
 from release_core import gates, metrics
 from release_core.frames import GateRow, segment_text
 from release_core.gates import alarms
+from release_core.lived import lived
 from release_core.metrics import anytime
 from release_core.release import Comparison, Verdict
 from release_core.stats import sequential
@@ -137,12 +138,15 @@ def fired(release: Release, cube: Cube, stage: Stage, drill: gates.Rehearsal | N
         return ()
     rules = [spec for spec in release.stops if stage in spec.stages and release.kind in spec.kinds]
     known = metrics.table(release.actions, release.cutoff_ids, probability=release.scale.name == "probability")
+    served = {name: metric for name, metric in metrics.live_table(release.costs).items() if metric.measure}
     found: list[Alarm] = []
     for spec in rules:
         if spec.metric == READY:
             found += _unready(release, cube, stage, spec, drill)
         elif spec.comparison is Comparison.SRM:
             found += _uneven(release, cube, stage, spec)
+        elif spec.metric in served and spec.comparison is Comparison.BUDGET:
+            found += _served(release, cube, stage, (spec, served[spec.metric]), len(rules))
         elif spec.metric in known and not known[spec.metric].bins:
             found += _harmed(release, cube, stage, (spec, known[spec.metric]), len(rules))
     return tuple(sorted(found, key=lambda alarm: (alarm.at, alarm.rule, alarm.place)))
@@ -178,6 +182,24 @@ def _harmed(release: Release, cube: Cube, stage: Stage, rule: tuple[GateSpec, Me
             spec, metric, cells.segments[place], told, round(float(one.evidence[place, look]))
         )
         yield _alarm(spec, cube, cells.segments[place], cells.looks[look], sentence)
+
+
+def _served(release: Release, cube: Cube, stage: Stage, rule: tuple[GateSpec, Metric], rules: int) -> Iterator[Alarm]:
+    """Yield the alarm of a budget of serving, or of the review queue, at the first step at which it is broken."""
+    spec, metric = rule
+    needed = 1 if metric.counted == "samples" else spec.min_events or release.segments.min_events
+    began = cube.began(stage)
+    alpha, groups = alarms.level(spec, rules, 1), (((), ()),)
+    for step in cube.steps:
+        if cube.end(step) < began:
+            continue
+        one = lived(cube, stage, step, groups)
+        limits = (spec.at_least, spec.at_most)
+        found = metrics.breach(one, metric, limits, alpha, spec.expect_n or anytime.EXPECTED)
+        if found.broken and found.n >= needed:
+            sentence = gates.alarm_sentence(spec, metric, {}, (found.value, found.low, found.high), found.n)
+            yield _alarm(spec, cube, {}, step, sentence)
+            return
 
 
 def _uneven(release: Release, cube: Cube, stage: Stage, spec: GateSpec) -> Iterator[Alarm]:

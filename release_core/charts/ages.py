@@ -9,6 +9,7 @@ DEFINITION = (
     "At each age: the share of events to which it came by that age, over the events at least that old in both arms, with "
     "the 95 % interval. So an arm whose events are younger is not taken for a better one."
 )
+TICKS = (0.05, 0.25, 1, 3, 7, 14, 30, 60, 180)
 
 
 def ages(rows: list[Row], caption: Caption, *, what: str) -> Chart:
@@ -36,7 +37,9 @@ def ages(rows: list[Row], caption: Caption, *, what: str) -> Chart:
         "data": data,
         "layout": style.layout(
             question,
-            xaxis=style.axis("age of the event (days)", type="log"),
+            xaxis=style.axis(
+                "age of the event (days)", type="log", tickvals=TICKS, ticktext=[f"{at:g}" for at in TICKS]
+            ),
             yaxis=style.share_axis("share of events"),
         ),
     }

@@ -34,7 +34,7 @@ def number(value: float | None, unit: str, *, signed: bool = False) -> str:
     if value is None or not np.isfinite(value):
         return "not known"
     text = f"{100 * value:.1f} %" if unit == "share" else f"{value:,.0f}" if unit == "count" else f"{value:.4f}"
-    text = text if unit in {"share", "count"} else _short(value) + (" ms" if unit == "ms" else "")
+    text = text if unit in {"share", "count"} else _short(value) + {"ms": " ms", "hours": " hours"}.get(unit, "")
     return ("+" + text if signed and value > 0 else text).replace("-", MINUS)
 
 
@@ -193,7 +193,8 @@ def alarm(spec: GateSpec, metric: Metric, segment: Segment, told: tuple[float, f
             if spec.at_least is not None
             else f"at most {number(spec.at_most, unit)}"
         )
-        return f"{metric.title} in {where} was {number(value, unit)} ({_span((low, high), unit)}); {limit} required; {n:,} events."
+        seen = f"{metric.title} in {where} was {number(value, unit)} ({_span((low, high), unit)})"
+        return f"{seen}; {limit} required; {n:,} {metric.counted}."
     size = " points" if unit == "share" else ""
     allowed = f"{100 * float(spec.margin or 0):g} %" if spec.unit == "rel" else points(float(spec.margin or 0), unit)
     return (

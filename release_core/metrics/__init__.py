@@ -1,5 +1,6 @@
 """Cells in, numbers with intervals out: the table of metrics and their estimates."""
 
+from release_core.metrics.breach import Breach, breach
 from release_core.metrics.estimate import Estimate, denominators, estimate, evaluated, rows
 from release_core.metrics.live_table import table as live_table
 from release_core.metrics.lived import LONGEST_WAIT, Lived
@@ -8,9 +9,11 @@ from release_core.metrics.table import METRICS, Metric, find, table
 __all__ = [
     "LONGEST_WAIT",
     "METRICS",
+    "Breach",
     "Estimate",
     "Lived",
     "Metric",
+    "breach",
     "denominators",
     "estimate",
     "evaluated",

@@ -7,7 +7,7 @@ shards of each arm (outcomes: customers have several events).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -97,9 +97,9 @@ class Lived:
         def turned(array: Array, axis: int = 0) -> Array:
             return np.moveaxis(self.added(array, axis), axis + 1, axis)
 
-        arrays = {name: turned(getattr(one, name)) for name in PER_LOOK}
-        serving = replace(one, looks=one.looks[:1], errors=turned(one.errors, 1), **arrays)
         names: tuple[Segment, ...] = tuple({"step": str(look)} for look in one.looks)
+        arrays: dict[str, Any] = {name: turned(getattr(one, name)) for name in PER_LOOK}
+        serving = replace(one, looks=one.looks[:1], errors=turned(one.errors, 1), **arrays)
         return replace(
             self,
             segments=names,

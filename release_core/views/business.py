@@ -13,6 +13,7 @@ from release_core.charts.ages import ages as ages_chart
 from release_core.charts.forest import forest
 from release_core.cube.labels import WITHIN
 from release_core.frames import EVERYONE
+from release_core.metrics.live_table import NOT_ACTED
 from release_core.metrics.lived import outcome
 from release_core.views.view import known, paired_rows, segment_key, single_view
 
@@ -62,7 +63,16 @@ def page(view: View) -> BusinessPage:
     parts = [table(names) for names in (DECISIONS, CUSTOMERS, MONEY, DELAYED)]
     acts = NOTHING_ACTS if view.stage.paired else ""
     headline = _headline(view, {row["metric"]: row for part in parts for row in part}, per_day)
-    return BusinessPage(headline, " ".join(text for text in (acts, left_out) if text), *parts, currency(view))
+    decisions, customers, money, delayed = parts
+    note = " ".join(text for text in (acts, left_out, _no_money(money)) if text)
+    return BusinessPage(headline, note, decisions, customers, money, delayed, currency(view))
+
+
+def _no_money(rows: list[Row]) -> str:
+    """Return why no money is known, if none is."""
+    if not rows or any(row["difference"] is not None for row in rows):
+        return ""
+    return f"Money is not known here: {rows[-1]['reason']}; labels count once they are mature."
 
 
 def currency(view: View) -> str:
@@ -108,8 +118,14 @@ def _row(view: View, row: Row, per_day: float, judged: dict[str, GateRow]) -> Ro
         "candidate_a_day": _a_day(row["candidate"], scale),
         "more_a_day": _more(row, scale),
         "n": row["n"],
-        "reason": row["reason"] or metric.definition,
+        "reason": metric.definition if row["difference"] is not None else _why(view, row["reason"]),
     }
+
+
+def _why(view: View, reason: str) -> str:
+    """Return why a metric is not known; in a live stage it is never that nothing acted."""
+    waits = "no event of both arms is old enough yet, or the logs tell none of it"
+    return reason if view.stage.paired or reason != NOT_ACTED else waits
 
 
 def _scale(name: str, unit: str, per_day: float) -> float | None:
@@ -128,9 +144,10 @@ def _more(row: Row, scale: float | None) -> str:
         return ""
     if row["difference"] is None:
         return digits.NOT_KNOWN
-    ends = [None if end is None else end * scale for end in (row["low"], row["high"])]
-    between = f"\n{digits.interval(*ends, unit='number')}" if None not in ends else ""
-    return digits.signed(row["difference"] * scale) + between
+    if row["low"] is None or row["high"] is None:
+        return digits.signed(row["difference"] * scale)
+    between = digits.interval(row["low"] * scale, row["high"] * scale, "number")
+    return f"{digits.signed(row['difference'] * scale)}\n{between}"
 
 
 def _told(row: Row, version: str, unit: str) -> str:

@@ -250,8 +250,9 @@ def _stages(view: View) -> list[Row]:
                 for name in OVER_TIME:
                     row = told.get(name)
                     unit = view.known()[name].unit
-                    ends = ("", "_low", "_high")
-                    rows[-1][name] = _told(*(row[version + end] for end in ends), unit) if row else digits.NOT_KNOWN
+                    rows[-1][name] = digits.NOT_KNOWN
+                    if row:
+                        rows[-1][name] = _told(row[version], row[f"{version}_low"], row[f"{version}_high"], unit)
     return rows
 
 
