@@ -187,19 +187,23 @@ def _harmed(release: Release, cube: Cube, stage: Stage, rule: tuple[GateSpec, Me
 def _served(release: Release, cube: Cube, stage: Stage, rule: tuple[GateSpec, Metric], rules: int) -> Iterator[Alarm]:
     """Yield the alarm of a budget of serving, or of the review queue, at the first step at which it is broken."""
     spec, metric = rule
-    needed = 1 if metric.counted == "samples" else spec.min_events or release.segments.min_events
-    began = cube.began(stage)
-    alpha, groups = alarms.level(spec, rules, 1), (((), ()),)
-    for step in cube.steps:
-        if cube.end(step) < began:
-            continue
-        one = lived(cube, stage, step, groups)
-        limits = (spec.at_least, spec.at_most)
-        found = metrics.breach(one, metric, limits, alpha, spec.expect_n or anytime.EXPECTED)
-        if found.broken and found.n >= needed:
-            sentence = gates.alarm_sentence(spec, metric, {}, (found.value, found.low, found.high), found.n)
-            yield _alarm(spec, cube, {}, step, sentence)
-            return
+    groups, limits, alpha = (((), ()),), (spec.at_least, spec.at_most), alarms.level(spec, rules, 1)
+    if metric.counted == "events" or metric.name == "dependency_failures":
+        needed = spec.min_events if spec.min_events is not None else release.segments.min_events
+        found = metrics.breach(lived(cube, stage, cube.steps[-1], groups), metric, limits, alpha, needed)
+    else:
+        began = cube.began(stage)
+        steps = [step for step in cube.steps if cube.end(step) >= began]
+        # Samples of any step may raise an alarm, so each has its part of the error.
+        looks = (
+            metrics.sampled(lived(cube, stage, step, groups), metric, limits, alpha / len(steps)) for step in steps
+        )
+        found = next((one for one in looks if one is not None), None)
+    if found is not None:
+        since = f"{cube.end(cube.steps[found.since]):%Y-%m-%d}" if found.since >= 0 else ""
+        told = (found.value, found.low, found.high)
+        sentence = gates.alarm_sentence(spec, metric, {}, told, found.n, since)
+        yield _alarm(spec, cube, {}, cube.steps[found.look], sentence)
 
 
 def _uneven(release: Release, cube: Cube, stage: Stage, spec: GateSpec) -> Iterator[Alarm]:

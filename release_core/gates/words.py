@@ -183,8 +183,13 @@ def unknown(spec: GateSpec) -> GateRow:
     )
 
 
-def alarm(spec: GateSpec, metric: Metric, segment: Segment, told: tuple[float, float, float], n: int) -> str:
-    """Return the sentence of a stop rule that fired, from the value and the bounds that it read at that look."""
+def alarm(
+    spec: GateSpec, metric: Metric, segment: Segment, told: tuple[float, float, float], n: int, since: str = ""
+) -> str:
+    """Return the sentence of a stop rule that fired, from the value and the bounds that it read at that look.
+
+    `since`: the day from which on they were read, where not from the beginning.
+    """
     value, low, high = told
     where, unit = place(segment), metric.unit
     if spec.comparison is Comparison.BUDGET:
@@ -193,7 +198,8 @@ def alarm(spec: GateSpec, metric: Metric, segment: Segment, told: tuple[float, f
             if spec.at_least is not None
             else f"at most {number(spec.at_most, unit)}"
         )
-        seen = f"{metric.title} in {where} was {number(value, unit)} ({_span((low, high), unit)})"
+        when = f" since {since}" if since else ""
+        seen = f"{metric.title} in {where} was {number(value, unit)} ({_span((low, high), unit)}){when}"
         return f"{seen}; {limit} required; {n:,} {metric.counted}."
     size = " points" if unit == "share" else ""
     allowed = f"{100 * float(spec.margin or 0):g} %" if spec.unit == "rel" else points(float(spec.margin or 0), unit)

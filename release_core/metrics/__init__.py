@@ -1,6 +1,6 @@
 """Cells in, numbers with intervals out: the table of metrics and their estimates."""
 
-from release_core.metrics.breach import Breach, breach
+from release_core.metrics.breach import Breach, breach, sampled
 from release_core.metrics.estimate import Estimate, denominators, estimate, evaluated, rows
 from release_core.metrics.live_table import table as live_table
 from release_core.metrics.lived import LONGEST_WAIT, Lived
@@ -20,5 +20,6 @@ __all__ = [
     "find",
     "live_table",
     "rows",
+    "sampled",
     "table",
 ]

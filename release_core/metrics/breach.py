@@ -1,24 +1,28 @@
-"""Serving as of a look in; whether a budget is proven broken by then, with bounds that hold at every look, out.
+"""Serving of a whole stage in, since when a budget is proven broken out; the proof holds at all as-of steps together.
 
 A latency quantile is beyond a limit exactly when more events than it leaves out are slower: so it is a share, like
-errors and fallbacks, and read by the confidence sequence of a share, events counting for fewer as the as-of steps
-differ more than chance. Costs are read by the asymptotic sequence. What samples count needs no statistics, but the
-hours to overflow, which rest on the luck of arrivals.
+errors and fallbacks. What samples count needs no statistics but the hours to overflow, which rest on the luck of
+arrivals, at each step.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from release_core.stats import histograms, rates, sequential
+from release_core.metrics import lived as serving_of
+from release_core.stats import budgets, histograms
 
 if TYPE_CHECKING:
     from release_core.frames import Array
     from release_core.metrics.lived import Lived
     from release_core.metrics.table import Metric
+
+    # Totals, squares and numbers of values [look]; what their mean may be; whether they are 0 or 1.
+    Series = tuple[Array, Array, Array, float, bool]
+    Limits = tuple[float | None, float | None]
 
 CANDIDATE = 1
 QUANTILES = {"latency_p50": 0.5, "latency_p95": 0.95, "latency_p99": 0.99}
@@ -26,72 +30,81 @@ QUANTILES = {"latency_p50": 0.5, "latency_p95": 0.95, "latency_p99": 0.99}
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """The candidate's value and bounds as of a look, what it rests on, and whether it is beyond the limit for certain."""
+    """The look at which a budget is first proven broken, since which look it is, and the candidate's value from then on."""
 
+    look: int
+    since: int
     value: float
     low: float
     high: float
     n: int
-    broken: bool
 
 
-def breach(
-    lived: Lived, metric: Metric, limits: tuple[float | None, float | None], alpha: float, expect_n: float
-) -> Breach:
-    """Return what a look shows of one metric with `measure` over all events.
+def breach(lived: Lived, metric: Metric, limits: Limits, alpha: float, least: float = 1.0) -> Breach | None:
+    """Return when one metric with `measure` is first proven beyond a limit, over all events; None if it never is.
 
     Args:
-        lived: one segment, all events, as of the look.
-        metric: the metric.
+        lived: one segment, all events, as of the last look.
+        metric: a metric of events served, or of calls to dependencies.
         limits: at least, at most; None: no such limit.
-        alpha: the error over all looks together.
-        expect_n: events at which one expects to decide, for costs.
+        alpha: the error over all looks together, for both limits.
+        least: events that must speak of it.
     """
-    least, most = (-np.inf if limits[0] is None else limits[0]), (np.inf if limits[1] is None else limits[1])
+    if metric.measure is None or not lived.segments:
+        return None
+    sides = [(side, limit) for side, limit in zip((-1, 1), limits, strict=True) if limit is not None]
+    found = []
+    for side, limit in sides:
+        series = _series(lived, metric, side, float(limit))
+        if series is not None:
+            totals, squares, n, allowed, share = series
+            found.append(budgets.onset(totals, squares, n, allowed, alpha / len(sides), share=share, least=least))
+    found = [one for one in found if one.look >= 0]
+    if not found:
+        return None
+    first = min(found)
+    window = replace(lived, look=first.look, first=first.start)
+    one = metric.measure(window, metric)
+    low, high = (float(bound[0, CANDIDATE]) for bound in one.bounds(0.95))
+    return Breach(first.look, first.start, float(one.value[0, CANDIDATE]), low, high, round(float(one.n[0, CANDIDATE])))
+
+
+def sampled(lived: Lived, metric: Metric, limits: Limits, alpha: float) -> Breach | None:
+    """Return what a look shows of a metric of runtime samples if it is beyond a limit, at that look alone; else None."""
     one = metric.measure(lived, metric) if metric.measure else None
     if one is None or not lived.segments or not np.isfinite(one.value[0, CANDIDATE]):
-        return Breach(np.nan, np.nan, np.nan, 0, broken=False)
-    value, n = float(one.value[0, CANDIDATE]), float(one.n[0, CANDIDATE])
+        return None
+    least, most = (-np.inf if limits[0] is None else limits[0]), (np.inf if limits[1] is None else limits[1])
     low, high = (float(bound[0, CANDIDATE]) for bound in one.bounds(1 - alpha, sides=1))
-    broken = low > most or high < least
+    if not (low > most or high < least):
+        return None
+    value, n = float(one.value[0, CANDIDATE]), round(float(one.n[0, CANDIDATE]))
+    return Breach(lived.look, -1, value, low, high, n)
+
+
+def _series(lived: Lived, metric: Metric, side: int, limit: float) -> Series | None:
+    """Return what a limit is read by, turned so that more is worse: `side` -1 where less is."""
     if metric.name in QUANTILES:
-        broken = np.isfinite(most) and _slower(lived, most, alpha) > 1 - QUANTILES[metric.name]
-    elif metric.counted == "events" and metric.unit == "share":
-        size = n / _effect(lived, metric)
-        found = sequential.share_bounds(value * size, (1 - value) * size, alpha)
-        low, high = float(found.low), float(found.high)
-        broken = low > most or high < least
-    elif metric.counted == "events":
-        found = sequential.asymptotic(value, _spread(lived), n, expect_n, alpha, sides=1)
-        low, high = float(found.low), float(found.high)
-        broken = low > most or high < least
-    return Breach(value, low, high, round(n), broken=bool(broken))
+        counts = lived.steps(lived.serving.latency)[0, :, CANDIDATE]
+        slower = histograms.share_above(counts, lived.serving.edges, np.full(len(counts), limit))
+        return _share(slower, counts.sum(-1), side, 1 - QUANTILES[metric.name])
+    if metric.name == "serving_cost":
+        parts = (lived.serving.cost, lived.serving.cost2, lived.serving.costed)
+        total, squares, n = (lived.steps(part)[0, :, CANDIDATE] for part in parts)
+        return side * total, squares, n, side * limit / serving_of.THOUSAND, False
+    if metric.name == "dependency_failures":
+        failed, asked = (
+            serving_of.by_look(lived, name)[CANDIDATE] for name in (serving_of.FAILURES, serving_of.REQUESTS)
+        )
+        return _share(np.minimum(failed, asked), asked, side, limit / serving_of.THOUSAND)
+    one = metric.measure(lived.each_step(), metric) if metric.measure and metric.unit == "share" else None
+    if one is None:
+        return None
+    n = one.n[: lived.look + 1, CANDIDATE]
+    return _share(np.nan_to_num(one.value[: lived.look + 1, CANDIDATE]) * n, n, side, limit)
 
 
-def _slower(lived: Lived, limit: float, alpha: float) -> float:
-    """Return the lower bound, at all looks together, of the share of the candidate's events slower than the limit."""
-    counts = lived.steps(lived.serving.latency)[0, :, CANDIDATE]
-    above = histograms.share_above(counts, lived.serving.edges, np.full(len(counts), limit))
-    n = counts.sum(-1)
-    effect = rates.dispersion(above, n)
-    return float(sequential.share_bounds(above.sum() / effect, (n - above).sum() / effect, alpha).low)
-
-
-def _spread(lived: Lived) -> float:
-    """Return the standard error of the candidate's cost of 1,000 events: that of the mean of what was spent."""
-    serving = lived.serving
-    total, squares, n = (
-        float(lived.steps(part)[0, :, CANDIDATE].sum()) for part in (serving.cost, serving.cost2, serving.costed)
-    )
-    return float(1000.0 * np.sqrt(max(squares / n - (total / n) ** 2, 0.0) / n)) if n else np.nan
-
-
-def _effect(lived: Lived, metric: Metric) -> float:
-    """Return how much more a share varies over the as-of steps than chance alone makes it."""
-    steps = metric.measure(lived.each_step(), metric) if metric.measure else None
-    if steps is None:
-        return 1.0
-    seen = slice(0, lived.look + 1)
-    n: Array = steps.n[seen, CANDIDATE]
-    hits = np.nan_to_num(steps.value[seen, CANDIDATE]) * n
-    return float(rates.dispersion(hits, n))
+def _share(hits: Array, n: Array, side: int, limit: float) -> Series:
+    """Return the series of a share; of its opposite where less is worse."""
+    counted = hits if side > 0 else n - hits
+    return counted, counted, n, limit if side > 0 else 1 - limit, True

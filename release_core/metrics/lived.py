@@ -42,6 +42,7 @@ PER_LOOK = ("served", "latency", "fallback", "fallback_known", "costed", "cost",
 class Lived:
     """What metrics of serving and of outcomes read, as of a look: frames over `every` segment, of which `index` are added.
 
+    Of serving the steps from `first` on count.
     `effects` returns what came of events within some hours. `end` is the look's last instant in seconds since 1970;
     `served`: whether events were served at all, which a replay does not;
     `given` the columns of the decisions log, `kinds` the outcomes in the logs. `live`: whether the candidate acted on events at all.
@@ -59,6 +60,7 @@ class Lived:
     serving: Serving
     effects: Callable[[int], Effects]
     gauges: tuple[Gauge, ...]
+    first: int = 0
 
     def pooled(self, groups: Sequence[tuple[Segment, Sequence[int]]]) -> Lived:
         """Return one segment per group: the sum of the segments at the given positions."""
@@ -77,8 +79,8 @@ class Lived:
         return self.added(padded[named])
 
     def steps(self, array: Array, axis: int = 1) -> Array:
-        """Return a frame's array of serving [..., segment, look, ...], looks up to this one."""
-        return self.added(array, axis - 1).take(np.arange(self.look + 1), axis)
+        """Return a frame's array of serving [..., segment, look, ...], looks from the first that counts up to this one."""
+        return self.added(array, axis - 1).take(np.arange(self.first, self.look + 1), axis)
 
     def recent(self, gauge: Gauge) -> Array:
         """Return which buckets of a gauge lie in the last day before this look's end."""
@@ -289,7 +291,7 @@ def gauge(name: str, read: Callable[[Array, Array], float]) -> Callable[[Lived, 
 
 def failures(lived: Lived, metric: Metric) -> Estimate:
     """Return the failed calls to dependencies per 1,000 requests over the stage, with a Poisson interval."""
-    k, n = (_by_look(lived, name) for name in (FAILURES, REQUESTS))
+    k, n = (by_look(lived, name) for name in (FAILURES, REQUESTS))
     effect = rates.dispersion(np.minimum(k, n), n)
     whole = _whole(lived)[:, None]
     every, size = np.where(whole, k.sum(-1), 0.0), np.where(whole, n.sum(-1), 0.0)
@@ -302,7 +304,7 @@ def failures(lived: Lived, metric: Metric) -> Estimate:
     return _served(metric, value, size, bounds, "Poisson, widened as steps differ; difference MOVER")
 
 
-def _by_look(lived: Lived, name: str) -> Array:
+def by_look(lived: Lived, name: str) -> Array:
     """Return the sum of a gauge's samples [version, look] in each as-of step up to this look's end."""
     found = []
     for version in VERSIONS:
