@@ -151,7 +151,8 @@ def test_three_dimensions_are_judged_from_counts(view, log):
 
 def test_one_slice_is_told_with_its_money_and_its_cutoff(view, log):
     drill = segments.drill(view, tuple(PLANTED.items()))
-    assert set(drill.facts) == {"Events a day", "Acted on differently", "Money", "Bad amount missed"}
+    assert set(drill.facts) == {"Customers", "Events a day", "Acted on differently", "Money", "Bad amount missed"}
+    assert drill.facts["Customers"] == digits.count(log["entity_id"][inside(log, PLANTED)].nunique())
     assert "EUR a day dearer" in drill.facts["Money"]
     assert dict(drill.scope) == PLANTED
     assert {row["cutoff"] for row in drill.cutoffs} == {"t1.review", "t1.block"}

@@ -29,6 +29,7 @@ CUTOFF = tuple(show.Column(title, key, write, number=write is not None) for titl
     ("Cutoff", "cutoff", None), ("Alerts", "wanted", digits.percent),
     ("Candidate", "nominal", digits.percent), ("As many at", "transferred", digits.cutoff)))  # fmt: skip
 WORTH = (
+    show.Column("Customers", "customers", lambda told: told or "", number=True),
     show.Column("A day", "shown_events", number=True),
     show.Column("Money a day", "shown_money", number=True),
 )

@@ -14,7 +14,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from release_core import contract
-from release_core.cube import cells, entities, extend, gauges, labels, steps
+from release_core.cube import cells, customers, entities, extend, gauges, labels, steps
 from release_core.cube.across import across
 from release_core.cube.files import copy, digest, listed, replace_text, text
 from release_core.cube.parts import FORMAT, Part, part, spec
@@ -175,6 +175,7 @@ def _cells(
         for table in made:
             copy(cursor, f"select * from {table}_cells", folder / f"{table}.parquet")
         entities.index(cursor, folder)
+        customers.index(release, cursor, folder)
     (folder / "done").touch()
     return folder
 
@@ -223,7 +224,7 @@ def _publish(
             files = [folder / f"{table}.parquet" for folder in folders if (folder / f"{table}.parquet").exists()]
             if files:
                 summary["tables"][table] = _table(release, cursor, table, files, unfinished)
-        own = entities.merge(cursor, folders, unfinished)
+        own = entities.merge(cursor, folders, unfinished) | customers.merge(release, cursor, folders, unfinished)
         own |= gauges.publish(cursor, runtime, summary["unit"], target.parent, unfinished)
         for table, names in own.items():
             summary["tables"][table] = [f"{target.name}/{name}" for name in names]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from release_core.cube import cells as tables
-from release_core.cube import dense, development, events, joined, known, live, query, slices, steps, watched
+from release_core.cube import customers, dense, development, events, joined, known, live, query, slices, steps, watched
 from release_core.cube.encode import COARSE, FINE
 from release_core.cube.files import listed
 from release_core.cube.query import PERIOD, REPLAY_SET, WINDOW
@@ -66,14 +66,13 @@ class Cube:
         self.selection = lru_cache(maxsize=256)(partial(known.selected, self._summed, release))
         self.searched = lru_cache(maxsize=8)(partial(slices.Searched, self))
         self.slices = partial(slices.within, self)
+        self.customers = lru_cache(maxsize=8)(partial(customers.known, self))
         self.development = lru_cache(maxsize=256)(self._development)
 
     def _load(self) -> Array:
         """Load the tables and return the text of every dimension value, at its code: slices group by codes."""
-        cache = self.folder.parent
-        files = {
-            t: f"read_parquet({listed([cache / name for name in names])})" for t, names in self.facts["tables"].items()
-        }
+        tables_of = self.facts["tables"].items()
+        files = {t: f"read_parquet({listed([self.folder.parent / name for name in names])})" for t, names in tables_of}
         values = " union ".join(f"select {column} as v from {files['pair']}" for column in CODED)
         names = sorted(map(str, self.store.query(f"select v from ({values})")["v"]), key=natural)
         self.store.execute("create type code as enum (select unnest($names))", {"names": names})

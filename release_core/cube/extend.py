@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from release_core.cube import cells, entities, labels, steps
+from release_core.cube import cells, customers, entities, labels, steps
 from release_core.cube.files import copy, digest, listed, text
 from release_core.cube.parts import FORMAT, Part
 from release_core.release import Kind
@@ -248,6 +248,7 @@ def _change(release: Release, cursor: Cursor, folder: Path) -> Path:
     for table in _count(release, cursor, folder.name.partition("-")[2]):
         copy(cursor, f"select * from {table}_cells", folder / f"{table}.parquet")
     entities.index(cursor, folder, f"if(starts_with(replay_set, '{LESS}'), -1, 1)")
+    customers.index(release, cursor, folder, f"not starts_with(replay_set, '{LESS}')")
     (folder / "done").touch()
     return folder
 
@@ -287,6 +288,7 @@ def _together(cursor: Cursor, changes: Sequence[Path], cache: Path) -> Path:
         return folder
     folder.mkdir(exist_ok=True)
     entities.together(cursor, list(changes), folder)
+    customers.together(cursor, list(changes), folder)
     for table in cells.TABLES:
         files = [one / f"{table}.parquet" for one in changes if (one / f"{table}.parquet").exists()]
         if files:

@@ -10,6 +10,7 @@ import numpy as np
 
 from release_core.charts import digits
 from release_core.cube import REPLAY_SET
+from release_core.cube.customers import counted
 from release_core.frames import EVERYONE, NEGATIVE, POSITIVE
 from release_core.gates.judge import ENOUGH_POSITIVES, LEAST_POSITIVES
 from release_core.metrics import harm
@@ -19,6 +20,8 @@ from release_core.stats.arrays import ratio
 from release_core.views.view import known, segment_key
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from release_core.frames import Array, Slices
     from release_core.metrics.harm import Change, Measure
     from release_core.views.view import View
@@ -34,7 +37,7 @@ class Evidence:
     """What is known of every slice within a choice: arrays [slice] on the metric's own scale, `halves` [slice, half].
 
     `clustering` widens variances; `large` flags what is large enough to be tried; `cost` is the change in expected cost
-    per labelled event where costs are declared.
+    per labelled event where costs are declared, `cost_clustering` what widens its variance.
     """
 
     measure: Measure
@@ -46,6 +49,7 @@ class Evidence:
     n: Array
     positives: Array
     cost: Change | None
+    cost_clustering: float
     days: float
 
     @property
@@ -79,24 +83,29 @@ def evidence(view: View, metric: str) -> Evidence | None:
     sets = tuple(pair for pair in view.where if pair[0] == REPLAY_SET)
     every = cube.slices(view.stage, view.step, sets)
     overall = cube.slice(view.stage, view.step, (((), sets),))
-    counts = _counted(found)
+    counts = _events(found)
     n = counts[..., POSITIVE] + counts[..., NEGATIVE] if measure.labels else counts[..., EVERYONE]
     costs = harm.measures(release).get(harm.COST)
+
+    def clustering(of: Measure) -> float:
+        return harm.clustering(of, overall, harm.change(of, every, release), release)
+
     return Evidence(
         measure,
         found,
         change,
         halves,
-        harm.clustering(measure, overall, harm.change(measure, every, release), release),
+        clustering(measure),
         _large(measure, n, counts[..., POSITIVE]),
         n.sum(1),
         counts[..., POSITIVE].sum(1),
         harm.change(costs, found, release) if costs else None,
+        clustering(costs) if costs else 1.0,
         cube.days(view.stage, view.step, dict(view.where).get(REPLAY_SET)),
     )
 
 
-def _counted(found: Slices) -> Array:
+def _events(found: Slices) -> Array:
     """Return events by population, [slice, half, population]; in live stages those of the smaller arm."""
     n = found.measures("n")
     counted: Array = n.sum((2, 3)) if found.paired else n.sum(3).min(2)
@@ -129,8 +138,8 @@ def worth_of(one: Evidence) -> dict[str, Array]:
     found = {"events_per_day": events, "differ_per_day": differ, "missed_per_day": missed}
     if one.cost is None:
         return found | dict.fromkeys(("money_per_day", "money_low", "money_high"), np.full(len(sums), np.nan))
-    spread = one.cost.se * np.sqrt(one.clustering)
-    low, high = intervals.interval(one.cost.difference, spread, one.cost.df(one.clustering))
+    spread = one.cost.se * np.sqrt(one.cost_clustering)
+    low, high = intervals.interval(one.cost.difference, spread, one.cost.df(one.cost_clustering))
     return found | {
         "money_per_day": one.cost.difference * events,
         "money_low": low * events,
@@ -153,11 +162,22 @@ def worth(view: View) -> dict[str, Row]:
     }
 
 
+def customers(view: View, slices: Sequence[Mapping[str, str]]) -> list[str | None]:
+    """Return how many customers each slice has, as of the choice, in words; None where the logs name none."""
+    found = counted(view.opened.cube, view.stage, view.step, [tuple(where.items()) for where in slices])
+    return [
+        None if one is None else digits.count(one.n) if one.exact else f"about {digits.number(one.n, 2)}"
+        for one in found
+    ]
+
+
 def daily(row: Row, currency: str = "") -> dict[str, str]:
     """Return what a slice means a day, in words; nothing of what is not known."""
     found = {}
+    if row.get("customers") is not None:
+        found["Customers"] = row["customers"]
     if row["events_per_day"] is not None:
-        found["Events a day"] = f"{digits.number(row['events_per_day'], 2)} (customers: at most as many)"
+        found["Events a day"] = digits.number(row["events_per_day"], 2)
     if row["differ_per_day"] is not None:
         found["Acted on differently"] = f"{digits.number(row['differ_per_day'], 2)} a day"
     if row["money_per_day"] is not None:

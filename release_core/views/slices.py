@@ -14,7 +14,7 @@ from release_core.metrics import harm
 from release_core.release import Comparison
 from release_core.stats import intervals, multiplicity, pooling, slices
 from release_core.stats.arrays import only
-from release_core.views.evidence import WORTH, daily, evidence, worth_of
+from release_core.views.evidence import WORTH, customers, daily, evidence, worth_of
 from release_core.views.view import known, segment_key
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def ranked(view: View, metric: str = "recall", order: str = "sure") -> Ranking:
         f"these at most {100 * FALSE_LEADS:.0f} % (Benjamini-Yekutieli, because they overlap)."
     )
     none = f"None of {len(listed)} segments and intersections is worse beyond doubt in {title}."
-    rows = [_row(view, one, columns, int(place)) for place in listed[:SHOWN]]
+    rows = _with_customers(view, [_row(view, one, columns, int(place)) for place in listed[:SHOWN]])
     return Ranking(some if flagged else none, _notes(one, columns), rows, _chart(view, one, rows[:DRAWN], EVERY))
 
 
@@ -176,6 +176,12 @@ def _row(view: View, one: Evidence, columns: dict[str, Array], place: int) -> Ro
     } | numbers
 
 
+def _with_customers(view: View, rows: list[Row]) -> list[Row]:
+    """Return rows with how many customers each slice has, in words."""
+    found = customers(view, [row["where"] for row in rows])
+    return [row | {"customers": told} for row, told in zip(rows, found, strict=True)]
+
+
 def _said(view: View, segment: dict[str, str]) -> str:
     """Return a slice in words, without the filter that all of them share."""
     own = {dim: value for dim, value in segment.items() if dim not in dict(view.where)}
@@ -209,7 +215,7 @@ def searched(view: View, metric: str = "recall") -> Search:
         return Search(f"No event of {view.place} is in the logs.", "", [], _chart(view, one, [], CONFIRMED))
     found, columns = _found(one), _columns(view, one)
     chosen = [_confirmed(view, one, found, columns, n) for n in range(len(found.place))]
-    chosen.sort(key=lambda row: not row["confirmed"])
+    chosen = _with_customers(view, sorted(chosen, key=lambda row: not row["confirmed"]))
     return Search(_lead(view, one, chosen), _account(one, found), chosen, _chart(view, one, chosen, CONFIRMED))
 
 

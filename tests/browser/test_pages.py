@@ -69,7 +69,7 @@ def test_from_the_red_verdict_to_slice_customers_money_and_cutoff_takes_at_most_
     one.settle()
     lead = page.locator(".rr-lead").inner_text()
     assert "limit tier up to 50k" in lead
-    assert re.search(r"events a day \d+ \(customers: at most as many\)", lead)
+    assert re.search(r"customers [\d,]+; events a day \d+", lead)
     assert re.search(r"money [\d,]+ TWD a day dearer", lead)
     page.get_by_text("Set the cutoff of this segment").click(delay=90)
     page.wait_for_url(re.compile("/cutoffs"))
