@@ -13,7 +13,7 @@ A_DAY = tuple(show.Column(title, key, number=True) for title, key in (
 NUMBER = show.Column("n", "n", digits.count, number=True)
 TABLE = (show.Column("Metric", "title"), *SIDES, *A_DAY, NUMBER)
 WHY = show.Column("What it is, or why it is not known", "reason", wide=True)
-LATER = (show.Column("Metric", "title"), *SIDES, NUMBER, WHY)
+LATER = (show.Column("Metric", "title"), *SIDES, A_DAY[-1], NUMBER, WHY)
 SEGMENTS = (show.Column("Segment", "segment"), *SIDES, *A_DAY,
     show.Column("Events a day", "events_a_day", digits.number, number=True), NUMBER)  # fmt: skip
 KINDS = (show.Column("Outcome", "kind"), *(show.Column(title, key, number=True) for title, key in (
@@ -66,7 +66,9 @@ with read.told("Business cannot be shown"):
     show.table(TABLE, page.customers, "Customers: share of events, and customers a day if all traffic were treated so")
     unit = f" ({page.currency})" if page.currency else ""
     show.table(TABLE, page.money, f"Money{unit}: of 1,000 labelled events, and a day if all traffic were treated so")
-    show.table(LATER, page.delayed, "Delayed signals: shares at equal age, with 95 % intervals")
+    show.table(
+        LATER, page.delayed, "Delayed signals: shares at equal age, and events a day if all traffic were treated so"
+    )
     segments()
     later()
     st.caption(

@@ -34,7 +34,10 @@ def number(value: float | None, unit: str, *, signed: bool = False) -> str:
     if value is None or not np.isfinite(value):
         return "not known"
     text = f"{100 * value:.1f} %" if unit == "share" else f"{value:,.0f}" if unit == "count" else f"{value:.4f}"
-    text = text if unit in {"share", "count"} else _short(value) + {"ms": " ms", "hours": " hours"}.get(unit, "")
+    if unit == "hours":
+        text = f"{value:.1f} hours" if value else "0 hours"
+    elif unit not in {"share", "count"}:
+        text = _short(value) + (" ms" if unit == "ms" else "")
     return ("+" + text if signed and value > 0 else text).replace("-", MINUS)
 
 
@@ -104,7 +107,9 @@ def _calibrated(spec: GateSpec, metric: Metric, interval: tuple[float, float]) -
 
 def _span(interval: tuple[float, float], unit: str) -> str:
     low, high = interval
-    return f"{number(low, unit)} to {number(high, unit)}" if np.isfinite(low) and np.isfinite(high) else "no interval"
+    if not (np.isfinite(low) and np.isfinite(high)):
+        return "no interval"
+    return "counted" if low == high else f"{number(low, unit)} to {number(high, unit)}"
 
 
 def _between(change: float, interval: tuple[float, float], unit: str) -> str:

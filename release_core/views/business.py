@@ -27,9 +27,11 @@ if TYPE_CHECKING:
 DECISIONS = ("approve_rate", "review_rate", "block_rate", "escalation_rate")
 CUSTOMERS = ("conversion_rate", "complaint_rate", "support_rate")
 MONEY = ("fraud_loss", "false_positive_cost", "net_value")
-DELAYED = ("chargeback_rate", "confirmed_fraud_rate", "review_fraud_share", "resolved_rate", "retention_rate")
+DELAYED = (
+    "chargeback_rate", "confirmed_fraud_rate", "review_fraud_share", "resolved_rate", "retention_rate", "labelled_share",
+)  # fmt: skip
 # Of these the denominator is not all events, so a change of theirs is no number of customers a day.
-OF_SOME = {"review_fraud_share", "resolved_rate", "retention_rate"}
+OF_SOME = {"review_fraud_share", "resolved_rate", "retention_rate", "labelled_share"}
 THOUSAND = 1000.0
 HOURS_A_DAY = 24
 NOTHING_ACTS = (

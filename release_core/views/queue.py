@@ -17,6 +17,7 @@ from release_core.stats.arrays import ratio
 
 if TYPE_CHECKING:
     from release_core.charts.chart import Chart
+    from release_core.frames import Array
     from release_core.metrics.lived import Queue
     from release_core.views.view import View
 
@@ -58,8 +59,10 @@ def queue_view(view: View) -> QueueView:
     wait = found.hours_to_limit()
     ahead = _ahead(found, last, wait)
     overflow = _time(last + 3600 * wait) if ahead and wait * 3600 + last <= _seconds(ahead[-1]["time"]) else None
+    if wait <= 0:
+        overflow = _time(_full_since(gauge.start[keep], gauge.last[keep], found.limit))
     chart = queue_chart(rows, ahead, caption, limit=found.limit, overflow=overflow)
-    return QueueView(_headline(found, wait), chart, _facts(found), _full(view, found))
+    return QueueView(_headline(found, wait, overflow), chart, _facts(found), _full(view, found))
 
 
 def _time(seconds: float) -> str:
@@ -84,10 +87,17 @@ def _ahead(found: Queue, last: float, wait: float) -> list[Row]:
     return rows
 
 
-def _headline(found: Queue, wait: float) -> str:
+def _full_since(starts: Array, depths: Array, limit: float) -> float:
+    """Return since when the queue has been at its limit or beyond, without a break up to the last sample."""
+    below = np.flatnonzero(depths < limit)
+    return float(starts[min(below[-1] + 1, len(starts) - 1)] if len(below) else starts[0])
+
+
+def _headline(found: Queue, wait: float, overflow: str | None) -> str:
     waiting = f"{digits.count(found.depth)} cases wait for a review"
     if wait <= 0:
-        return f"The review queue overflows now: {waiting}, {digits.count(found.limit)} are the limit."
+        since = f" since {overflow[:10]}" if overflow else ""
+        return f"The review queue has been over its limit{since}: {waiting}, {digits.count(found.limit)} are the limit."
     if wait >= queues.LONGEST:
         return f"The review queue holds: {waiting}, and over the last day it did not grow."
     soonest, latest = found.hours_to_limit(1.96), found.hours_to_limit(-1.96)
