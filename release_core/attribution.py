@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 APPROVE, REVIEW, BLOCK = (ACTIONS.index(action) for action in ("approve", "review", "block"))
 THOUSAND = 1000.0
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,7 @@ def attribute(worlds: Worlds, effect: Effect, segment: int = 0, *, clustered: bo
     def parts(full: Array, replicates: Array) -> tuple[Part, ...]:
         return tuple(part(full[k], replicates[:, k]) for k in range(full.shape[-1]))
 
-    moebius, moved = shapley.interactions(levels), shapley.interactions(left)
+    moebius, moved = (_exact(shapley.interactions(one), one) for one in (levels, left))
     groups = [g for size in range(2, len(worlds.players) + 1) for g in combinations(range(len(worlds.players)), size)]
     low, high = shapley.order_range(levels)
     return Attribution(
@@ -173,6 +174,12 @@ def attribute(worlds: Worlds, effect: Effect, segment: int = 0, *, clustered: bo
         int(evaluated.sum()),
         "shard jackknife, t" + ("" if clustered else " (assumes independent events)"),
     )
+
+
+def _exact(found: Array, levels: Array) -> Array:
+    """Return sums and differences of levels, 0 where they are nothing but the rounding of floating-point numbers."""
+    rounding = ROUNDING * np.abs(levels).max(axis=-1, keepdims=True)
+    return np.where(np.abs(found) <= rounding, 0.0, found)
 
 
 def nothing(worlds: Worlds, segment: int = 0) -> tuple[str, ...]:

@@ -151,6 +151,13 @@ def test_planted_costs_of_each_part_are_found_exactly(tmp_path):
     assert found.separable
 
 
+def test_what_is_nothing_is_exactly_nothing_not_a_rounding_error():
+    levels = np.array([0.1, 0.3, 0.1 + 0.7, 0.3 + 0.7, 0.1, 0.3, 0.1 + 0.7, 0.3 + 0.7])
+    found = attribution._exact(shapley.interactions(levels), levels)
+    assert found[3] == found[5] == found[6] == found[7] == 0
+    assert found[1] == pytest.approx(0.2)
+
+
 def test_planted_cost_of_two_parts_that_need_each_other_is_halved(tmp_path):
     """50 bad are found only by the new cutoff on the new score (save 89 each); 10 good cost a block by the policy alone."""
     found, thousands = planted(

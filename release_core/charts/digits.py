@@ -4,6 +4,7 @@ from __future__ import annotations
 
 NOT_KNOWN = "not known"
 MINUS = "−"
+MOST_DECIMALS = 6
 
 
 def count(value: float | None) -> str:
@@ -94,7 +95,7 @@ def _two_digits(value: float) -> int:
 def _signed(value: float, decimals: int) -> str:
     text = f"{abs(value):,.{decimals}f}"
     if not any(digit in "123456789" for digit in text):
-        return text
+        return text if decimals < MOST_DECIMALS else "0.0"
     return ("+" if value > 0 else MINUS) + text
 
 
@@ -103,7 +104,7 @@ def _decimals(value: float, digits: int) -> int:
     if value == 0:
         return 1
     exponent = int(f"{abs(value):.{digits - 1}e}".split("e")[1])
-    return max(0, min(6, digits - 1 - exponent))
+    return max(0, min(MOST_DECIMALS, digits - 1 - exponent))
 
 
 def _trim(text: str) -> str:

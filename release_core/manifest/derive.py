@@ -181,7 +181,15 @@ def _step(
             "have the replay scored with it, and name its column under [source.decisions] columns."
         )
     title = f"{release.title}: {kind} alone, {old} to {new}"
-    return Derived(f"{release.id}-{place[0]}-{kind}", kind, title, *bundles, scores, note)
+    return Derived(f"{release.id}-{place[0]}-{kind}", kind, title, *bundles, scores, note, how=_back(*bundles))
+
+
+def _back(before: Bundle, after: Bundle) -> str:
+    """Return the way back of a derived release in words: what to put in force again, and what stays."""
+    moved = [part for part in COMPONENTS if getattr(before, part) != getattr(after, part)]
+    stay = [f"{part} {getattr(before, part)}" for part in COMPONENTS if part not in moved]
+    again = " and ".join(f"{part} {getattr(before, part)} in place of {getattr(after, part)}" for part in moved)
+    return f"Put {again} in force again; {', '.join(stay)} stay as they are."
 
 
 def with_cutoffs(release: Release, version: str, table: CutoffTable, title: str) -> Derived:
@@ -189,7 +197,8 @@ def with_cutoffs(release: Release, version: str, table: CutoffTable, title: str)
     bundle = release.bundle(version)
     note = f"Cutoffs made on the events of {release.id}, with the score of its {version}."
     after = replace(bundle, thresholds=table.id)
-    return Derived(f"{release.id}-{table.id}", Kind.THRESHOLD, title, bundle, after, (version,) * 2, note, (table,))
+    name, how = f"{release.id}-{table.id}", _back(bundle, after)
+    return Derived(name, Kind.THRESHOLD, title, bundle, after, (version,) * 2, note, (table,), how=how)
 
 
 def folders(release: Release, derived: tuple[Derived, ...]) -> dict[str, str]:

@@ -48,6 +48,12 @@ def test_split_is_a_chain_of_releases_of_one_kind(tmp_path):
     assert (parts[0].baseline, parts[-1].candidate) == (release.baseline, release.candidate)
     assert all(early.candidate == late.baseline for early, late in pairwise(parts))
     assert [part.rollback.target for part in parts] == ["m1", "t1", "p1"]
+    ways = [part.rollback.how for part in parts]
+    assert ways[0].startswith(
+        "Put model m1 in place of m2 in force again; calibration c1, thresholds t1, policy p1 stay"
+    )
+    assert ways[1].startswith("Put thresholds t1 in place of ")
+    assert ways[2].startswith("Put policy p1 in place of ")
 
 
 def test_split_releases_are_reviewed_on_the_logs_of_their_parent(tmp_path):
