@@ -10,7 +10,7 @@ from scipy import stats
 from streamlit.testing.v1 import AppTest
 
 from pages.frame import read
-from release_core import library
+from release_core import library, review
 from release_core.cube import PERIOD, WINDOW
 from release_core.release import Stage
 from release_core.views import boundary, score_drift, swaps, transfer
@@ -116,6 +116,17 @@ def test_psi_of_the_case_is_what_an_independent_count_gives(beta, monkeypatch):
     assert [*page.psi_groups[0]] == ["Bin", "Count A", "Count E", "Count A %", "Count E %", "PSI"]
     assert page.psi_groups[-1]["PSI"] == pytest.approx(sum(row["PSI"] for row in page.psi_groups[:-1]))
     assert sum(row["Count A"] for row in page.psi_groups[:-1]) == len(log)
+
+
+def test_a_segment_too_small_for_shards_has_no_interval_around_nothing(tmp_path):
+    log = factory.decisions(40, seed=3, per_entity=4)
+    log["candidate_score"] = np.where(log["market"] == "DE", log["baseline_score"] * 0.5, log["baseline_score"])
+    one = factory.opened(factory.write(tmp_path / "r", log, factory.outcomes(log)))
+    found = review.measured(one, REPLAY, one.cube.steps[-1], by=("market",), names=["share_above:t1.review"])
+    change = {row.segment["market"]: row for row in found if row.version == "difference"}
+    assert all("Newcombe" in row.method for row in change.values())
+    assert (change["AT"].low, change["AT"].value, change["AT"].high) == (0, 0, 0)
+    assert change["DE"].low < change["DE"].value < change["DE"].high
 
 
 def test_an_identical_candidate_moves_nothing(tmp_path):

@@ -11,6 +11,7 @@ import numpy as np
 from release_core.frames import EVERYONE, MetricRow
 from release_core.metrics import resampled
 from release_core.metrics import values as v
+from release_core.metrics.table import ABOVE
 from release_core.release import VERSIONS
 from release_core.stats import decisions, intervals, ranking
 from release_core.stats.arrays import ratio
@@ -200,9 +201,17 @@ def _shares(metric: Metric, cells: Cells, *, paired: bool) -> Closed:
             between = decisions.Difference(*(np.where(n[:, 0] > 0, 0.0, np.nan),) * 3)
         else:
             between = decisions.newcombe((k[:, 0], n[:, 0]), (k[:, 1], n[:, 1]), level[:, 0], sides)
+            if cells.paired and metric.name.startswith(f"{ABOVE}:"):
+                between = decisions.Difference(*(np.where(_same_scores(tally), 0.0, part) for part in between))
         return np.column_stack([each.low, between.low]), np.column_stack([each.high, between.high])
 
     return bounds
+
+
+def _same_scores(tally: Tally) -> Array:
+    """Return [segment]: whether both versions score every event alike: as many in each bin, and equal sums of scores."""
+    alike = (tally.n[:, 0] == tally.n[:, 1]).all(-1) & (tally.scores[:, 0] == tally.scores[:, 1])
+    return np.asarray(alike & (tally.events[:, 0] > 0))
 
 
 def _discordant(metric: Metric, tally: Tally) -> tuple[Array, Array, Array]:
