@@ -19,7 +19,7 @@ from streamlit.testing.v1 import AppTest
 from release_core import cube, demo, library, manifest, review
 from release_core.store import Store
 from release_core.views import recalibration, score_drift, transfer, windows
-from release_core.views.cutoffs import cutoffs
+from release_core.views.cutoffs import Ask, cutoffs
 from release_core.views.view import View
 from tests.bench import generated
 
@@ -88,7 +88,7 @@ def answers(opened: library.Opened) -> None:
         "threshold transfer by another rule, every segment, CPU ms",
         f"{1000 * cpu(lambda: transfer.rows_of(view, dims[0], 'fpr')):.1f}",
     )
-    say("another cutoff, all its consequences, CPU ms", f"{1000 * cpu(lambda: cutoffs(view, at=0.1)):.1f}")
+    say("another cutoff, all its consequences, CPU ms", f"{1000 * cpu(lambda: cutoffs(view, Ask(review=0.1))):.1f}")
     say(
         "every verdict at a new as-of time, CPU ms",
         f"{1000 * cpu(lambda: review.review(opened, stage, next(fresh))):.0f}",
