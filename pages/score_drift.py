@@ -33,6 +33,6 @@ with read.told("Score drift cannot be shown"):
     view = read.view(state.current())
     for tab, draw in zip(tabs, drift.SECTIONS.values(), strict=True):
         if tab.open:
-            with tab:
+            with tab, read.told("This part cannot be shown"):
                 draw(view)
     show.evidence(page.evidence)

@@ -129,6 +129,16 @@ def test_a_segment_too_small_for_shards_has_no_interval_around_nothing(tmp_path)
     assert change["DE"].low < change["DE"].value < change["DE"].high
 
 
+def test_time_is_cut_also_where_steps_are_blocks_of_hours(tmp_path):
+    log = factory.decisions(300, seed=5)
+    hours = {"positive": ["review_result=fraud"], "silence": "negative", "maturity_days": 3, "steps": [6, 12, 240, 480]}
+    there = view_of(tmp_path / "r", log, factory.outcomes(log), labels=hours)
+    assert list(score_drift.periods(there).values()) == ["each day", "each 6 hours"]
+    for split in score_drift.periods(there):
+        share, _ = score_drift.over_time(there, "alert_rate", split)
+        assert share.data
+
+
 def test_an_identical_candidate_moves_nothing(tmp_path):
     log = factory.decisions(3000, seed=22)
     log["candidate_score"] = log["baseline_score"]

@@ -205,7 +205,7 @@ def test_cutoffs_of_two_dimensions_agree_with_those_of_paired_events_to_a_step(v
         else:
             assert np.isnan(transfer._apart_se(one, at, transfer.RULES[rule]))
     many = transfer.rows_of(replace(view, where=(("market", "DE"),)), "surface", rule)
-    assert {row["segment"] for row in many} == {"all events", "app", "web"} | {row["segment"] for row in many}
+    assert {row["segment"] for row in many} == {"market DE", "app", "web"}
     assert all((row["low"] is None) == (rule == "loss") or row["alert_none"] for row in many if row["segment"] == "web")
 
 

@@ -72,12 +72,11 @@ SEGMENTS = columns(
     ("Change", "shown_change", str), ("Relative", "relative", relative), ("Alerts a day", "per_day", digits.signed),
     ("Beyond chance", "certain", lambda yes: "yes" if yes else "no"), ("Events", "n", digits.count))  # fmt: skip
 TRANSFER = (
-    *columns(("Segment", "segment", None), ("Today's cutoff", "cutoff", None), ("Its score", "at", by_segment_or_cutoff)),
-    *columns(("Candidate's cutoff", "shown", str), ("Wanted", "shown_wanted", str), ("Reached", "shown_reached", str)),
-    *columns(("At the same number", "shown_nominal", str), ("Alert rate there", "alert_rate", digits.percent)),
+    *columns(("Segment", "shown_segment", None), ("Today's cutoff", "shown_today", None)),
+    *columns(("Candidate's cutoff", "shown", str), ("Wanted, reached", "shown_kept", str)),
+    *columns(("At the same number", "shown_nominal", str), ("Alert rate", "alert_rate", digits.percent)),
     *columns(("Precision", "precision", digits.percent), ("Recall", "recall", digits.percent)),
-    *columns(("False-positive rate", "fpr", digits.percent), ("Alerts a day", "more_alerts", digits.signed)),
-    *columns(("Events", "n", digits.count)),
+    *columns(("False positives", "fpr", digits.percent), ("Alerts a day", "more_alerts", digits.signed)),
     show.Column("Beware", "warnings", lambda text: text or "–", wide=True),
 )  # fmt: skip
 ACTIONS = columns(
@@ -132,16 +131,16 @@ def _swap_set(view: View) -> None:
         if currency
         else "The manifest declares no costs, so that the money saved is not known."
     )
-    show.table(
-        EXPLAINED,
-        [row | {"shown_reranked": ranged(row, "reranked", digits.percent)} for row in page.explained],
-        "Shift or re-ranking",
-        "Both versions need a cutoff for the same action to tell shift from re-ranking.",
-    )
-    st.caption(
-        "Equal alert rate: the candidate's cutoff that alerts on as many events as the baseline's. "
-        "What still changes sides then is re-ranking."
-    )
+    if page.explained:
+        show.table(
+            EXPLAINED,
+            [row | {"shown_reranked": ranged(row, "reranked", digits.percent)} for row in page.explained],
+            "Shift or re-ranking",
+        )
+        st.caption(
+            "Equal alert rate: the candidate's cutoff that alerts on as many events as the baseline's. "
+            "What still changes sides then is re-ranking."
+        )
     left, right = st.columns(2)
     with left:
         plot.plot(page.flow, "swaps")
@@ -221,8 +220,10 @@ def _transfer(view: View) -> None:
         by = parts.pick("By", ["", *dims], "transfer_by", lambda name: parts.words(name) or "all events together")
     st.markdown(show.escape_markdown(read.page(transfer.headline, rule)))
     write = digits.percent if rules[rule].unit == "share" else digits.number
-    rows = [_transferred(row, write) for row in read.page(transfer.rows_of, by, rule)]
-    show.table(TRANSFER, rows, f"Cutoffs that keep today's {rules[rule].title.lower()}", transfer.NOTHING)
+    rows = [transferred(row, write) for row in read.page(transfer.rows_of, by, rule)]
+    # What the rule keeps stands there already, as wanted and reached.
+    shown = [column for column in TRANSFER if column.key != rule]
+    show.table(shown, rows, f"Cutoffs that keep today's {rules[rule].title.lower()}", transfer.NOTHING)
     st.caption(
         show.escape_markdown(
             f"Kept by {rules[rule].definition}, on bins of the score's grid. 95 %: the cutoffs at which the candidate's "
@@ -232,15 +233,16 @@ def _transfer(view: View) -> None:
     )
 
 
-def _transferred(row: dict[str, Any], write: Callable[[Any], str]) -> dict[str, Any]:
+def transferred(row: dict[str, Any], write: Callable[[Any], str]) -> dict[str, Any]:
     """Return a row of the transfer with its cutoff, interval and kept values as text."""
     none = "alert on nothing" if row["alert_none"] else digits.NOT_KNOWN
     at = none if row["transferred"] is None else digits.cutoff(row["transferred"])
     ends = [digits.cutoff(row[end]) if row[end] is not None else "open" for end in ("low", "high")]
     return row | {
         "shown": at if row["low"] is None and row["high"] is None else f"{at}\n[{', '.join(ends)}]",
-        "shown_wanted": write(row["wanted"]),
-        "shown_reached": write(row["reached"]),
+        "shown_segment": f"{row['segment']} ({digits.count(row['n'])} events)",
+        "shown_today": f"{row['cutoff']}\n{by_segment_or_cutoff(row['at'])}",
+        "shown_kept": f"{write(row['wanted'])}\n{write(row['reached'])}",
         "shown_nominal": write(row["nominal"]),
     }
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from pages.frame import columns, parts, plot, read, show, state
+from pages.frame import columns, drift, parts, plot, read, show, state
 from release_core.charts import digits
 from release_core.frames import segment_text
 from release_core.views import mix, segments, slices, transfer
@@ -26,8 +26,8 @@ EXPLAINED = (
     "cost less the baseline's, at the declared unit costs, as if events without a label cost what those with one do."
 )
 CUTOFF = tuple(show.Column(title, key, write, number=write is not None) for title, key, write in (
-    ("Cutoff", "cutoff", None), ("Alerts", "wanted", digits.percent),
-    ("Candidate", "nominal", digits.percent), ("As many at", "transferred", digits.cutoff)))  # fmt: skip
+    ("Cutoff", "shown_today", None), ("Alerts", "wanted", digits.percent),
+    ("Candidate", "nominal", digits.percent), ("As many at", "shown", str)))  # fmt: skip
 WORTH = (
     show.Column("Customers", "customers", lambda told: told or "", number=True),
     show.Column("A day", "shown_events", number=True),
@@ -193,10 +193,12 @@ def looked_into(drill: Drill) -> None:
     """Show what one slice is worth, its cutoffs and its numbers, and the way to its cutoff."""
     show.chips(drill.facts)
     show.table(columns.COMPARED[:-1], columns.written(drill.numbers, read.units()), drill.title)
-    show.table(CUTOFF, drill.cutoffs, f"Cutoffs for {segment_text(dict(drill.scope))}", transfer.NOTHING)
+    told = [drift.transferred(row, digits.percent) for row in drill.cutoffs]
+    show.table(CUTOFF, told, f"Cutoffs for {segment_text(dict(drill.scope))}", transfer.NOTHING)
     if drill.note:
         st.caption(show.escape_markdown(drill.note))
     parts.open_cutoffs(drill.scope)
+    parts.open_transfer(drill.scope)
 
 
 def pictures(drill: Drill) -> None:

@@ -37,6 +37,7 @@ LINEAR_BINS = 50
 MOST_POINTS = 160
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 FALSE_LEADS = 0.1
+DAY = "day"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +93,7 @@ def score_drift(view: View) -> ScoreDrift:
 
 
 def swaps(view: View) -> Swaps:
-    """Return who moves across the cutoffs.
-
-    Raises:
-        Unanswerable: the filter has more than one dimension beside the replay set.
-    """
+    """Return who moves across the cutoffs; of two dimensions together without telling shift from re-ranking."""
     cells = view.cells()
     moved = explained(view)
     pairs = [row for row in pairs_of(view, cells) if row["baseline"] != row["candidate"]]
@@ -129,8 +126,10 @@ def events(cells: Cells) -> float:
 def periods(view: View) -> dict[str, str]:
     """Return the ways to cut time and how a reader says them: as-of steps, and the coarser calendar window."""
     unit = view.opened.cube.unit
-    coarser = steps.COARSER[unit]
-    return {PERIOD: f"each {unit}"} | ({WINDOW: f"each {coarser}"} if coarser != unit else {})
+    coarser = steps.coarser(unit)
+    each = {PERIOD: f"each {unit}"} | ({WINDOW: f"each {coarser}"} if coarser != unit else {})
+    # Parts of a day hold few events: the day comes first.
+    return dict(reversed(each.items())) if coarser == DAY else each
 
 
 def over_time(view: View, metric: str = "alert_rate", split: str = PERIOD) -> tuple[Chart, Chart]:

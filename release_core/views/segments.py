@@ -13,7 +13,7 @@ from release_core.charts.forest import forest
 from release_core.charts.heatmap import heatmap
 from release_core.cube import REPLAY_SET
 from release_core.frames import EVERYONE, segment_text
-from release_core.release import Comparison, GateSpec, Level, Stage
+from release_core.release import Comparison, GateSpec, Level, Stage, Verdict
 from release_core.stats import intervals, multiplicity, pooling
 from release_core.stats.arrays import ratio
 from release_core.views import evidence, mix
@@ -126,7 +126,8 @@ def segments(view: View, metric: str = "recall", by: tuple[str, ...] = ()) -> Se
             unit=known.unit,
             better=known.better or "neither",
         )
-    rows.sort(key=lambda row: _harm(row, known.better), reverse=True)
+    # What has too few events to be judged comes last: its changes are the largest and say the least.
+    rows.sort(key=lambda row: (row["verdict"] != Verdict.NODATA.name, _harm(row, known.better)), reverse=True)
     return SegmentsPage(chart, rows, grid, _said(spec, known), notes)
 
 

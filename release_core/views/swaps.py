@@ -10,6 +10,7 @@ from release_core import attribution
 from release_core.charts import digits
 from release_core.charts.mix import mix
 from release_core.charts.score_map import score_map
+from release_core.cube import REPLAY_SET
 from release_core.errors import Unanswerable
 from release_core.frames import EVERYONE, NEGATIVE, POSITIVE
 from release_core.stats import agreement, decisions, drift, intervals
@@ -119,11 +120,11 @@ def _worth(view: View, cells: Cells, mask: Array) -> Row:
 def explained(view: View) -> list[Row]:
     """Return per pair of cutoffs how many events cross, and how many still would after equal-alert-rate transfer.
 
-    What the transfer takes away is shift: the same number means something else. What is left is re-ranking.
-
-    Raises:
-        Unanswerable: the filter has more than one dimension beside the replay set.
+    What the transfer takes away is shift: the same number means something else. What is left is re-ranking. Nothing where
+    the filter has more than one dimension beside the replay set.
     """
+    if paired_away(view):
+        return []
     crossing = view.opened.cube.crossing(view.stage, view.step, ((), view.where))
     release, rows = view.release, []
     for name in crossing.cutoffs:
@@ -157,8 +158,15 @@ def _explained(crossing: Crossing, cutoff: int, other: int) -> Row:
     }
 
 
+def paired_away(view: View) -> bool:
+    """Return whether the filter has too many dimensions for both scores of single events to be known together."""
+    return len(set(dict(view.where)) - {REPLAY_SET}) > 1
+
+
 def explained_words(view: View, rows: list[Row]) -> str:
     """Return in a sentence whether the versions disagree because scores shifted or because they rank differently."""
+    if paired_away(view):
+        return "Of two dimensions together each version's scores are kept apart, so shift and re-ranking cannot be told apart."
     row = next((row for row in rows if row["cutoff"] == first_cutoff(view, "baseline")), None)
     if row is None or row["crossed"] is None:
         return "No pair of cutoffs is registered, so shift and re-ranking cannot be told apart."

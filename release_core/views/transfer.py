@@ -88,7 +88,7 @@ RULES = {
 
 def headline(view: View, rule: str = "alert_rate") -> str:
     """Return the sentence that answers the question for all events of the choice."""
-    rows = [row for row in rows_of(view, "", rule) if row["segment"] == "all events"]
+    rows = rows_of(view, "", rule)
     said = [
         f"{row['cutoff']} becomes {digits.cutoff(row['transferred'])}{_between(row)}"
         for row in rows
@@ -124,7 +124,7 @@ def rows_of(view: View, by: str = "", rule: str = "alert_rate") -> list[Row]:
             segment = start.segments[place].get(by) if split else None
             found += [
                 _row(view, (start, edges), (int(place), name, effects[name]), RULES[rule])
-                | {"segment": segment or "all events"}
+                | {"segment": segment or view.place}
                 for name in names
                 if name in start.cutoffs and start.sizes[place]
             ]
