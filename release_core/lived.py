@@ -32,4 +32,11 @@ def lived(cube: Cube, stage: Stage, step: int, groups: tuple[Group, ...]) -> Liv
         serving,
         lambda hours: cube.effects(stage, groups, hours),
         cube.gauges(stage),
+        per_entity=_per_entity(cube, stage),
     )
+
+
+def _per_entity(cube: Cube, stage: Stage) -> float:
+    """Return how many events an entity has in a ramp step of a live stage; 1 of other stages."""
+    entities = 0.0 if stage.paired else float(cube.entities(stage).n[-1].sum())
+    return max(float(cube.serving(stage, (((), ()),)).served.sum()) / entities, 1.0) if entities else 1.0

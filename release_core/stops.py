@@ -145,6 +145,8 @@ def fired(release: Release, cube: Cube, stage: Stage, drill: gates.Rehearsal | N
             found += _unready(release, cube, stage, spec, drill)
         elif spec.comparison is Comparison.SRM:
             found += _uneven(release, cube, stage, spec)
+        elif spec.metric in served and served[spec.metric].outcome and spec.comparison is not Comparison.BUDGET:
+            found += _suffered(release, cube, stage, (spec, served[spec.metric]), len(rules))
         elif spec.metric in served and spec.comparison is Comparison.BUDGET:
             found += _served(release, cube, stage, (spec, served[spec.metric]), len(rules))
         elif spec.metric in known and not known[spec.metric].bins:
@@ -204,6 +206,74 @@ def _served(release: Release, cube: Cube, stage: Stage, rule: tuple[GateSpec, Me
         told = (found.value, found.low, found.high)
         sentence = gates.alarm_sentence(spec, metric, {}, told, found.n, since)
         yield _alarm(spec, cube, {}, cube.steps[found.look], sentence)
+
+
+def _suffered(release: Release, cube: Cube, stage: Stage, rule: tuple[GateSpec, Metric], rules: int) -> Iterator[Alarm]:
+    """Yield the alarms of a rule on what came to customers: over all events by the event-arm test, which few cases suffice for.
+
+    Of a segment the cube does not know whose first case it was: its rate is compared once enough entities carry it.
+    """
+    spec, metric = rule
+    one = lived(cube, stage, cube.steps[-1], _groups(release, spec))
+    found = metrics.outcomes.continuous(one, metric, spec.expect_n or anytime.EXPECTED, every=True)
+    needed = spec.min_events if spec.min_events is not None else release.segments.min_events
+    whole = np.array([not segment for segment in one.segments])
+    judged = whole | (found.evidence[:, -1] >= needed)
+    alpha = alarms.level(spec, rules, int(judged.sum()))
+    breached = alarms.breached(spec, found, alpha) & found.carried & (judged & ~whole)[:, None]
+    low, high = found.bounds(1 - alpha, sides=1)
+    first = sequential.first_alarm(breached)
+    for place in np.flatnonzero(first >= 0).tolist():
+        at = (place, int(first[place]), -1)
+        told = (float(found.value[at]), float(low[at]), float(high[at]))
+        sentence = gates.alarm_sentence(spec, metric, one.segments[place], told, round(float(found.evidence[at[:2]])))
+        yield _alarm(spec, cube, one.segments[place], cube.steps[at[1]], sentence)
+    if whole.any():
+        yield from _rare(release, cube, stage, rule, (alpha, one.per_entity))
+
+
+def _rare(
+    release: Release, cube: Cube, stage: Stage, rule: tuple[GateSpec, Metric], how: tuple[float, float]
+) -> Iterator[Alarm]:
+    """Yield the alarm of entities' first cases: given a case, chance alone puts it in an arm as often as traffic.
+
+    `how`: the error that is left, and the events of an entity.
+    """
+    (spec, metric), (alpha, per_entity) = rule, how
+    frame = cube.entities(stage)
+    kinds = [place for place, kind in enumerate(frame.kinds) if metric.outcome and kind in metric.outcome.hits]
+    entered, first = frame.n.sum(-1), frame.first[kinds].sum((0, -1))
+    planned_shares = planned(release, stage, frame.ramps)
+    shares = entered[..., 1] / np.maximum(entered.sum(-1), 1.0)
+    shares = shares if planned_shares is None else np.broadcast_to(planned_shares, shares.shape)
+    split = ((shares > 0) & (shares < 1)).all(axis=0)
+    shares, first, entered = shares[:, split], first[:, split], entered[:, split]
+    if not split.any() or not kinds:
+        return
+    allowed = _ratio_allowed(spec, metric, (first, entered), per_entity)
+    if metric.better == "higher":
+        # The harm is that too few come: the baseline's rate over the candidate's is then too large.
+        first, shares = first[..., ::-1], 1 - shares
+    look = int(sequential.first_alarm(alarms.rare(first[None], shares, allowed, alpha))[0])
+    if look >= 0:
+        bounds = sequential.rate_ratio_bounds(first[look, :, 1], first[look, :, 0], shares[look], alpha)
+        cases = first[look].sum(0)[:: -1 if metric.better == "higher" else 1]
+        sentence = gates.rare_sentence(spec, metric, cases, float(bounds.low), float(allowed[look]))
+        yield _alarm(spec, cube, {}, frame.looks[look], sentence)
+
+
+def _ratio_allowed(spec: GateSpec, metric: Metric, baseline: tuple[Array, Array], per_entity: float) -> Array:
+    """Return by how much the ratio of rates may exceed 1 [look].
+
+    A margin in shares of events is put in relation to the baseline's own share by then: its entities with a case, of
+    those that entered (`baseline`, by arm), over the events of an entity.
+    """
+    first, entered = baseline
+    allowed = np.full(len(first), float(spec.margin or 0.0))
+    if spec.unit != "rel":
+        base = (first[..., 0].sum(-1) + 1.0) / (entered[..., 0].sum(-1) + 1.0)
+        allowed = allowed * per_entity / base
+    return np.asarray(allowed / np.maximum(1 - allowed, 1e-9) if metric.better == "higher" else allowed)
 
 
 def _uneven(release: Release, cube: Cube, stage: Stage, spec: GateSpec) -> Iterator[Alarm]:

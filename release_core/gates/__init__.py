@@ -5,6 +5,7 @@ from release_core.gates.invariants import Facts, check, scenario
 from release_core.gates.judge import judge
 from release_core.gates.readiness import Moment, Rehearsal, age_days, last, readiness
 from release_core.gates.words import alarm as alarm_sentence
+from release_core.gates.words import rare as rare_sentence
 from release_core.gates.words import unknown
 from release_core.gates.worst import counted, worst
 
@@ -20,6 +21,7 @@ __all__ = [
     "families",
     "judge",
     "last",
+    "rare_sentence",
     "readiness",
     "scenario",
     "unknown",

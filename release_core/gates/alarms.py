@@ -56,11 +56,12 @@ def breached(spec: GateSpec, one: Anytime, alpha: float) -> Array:
     return np.asarray(told & (better if one.metric.better == "higher" else worse))
 
 
-def rare(first: Array, shares: Array, allowed: float, alpha: float) -> Array:
+def rare(first: Array, shares: Array, allowed: float | Array, alpha: float) -> Array:
     """Return [segment, look] whether the candidate's rate of a rare harm is proven beyond 1 + `allowed` times the baseline's.
 
     `first` [segment, look, ramp step, arm] counts entities with their first such harm, `shares` [ramp step] are the
-    candidate's shares of the traffic. Exact however rare the harm is (event-arm test).
+    candidate's shares of the traffic; `allowed` is one number or one per look. Exact however rare the harm is (event-arm
+    test).
     """
     low, _ = sequential.rate_ratio_bounds(first[..., CANDIDATE], first[..., BASELINE], shares, alpha)
     return np.asarray(low > 1 + allowed)

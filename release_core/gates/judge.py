@@ -14,7 +14,7 @@ from scipy.special import ndtr, stdtr
 
 from release_core.frames import GateRow
 from release_core.gates import unseen, words
-from release_core.metrics import anytime, denominators, estimate, evaluated, selective
+from release_core.metrics import anytime, denominators, estimate, evaluated, outcomes, selective
 from release_core.release import Comparison, Verdict
 from release_core.stats import intervals, multiplicity
 from release_core.stats.arrays import ratio
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from release_core.frames import Array, Cells
     from release_core.gates.families import Family
-    from release_core.metrics import Estimate, Metric
+    from release_core.metrics import Estimate, Lived, Metric
     from release_core.release import GateSpec
 
 LEAST_POSITIVES = 5
@@ -94,13 +94,19 @@ def _read(
 ) -> tuple[Estimate, tuple[Array, Array], Array, unseen.Reach | None]:
     """Return the estimate, the evidence shown with it, the values as they are, and how far the unseen could move it."""
     if metric.measure is not None:
-        one = estimate(family.cells, metric)
+        one = _measured(spec, metric, cast("Lived", family.cells))
         return one, (one.evidence, one.positives[:, CANDIDATE]), one.value[:, :DIFFERENCE], None
     plain = cast("Cells", family.cells)
     transform = TARGETS.get(metric.name) if spec.comparison is Comparison.CALIBRATION else None
     cells = selective.weighed(plain) if selective.weighs(metric, plain) else plain
     one, counts = _estimated(spec, (plain, cells), metric, transform)
     return one, counts, metric.value(cells.whole), unseen.reach(metric, cells, transform)
+
+
+def _measured(spec: GateSpec, metric: Metric, lived: Lived) -> Estimate:
+    """Return the estimate of a metric of serving or outcomes; outcomes of two arms are read continuously."""
+    asked = spec.method in {"auto", "anytime"} and metric.outcome is not None and lived.live
+    return outcomes.continuous(lived, metric, spec.expect_n or anytime.EXPECTED) if asked else estimate(lived, metric)
 
 
 def _estimated(

@@ -13,6 +13,8 @@ from release_core.metrics.values import unmapped
 from release_core.release import Comparison, Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from release_core.frames import Segment
     from release_core.metrics import Metric
     from release_core.release import GateSpec
@@ -211,6 +213,19 @@ def alarm(
     return (
         f"{metric.title} in {where} {'rose' if value > 0 else 'fell'} by {points(value, unit)}{size} "
         f"({_between(value, (low, high), unit)}); at most {allowed} allowed; {n:,} events."
+    )
+
+
+def rare(spec: GateSpec, metric: Metric, cases: Sequence[float], low: float, allowed: float) -> str:
+    """Return the sentence of a stop rule on rare cases: those of the baseline's arm and of the candidate's (`cases`).
+
+    `low` is by what factor, at least, the worse arm's rate is the other's; 1 + `allowed` may be.
+    """
+    more = "lower" if metric.better == "higher" else "higher"
+    told = "" if spec.margin is None else f"; at most {1 + allowed:.2f} times allowed"
+    return (
+        f"{metric.title} in all events is {more}: first cases came to {cases[1]:,.0f} entities of the candidate's arm and "
+        f"{cases[0]:,.0f} of the baseline's, which for their shares of the traffic is at least {low:.2f} times {more}{told}."
     )
 
 

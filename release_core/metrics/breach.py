@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from release_core.metrics import lived as serving_of
+from release_core.metrics import samples
+from release_core.metrics.lived import THOUSAND
 from release_core.stats import budgets, histograms
 
 if TYPE_CHECKING:
@@ -91,12 +92,10 @@ def _series(lived: Lived, metric: Metric, side: int, limit: float) -> Series | N
     if metric.name == "serving_cost":
         parts = (lived.serving.cost, lived.serving.cost2, lived.serving.costed)
         total, squares, n = (lived.steps(part)[0, :, CANDIDATE] for part in parts)
-        return side * total, squares, n, side * limit / serving_of.THOUSAND, False
+        return side * total, squares, n, side * limit / THOUSAND, False
     if metric.name == "dependency_failures":
-        failed, asked = (
-            serving_of.by_look(lived, name)[CANDIDATE] for name in (serving_of.FAILURES, serving_of.REQUESTS)
-        )
-        return _share(np.minimum(failed, asked), asked, side, limit / serving_of.THOUSAND)
+        failed, asked = (samples.by_look(lived, name)[CANDIDATE] for name in (samples.FAILURES, samples.REQUESTS))
+        return _share(np.minimum(failed, asked), asked, side, limit / THOUSAND)
     one = metric.measure(lived.each_step(), metric) if metric.measure and metric.unit == "share" else None
     if one is None:
         return None

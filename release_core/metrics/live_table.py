@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from release_core.frames import NEGATIVE, POSITIVE
-from release_core.metrics import lived
+from release_core.metrics import lived, samples
 from release_core.metrics import values as v
-from release_core.metrics.table import Metric
+from release_core.metrics.table import Metric, Outcome
 from release_core.release import ACTIONS
 from release_core.stats.arrays import ratio
 from release_core.stats.cutoffs import UnitCosts, action_cost
@@ -86,6 +86,7 @@ def _outcome(
         ),
         lived.outcome(hours, hits, base),
         lack=NOT_ACTED,
+        outcome=Outcome(hours, hits, base),
     )
 
 
@@ -101,19 +102,19 @@ ROWS = (
             lived.cost, lack="no serving cost is in the decisions log"),
     _served("dependency_failures", "Dependency failures", "number",
             "Failed calls to dependencies per 1,000 requests over the stage, from the runtime log.", "gauges",
-            lived.failures, lack=UNTOLD),
+            samples.failures, lack=UNTOLD),
     _served("utilisation", "Resource utilisation", "share",
             "Greatest hourly mean, over the last day, of the busiest resource (names that end in _utilisation).", "gauges",
-            lived.gauge(lived.UTILISATION, lived.busiest), lack=UNTOLD),
+            samples.gauge(samples.UTILISATION, samples.busiest), lack=UNTOLD),
     _served("queue_depth", "Queue depth", "count", "Greatest depth of the serving queue over the last day.", "gauges",
-            lived.gauge("queue_depth", lived.deepest), lack=UNTOLD),
+            samples.gauge("queue_depth", samples.deepest), lack=UNTOLD),
     _served("review_queue_depth", "Review queue depth", "count",
             "Greatest number of cases that waited for a manual review over the last day; the arms share the team.", "gauges",
-            lived.gauge(lived.QUEUE, lived.deepest), lack=UNTOLD),
+            samples.gauge(samples.QUEUE, samples.deepest), lack=UNTOLD),
     _measured("review_queue_hours_to_limit", "Hours to review overflow", ("runtime", "hours", "higher"),
               ("(limit - cases waiting) / growth of the last day; the limit is review_queue_limit of the runtime log, else what "
               "the team clears in a day; a year (8,760) where the queue does not grow. The arms share the team, so only the "
-              "candidate's side has a number.", "gauges"), lived.hours_to_limit, limits=(0.0, 8760.0),
+              "candidate's side has a number.", "gauges"), samples.hours_to_limit, limits=(0.0, 8760.0),
               lack="no depth of the review queue and capacity of the team is in the runtime log"),
     _outcome("conversion_rate", "Conversion rate", ("business", "higher"), DAY, ("conversion",), "Events that converted"),
     _outcome("complaint_rate", "Complaint rate", ("business", "lower"), 72, ("complaint",), "Events with a complaint"),

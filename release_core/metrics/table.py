@@ -6,7 +6,7 @@ Adding a metric is one row here (and one function in values.py if it is new in k
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from release_core.errors import NotFound, Problem
 from release_core.frames import EVERYONE, NEGATIVE, POSITIVE
@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 ABOVE = "share_above"
 
 
+class Outcome(NamedTuple):
+    """What a metric of outcomes counts: events to which one of `hits` came within `hours`, of all events or those with `base`."""
+
+    hours: int
+    hits: tuple[str, ...]
+    base: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
     """One metric.
@@ -32,7 +40,8 @@ class Metric:
     `rate` names (actions, population) of a share of actions;
     `limits` are the least and greatest value that it can have. A metric that cells of scores do not tell has `measure`
     instead of `value`, and `needs` names the column of each version without which it is not known; `lack` says why a
-    metric is not known where it is not. `counted` names what its evidence counts.
+    metric is not known where it is not. `counted` names what its evidence counts; `outcome` what a metric of outcomes
+    does.
     """
 
     name: str
@@ -54,6 +63,7 @@ class Metric:
     needs: str = ""
     lack: str = ""
     counted: str = "events"
+    outcome: Outcome | None = None
 
 
 # Comparisons that are shares, and of what.

@@ -11,14 +11,14 @@ import numpy as np
 from release_core import review
 from release_core.charts import digits
 from release_core.charts.queue import queue as queue_chart
-from release_core.metrics import lived as measured
+from release_core.metrics import samples as measured
 from release_core.stats import queues, rates
 from release_core.stats.arrays import ratio
 
 if TYPE_CHECKING:
     from release_core.charts.chart import Chart
     from release_core.frames import Array
-    from release_core.metrics.lived import Queue
+    from release_core.metrics.samples import Queue
     from release_core.views.view import View
 
     Row = dict[str, Any]

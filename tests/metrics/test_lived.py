@@ -9,7 +9,7 @@ from statsmodels.stats.proportion import confint_proportions_2indep
 from release_core import gates, metrics, review
 from release_core.errors import Unanswerable
 from release_core.frames import MetricRow
-from release_core.metrics import lived as lived_metrics
+from release_core.metrics import samples as sampled
 from release_core.release import Comparison, GateSpec, Stage, Verdict
 from tests import factory, lived
 
@@ -138,7 +138,7 @@ def test_money_is_counted_on_mature_labels_of_the_own_actions(opened, log):
 def test_the_queue_overflows_when_it_is_full_at_the_pace_of_the_last_day(opened):
     stage, step = review.stage_of(opened, None), opened.cube.steps[0] + 9
     one = review.lived(opened, stage, step, (((), ()),))
-    found = lived_metrics.queue(one)
+    found = sampled.queue(one)
     samples = lived.runtime()
     depth = samples[samples["name"] == "review_queue_depth"].set_index("sampled_at")["value"]
     last = depth[depth.index < factory.START + pd.Timedelta(days=10)].groupby(pd.Grouper(freq="h")).last().iloc[-24:]

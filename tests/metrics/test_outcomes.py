@@ -1,0 +1,143 @@
+"""Outcomes of two arms read at every look: against sums written out, an integral, and their errors over many looks."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import integrate, stats
+
+from release_core import metrics, review, stops
+from release_core.metrics import outcomes
+from release_core.release import Stage
+from tests import factory, lived
+from tests.bench.arms import EVERYONE, POSITIVE, Truth, looks
+
+COMPLAINTS = metrics.live_table(None)["complaint_rate"]
+LOOKS = 48
+RULE = {
+    "id": "complaints",
+    "title": "Complaints",
+    "metric": "complaint_rate",
+    "comparison": "non_inferiority",
+    "margin": 0.5,
+    "unit": "rel",
+    "stages": ["canary"],
+    "scope": "overall",
+    "action": "hold",
+}
+GATE = {
+    "id": "complaints_gate", "metric": "complaint_rate", "comparison": "non_inferiority", "margin": 0.05,
+    "stages": ["canary"], "scope": "each_segment", "level": "hold",
+}  # fmt: skip
+
+
+def read(truth, seed):
+    """Return the estimate [look, side] of how many events turn out bad, drawn from a truth without an effect."""
+    counts, _ = looks(truth, seed)
+    top, bottom = (np.moveaxis(counts[..., who].sum(-1), -1, -2)[None] for who in (POSITIVE, EVERYONE))
+    return outcomes._read(COMPLAINTS, top, bottom, 5.0, 3000)
+
+
+@pytest.mark.parametrize("bad", [0.002, 0.1])
+def test_over_all_looks_harmless_arms_raise_fewer_alarms_than_alpha(bad):
+    truth = Truth(entities=1500, looks=LOOKS, shares=(0.3, 0.5), bad=bad)
+    fired = 0
+    for seed in range(100):
+        one = read(truth, seed)
+        assert one.carried[0, -1] == (bad > 0.01)
+        fired += bool((one.bounds(0.95, sides=1)[0][0, :, 2] > 0).any())
+    assert fired <= 8  # at most 5 expected, simulation error 2.2
+
+
+def test_bounds_of_few_cases_are_the_shares_own_sequences_joined_by_mover():
+    one = read(Truth(entities=1500, looks=LOOKS, shares=(0.5,), bad=0.002), 1)
+    low, high = (bound[0, -1] for bound in one.bounds(0.9, sides=1))
+    for arm in (0, 1):
+        hits, n = one.hits[0, -1, arm], one.base[0, -1, arm]
+        for bound in (low[arm], high[arm]):
+            if 0 < bound < 1:
+                ratio = integrate.quad(lambda p, h=hits, m=n: stats.beta.pdf(p, h + 1, m - h + 1), 0, 1)[0]
+                assert ratio == pytest.approx(1)
+                # The Bayes factor of a uniform prior against the bound is 1 / alpha: Savage and Dickey's ratio.
+                assert stats.beta.pdf(bound, hits + 1, n - hits + 1) == pytest.approx(0.1, rel=1e-4)
+    p, q = one.value[0, -1, :2]
+    assert low[2] == pytest.approx(q - p - np.hypot(q - low[1], high[0] - p))
+    assert high[2] == pytest.approx(q - p + np.hypot(high[1] - q, p - low[0]))
+
+
+@pytest.fixture(scope="module")
+def log():
+    return lived.decisions(6000, seed=41)
+
+
+def told(log, share):
+    """Return complaints a day after the events: of 1 % of them, of `share` in the candidate's arm; some twice."""
+    rng = np.random.default_rng(6)
+    hit = rng.random(len(log)) < np.where(log["arm"] == "candidate", share, 0.01)
+    again = hit & (rng.random(len(log)) < 0.2)
+    rows = [
+        pd.DataFrame({
+            "event_id": log["event_id"][keep], "outcome": "complaint", "value": None,
+            "observed_at": log["event_time"][keep] + pd.Timedelta(hours=hours),
+        })
+        for keep, hours in ((hit, 24), (again, 60))
+    ]  # fmt: skip
+    return pd.concat([*rows, lived.outcomes(log).query("outcome == 'review_result'")], ignore_index=True)
+
+
+def opened(folder, log, share):
+    return factory.opened(factory.write(folder, log, told(log, share), stop=[RULE], gate=[GATE]))
+
+
+def fired(one):
+    return [alarm for alarm in stops.fired(one.release, one.cube, Stage.CANARY) if alarm.rule == "complaints"]
+
+
+def test_a_rare_harm_is_told_when_the_event_arm_test_proves_it(log, tmp_path):
+    one = opened(tmp_path / "r", log, 0.05)
+    (alarm,) = fired(one)
+    rules = [rule for rule in one.release.stops if Stage.CANARY in rule.stages]
+    limit = np.log(len(rules) / 0.05)
+    clean = log.groupby(["ramp_step", "entity_id"])["arm"].transform("nunique") == 1
+    cases = told(log, 0.05).query("outcome == 'complaint'").merge(log[clean], on="event_id")
+    first = cases.sort_values("observed_at").drop_duplicates(["ramp_step", "entity_id"])
+    proven = {}
+    for step in one.cube.steps:
+        known = first[first["observed_at"] <= pd.Timestamp(one.cube.end(step)).tz_localize(None)]
+        counts = known.groupby(["ramp_step", "arm"]).size()
+        evidence = 0.0
+        for ramp, share in (("0.3", 0.3), ("0.5", 0.5)):
+            x, y = (counts.get((ramp, arm), 0) for arm in ("candidate", "baseline"))
+            null = 1.5 * share / (1.5 * share + 1 - share)
+            mixed = integrate.quad(
+                lambda p, x=x, y=y, a=20 * share, b=20 * (1 - share), q=null: stats.beta.pdf(p, a, b)
+                * np.exp(x * np.log(p / q) + y * np.log((1 - p) / (1 - q))), 0, 1, points=[null], limit=200,
+            )[0]  # fmt: skip
+            evidence += np.log(mixed)
+        proven[step] = evidence > limit
+    assert alarm.step == next(step for step, sure in proven.items() if sure)
+    assert not alarm.segment
+    assert "first cases came to" in alarm.sentence
+
+
+def test_a_harmless_release_is_left_alone_and_its_gate_reads_sequences(log, tmp_path):
+    one = opened(tmp_path / "r", log, 0.01)
+    assert fired(one) == []
+    found = review.review(one, Stage.CANARY, one.cube.steps[-1]).rows
+    rows = [row for row in found if row.gate == "complaints_gate"]
+    assert len(rows) > 1
+    assert {row.method for row in rows} == {outcomes.RARE}
+    assert {row.verdict.name for row in rows} <= {"PASS", "INCONCLUSIVE"}
+    assert rows[0].verdict.name == "PASS"
+
+
+def test_too_few_conversions_are_a_harm_the_other_way_round(log, tmp_path):
+    rng = np.random.default_rng(8)
+    keep = rng.random(len(log)) < np.where(log["arm"] == "candidate", 0.004, 0.05)
+    rows = pd.DataFrame({
+        "event_id": log["event_id"][keep], "outcome": "conversion", "value": None,
+        "observed_at": log["event_time"][keep] + pd.Timedelta(hours=1),
+    })  # fmt: skip
+    rule = RULE | {"id": "conversions", "metric": "conversion_rate", "margin": 0.2}
+    one = factory.opened(factory.write(tmp_path / "r", log, pd.concat([rows, told(log, 0.01)]), stop=[rule]))
+    alarms = stops.fired(one.release, one.cube, Stage.CANARY)
+    assert "lower" in next(alarm.sentence for alarm in alarms if alarm.rule == "conversions")
