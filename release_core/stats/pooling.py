@@ -67,7 +67,7 @@ def _variance(variance: Array, weight: Array, apart: Array, groups: tuple[Array,
     total = only(variance + tau2[group], own)
     sums = [np.bincount(group[own], weights=terms[own], minlength=len(size)) for terms in (1 / total, variance / total)]
     mean = ratio(sums[1], sums[0])[group]
-    k, pulled = floats(size)[group], 1 - weight
+    k, pulled = floats(np.maximum(size, 1))[group], 1 - weight
     known = variance * (1 - (k - 1) / k * pulled)
     return known + 2 / np.maximum(k - 3, 1) * pulled**2 * ratio(mean + tau2[group], total) * apart**2
 
