@@ -89,7 +89,9 @@ class Searched:
         axes = (place, rows["half"], first_axis, np.searchsorted(used, rows["j"]), rows["population"])
         self.code = np.ravel_multi_index(tuple(axis[keep] for axis in axes), self.shape)
         self.sums = {name: rows[name][keep].astype(np.float64) for name in UNITS}
-        self.slices = lru_cache(maxsize=16)(self._slices)
+        self.slices = lru_cache(maxsize=64)(self._slices)
+        # Of all slices: a filter only picks among them.
+        self.summed = lru_cache(maxsize=12)(self._summed)
 
     @cached_property
     def shape(self) -> tuple[int, ...]:
@@ -97,17 +99,21 @@ class Searched:
         many = len(self.actions)
         return (len(self.conditions), 2, many if self.paired else 2, many, POPULATIONS)
 
+    def _summed(self, step: int, name: str) -> Array:
+        """Return the sums of a measure as of a step, [slice, ...] as `Slices` says."""
+        end = int(np.searchsorted(self.begins, step, side="right"))
+        summed = np.bincount(self.code[:end], weights=self.sums[name][:end], minlength=int(np.prod(self.shape)))
+        return summed.reshape(self.shape) / UNITS[name]
+
     def _slices(self, step: int, where: tuple[tuple[str, str], ...]) -> Slices:
         """Return every slice within the filter `where` as of a step; no slice where nothing meets the filter."""
         wanted = [self.values.index(pair) + 1 if pair in self.values else -1 for pair in where]
         inside = np.all([(self.conditions == number).any(axis=1) for number in wanted], axis=0)
         keep = np.flatnonzero(np.broadcast_to(inside, len(self.conditions)))
-        end = int(np.searchsorted(self.begins, step, side="right"))
 
         @cache
         def measured(name: str) -> Array:
-            summed = np.bincount(self.code[:end], weights=self.sums[name][:end], minlength=int(np.prod(self.shape)))
-            return summed.reshape(self.shape)[keep] / UNITS[name]
+            return self.summed(step, name)[keep]
 
         return Slices(self.values, self.conditions[keep], self.actions, self.paired, measured, self.small)
 

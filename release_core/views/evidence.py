@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from release_core.stats.arrays import ratio
 from release_core.views.view import known, segment_key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from release_core.frames import Array, Slices
     from release_core.metrics.harm import Change, Measure
@@ -43,7 +43,7 @@ class Evidence:
     measure: Measure
     slices: Slices
     change: Change
-    halves: Change
+    halved: Callable[[], Change]
     clustering: float
     large: Array
     n: Array
@@ -51,6 +51,11 @@ class Evidence:
     cost: Change | None
     cost_clustering: float
     days: float
+
+    @cached_property
+    def halves(self) -> Change:
+        """Return the change in each half of the customers, [slice, half]; only a search asks for it."""
+        return self.halved()
 
     @property
     def se(self) -> Array:
@@ -75,34 +80,36 @@ def evidence(view: View, metric: str) -> Evidence | None:
     Raises:
         KeyError: the metric is none of `searchable`.
     """
-    measure, release, cube = harm.measures(view.release)[metric], view.release, view.opened.cube
-    found = cube.slices(view.stage, view.step, view.where)
+    release, cube = view.release, view.opened.cube
+    measures, found = harm.measures(release), cube.slices(view.stage, view.step, view.where)
+    measure, costs = measures[metric], measures.get(harm.COST)
     if not len(found.conditions):
         return None
-    change, halves = (harm.change(measure, found, release, halves=apart) for apart in (False, True))
-    sets = tuple(pair for pair in view.where if pair[0] == REPLAY_SET)
-    every = cube.slices(view.stage, view.step, sets)
-    overall = cube.slice(view.stage, view.step, (((), sets),))
+    wide = replace(view, where=tuple(pair for pair in view.where if pair[0] == REPLAY_SET))
     counts = _events(found)
     n = counts[..., POSITIVE] + counts[..., NEGATIVE] if measure.labels else counts[..., EVERYONE]
-    costs = harm.measures(release).get(harm.COST)
-
-    def clustering(of: Measure) -> float:
-        return harm.clustering(of, overall, harm.change(of, every, release), release)
-
     return Evidence(
         measure,
         found,
-        change,
-        halves,
-        clustering(measure),
+        harm.change(measure, found, release),
+        lambda: harm.change(measure, found, release, halves=True),
+        _clustering(wide, measure.name),
         _large(measure, n, counts[..., POSITIVE]),
         n.sum(1),
         counts[..., POSITIVE].sum(1),
         harm.change(costs, found, release) if costs else None,
-        clustering(costs) if costs else 1.0,
+        _clustering(wide, costs.name) if costs else 1.0,
         cube.days(view.stage, view.step, dict(view.where).get(REPLAY_SET)),
     )
+
+
+@lru_cache(maxsize=64)
+def _clustering(view: View, metric: str) -> float:
+    """Return by how much customers with several events widen variances, over all events of a stage (and replay set)."""
+    measure, cube = harm.measures(view.release)[metric], view.opened.cube
+    every = cube.slices(view.stage, view.step, view.where)
+    overall = cube.slice(view.stage, view.step, (((), view.where),))
+    return harm.clustering(measure, overall, harm.change(measure, every, view.release), view.release)
 
 
 def _events(found: Slices) -> Array:

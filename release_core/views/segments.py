@@ -198,15 +198,14 @@ def _wider(inner: View) -> tuple[View, str]:
     sizes = [_events(one) for one in wider]
     scope = wider[int(np.argmin(sizes))]
     share = float(ratio(_events(inner), min(sizes)))
-    return scope, (
-        f"Scores are kept for up to two dimensions together: these are the cutoffs of {scope.place}, "
-        f"of which this slice is {digits.percent(share)}."
-    )
+    part = f", of which this slice is {digits.percent(share)}" if 0 < share <= 1 else ""
+    return scope, f"Scores are kept for up to two dimensions together: these are the cutoffs of {scope.place}{part}."
 
 
 def _events(view: View) -> float:
-    """Return how many events of a choice both versions decided."""
-    return float(view.cells().shards.actions[..., 0, :, EVERYONE].sum())
+    """Return how many events of a choice the search knows, infinity for a slice that it does not."""
+    found = view.opened.cube.slices(view.stage, view.step, view.where)
+    return float(found.measures("n")[0, ..., EVERYONE].sum()) if len(found.conditions) else float("inf")
 
 
 def _facts(inner: View) -> dict[str, str]:
