@@ -154,6 +154,23 @@ def test_what_is_said_names_the_filter(view):
     assert inner.headline.startswith("Surface web, market DE:")
 
 
+def test_without_any_label_nothing_is_cheapest_and_nothing_is_zero(view):
+    early = View(view.opened, view.stage, view.opened.cube.steps[0])
+    page = cutoffs.cutoffs(early, Ask(costs=UNITS))
+    assert page.headline.startswith("No labelled event")
+    assert page.sensitivity == []
+    assert all(row[key] == {"review": None, "block": None} for row in page.best for key in ("advised", "counted"))
+    told = measured(page, "candidate")
+    assert told["reviews"] > 0
+    assert not {"caught", "missed", "recall", "cost"} & set(told)
+    charts, rows = cutoffs.panels(early, "market", UNITS, "review")
+    assert not any(chart.spec for chart in charts)
+    assert all(row["beware"] == ["No event here has a mature label."] for row in rows)
+    shared = cutoff_capacity.within(early, "market", UNITS, 5.0)
+    assert shared.rows == []
+    assert "no event has a mature label" in shared.headline
+
+
 def test_sensitivity_has_no_negative_regret_and_none_at_the_cheapest(view):
     best = cutoff_optima.optima(view, "", UNITS)
     chosen = cutoffs.what_if.Stand(int(best.advised.review[0, 1]), int(best.advised.block[0, 1]))

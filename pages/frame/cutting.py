@@ -225,8 +225,12 @@ def by_segment(by: str, priced: Costs, page: CutoffsPage) -> None:
     if len(actions) > 1:
         moved = parts.pick("Cutoff that is moved", actions, "moved")
     charts, rows = read.page(cutoffs.panels, by, priced, moved)
-    if not charts:
-        show.empty("No costs are declared: type them above to see which cutoffs are cheapest in each segment.")
+    if not charts or not any(chart.spec for chart in charts):
+        show.empty(
+            "No event here has a mature label: which cutoffs are cheapest in each segment is not known."
+            if charts
+            else "No costs are declared: type them above to see which cutoffs are cheapest in each segment."
+        )
         return
 
     def opened(name: object) -> None:

@@ -176,7 +176,7 @@ def open_cutoffs(where: Sequence[tuple[str, str]]) -> None:
 
 def open_transfer(where: Sequence[tuple[str, str]]) -> None:
     """Offer the way to the cutoffs on the candidate that keep what today's do, of one segment."""
-    label = "Which cutoff on the candidate keeps what today's does? (Threshold transfer)"
+    label = "Threshold transfer: keep what today's cutoff does"
     _open(SCORES, label, where, {"part": "Threshold transfer"})
 
 

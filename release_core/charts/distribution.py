@@ -41,7 +41,11 @@ def distribution(
     shapes, notes = style.cutoff_marks(cutoffs, score, across.get("range"))
     floor = _floor(bins) if log else 0.0
     top = max(row[version] for row in bins for version in ("baseline", "candidate"))
-    limits = {"type": "log", "rangemode": "normal", "range": [math.log10(floor), math.log10(ROOM * top)]} if log else {}
+    limits = (
+        {"type": "log", "dtick": "D2", "rangemode": "normal", "range": [math.log10(floor), math.log10(ROOM * top)]}
+        if log
+        else {}
+    )
     areas = [_area(bins, score, floor), _thin(bins, score, floor)]
     lines = [_steps(bins, edges, score, version, name, log=log) for version, name in style.both(caption)]
     spec = {

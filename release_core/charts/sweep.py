@@ -18,6 +18,9 @@ TRADE_DEFINITION = (
     "neither. Precision is left out where fewer than 50 labelled events are at or above the cutoff."
 )
 COST = "Which cutoff costs least?"
+NOTHING = (
+    "No costs are declared or typed in, or no event here has a mature label: which cutoff is cheapest is not known."
+)
 COST_DEFINITION = (
     "Expected cost per 1,000 labelled events when this cutoff is moved and the other one stays: blocked good events, reviews "
     "(with what they miss and how they bother good customers), and bad events that get through, with their amounts. The shade "
@@ -84,7 +87,7 @@ def cost(
     """
     question = f"Which {next(iter(moved))} cutoff costs least?" if moved else COST
     if not any(row["baseline"] is not None or row["candidate"] is not None for row in points):
-        return blank(question, "No costs are declared or typed in, so no cutoff is cheapest.", COST_DEFINITION, caption)
+        return blank(question, NOTHING, COST_DEFINITION, caption)
     x = [score.place(row["cutoff"]) for row in points]
     data = [_interval(x, points, version) for version in ("baseline", "candidate")]
     data += [_curve(x, points, version, name, "") for version, name in style.both(caption)]

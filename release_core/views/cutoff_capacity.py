@@ -57,10 +57,8 @@ def within(view: View, by: str, costs: Costs, capacity: float, *, worst: bool = 
         worst: whether the capacity must do on the busiest period too, not only on the mean day.
     """
     best = optima(view, by, costs)
-    if not best.ground.names or not view.days or best.which == cutoff_pairs.BLOCK:
-        why = (
-            "nothing is reviewed: the cutoff table has no review cutoff." if best.ground.names else "there is no event."
-        )
+    why = _why_not(view, best)
+    if why:
         return Capacity(f"No capacity is shared: {why}", [], None, 0.0, None, "")
     frontier = _frontier(best)
     found = _for_worst(best, frontier, capacity) if worst else frontier.within(capacity)
@@ -74,6 +72,17 @@ def within(view: View, by: str, costs: Costs, capacity: float, *, worst: bool = 
         busiest,
         unit,
     )
+
+
+def _why_not(view: View, best: Optima) -> str:
+    """Return why there is nothing to share, if so."""
+    if not best.ground.names or not view.days:
+        return "there is no event."
+    if best.which == cutoff_pairs.BLOCK:
+        return "nothing is reviewed: the cutoff table has no review cutoff."
+    if not best.ground.labelled.any():
+        return "no event has a mature label, so what a review is worth is not known."
+    return ""
 
 
 def _frontier(best: Optima) -> shared.Frontier:

@@ -163,11 +163,16 @@ def interval(best: Optima, place: int, version: int) -> dict[str, tuple[float, f
 
 
 def scores_of(best: Optima, pair: Pair, place: int, version: int) -> dict[str, float | None]:
-    """Return a pair's cutoffs as scores; None for an action without cutoffs, or a cutoff that nothing reaches."""
+    """Return a pair's cutoffs as scores; None for an action without cutoffs, and where no label tells."""
     found: dict[str, float | None] = dict.fromkeys(CUTOFF_ACTIONS)
-    for action in moved(best.which):
+    for action in moved(best.which) if told(best.ground, place) else ():
         found[action] = best.ground.edges[int(getattr(pair, action)[place, version])]
     return found
+
+
+def told(ground: Grounds, place: int) -> bool:
+    """Return whether any event of a segment has a label, without which no cutoff is cheapest."""
+    return bool(ground.labelled[place].any())
 
 
 def rows(best: Optima, version: int = CANDIDATE) -> list[Row]:
@@ -178,6 +183,7 @@ def rows(best: Optima, version: int = CANDIDATE) -> list[Row]:
 def row(best: Optima, place: int, version: int) -> Row:
     """Return the row of one segment and version."""
     ground, shift = best.ground, best.ground.shifts[version]
+    labelled = told(ground, place)
     now = what_if.consequences(ground, place, version, what_if.in_force(ground, version), best.units)
     advised, counted = (
         ground.per_thousand(cutoff_pairs.cost_at(best.counted_parts, pair.review, pair.block))[place, version]
@@ -193,7 +199,7 @@ def row(best: Optima, place: int, version: int) -> Row:
         "advised": scores_of(best, best.advised, place, version),
         "interval": interval(best, place, version),
         "counted": scores_of(best, best.counted, place, version),
-        "range": {a: _ends(best, place, version, a) for a in moved(best.which)},
+        "range": {a: _ends(best, place, version, a) if labelled else None for a in moved(best.which)},
         "alike": {a: _with(one.run(place, version), best, (place, version, a)) for a, one in best.alike.items()},
         "peaks": {a: [(one.edges[e], n) for e, n in one.peaks[place, version]] for a, one in best.alike.items()},
         "own": bool(ground.own[place, version]),
@@ -204,7 +210,7 @@ def row(best: Optima, place: int, version: int) -> Row:
         "raw": float(shift.raw[place]),
         "shrunk": float(shift.shrunk[place]),
         "weight": float(shift.weight[place]),
-        "beware": guards(best, place, version),
+        "beware": guards(best, place, version) if labelled else ["No event here has a mature label."],
         "keep": keeps(best, place, version),
     }
 
@@ -262,6 +268,8 @@ def sensitivity(best: Optima, place: int, costs: Costs, chosen: what_if.Stand) -
     Costs are expected ones, by the chances that the advice rests on; the first row is at the stated costs.
     """
     ground = best.ground
+    if not told(ground, place):
+        return []
     edges = what_if.edges_of(ground, place, chosen)
     found = [_varied(best, place, costs, ("As stated", 1.0), edges)]
     left_out = {"review": {"false_positive"}, "block": {"review", "friction", "missed"}}.get(best.which, set())

@@ -329,7 +329,7 @@ def _notes(best: Optima, place: int) -> list[str]:
     form = what_if.breakeven(ground, place, best.units)
     found = []
     review, block = (float(part) for part in form)
-    if _unit_priced(best.units) and np.isfinite(review):
+    if _unit_priced(best.units) and np.isfinite(review) and ground.positives.any():
         pays = f"a block from {digits.percent(block)}" if "block" in finding.moved(best.which) else ""
         if review < block:
             pays = f"a review pays from a chance of {digits.percent(review)} of being bad{', ' if pays else ''}{pays}"
@@ -362,7 +362,6 @@ def _points(best: Optima, place: int, action: str) -> tuple[list[Row], float]:
 
 def _panel(best: Optima, place: int, action: str, row: Row, drawn: tuple[list[Row], float, list[float]]) -> Chart:
     ground, (points, top, shown) = best.ground, drawn
-    low, high = row["range"][action]
     return panel(
         ground.names[place],
         points,
@@ -370,6 +369,6 @@ def _panel(best: Optima, place: int, action: str, row: Row, drawn: tuple[list[Ro
         score=axis(ground.view.release),
         now=row["now"][action],
         advised=row["advised"][action],
-        flat=(low, high),
+        flat=row["range"][action],
         limits=(shown, top),
     )

@@ -129,6 +129,7 @@ def consequences(ground: Grounds, place: int, version: int, where: Stand, units:
     days = ground.view.days
     good, good_review, good_block = (part.labelled - part.positive for part in (every, review, block))
     cost = np.nan if units is None else cost_of(every, review, block, units)
+    known_labels = 1.0 if every.labelled else np.nan
     numbers = {
         "reviews": ratio(review.n - block.n, days),
         "busiest": busiest(ground, [(place, version, where)]),
@@ -138,11 +139,11 @@ def consequences(ground: Grounds, place: int, version: int, where: Stand, units:
         "recall_block": ratio(block.positive, every.positive),
         "precision": ratio(review.positive, review.labelled),
         "fpr": ratio(good_review, good),
-        "caught": review.positive,
-        "missed": every.positive - review.positive,
-        "false_alerts": good_review,
-        "wrong_blocks": good_block,
-        "passed": good - good_review,
+        "caught": known_labels * review.positive,
+        "missed": known_labels * (every.positive - review.positive),
+        "false_alerts": known_labels * good_review,
+        "wrong_blocks": known_labels * good_block,
+        "passed": known_labels * (good - good_review),
         "cost": 1000 * ratio(cost, every.labelled),
         "cost_a_day": ratio(cost, every.labelled) * ratio(every.n, days),
         "amount_recall": ratio(review.amount, every.amount),
