@@ -30,6 +30,7 @@ with read.told("Attribution cannot be shown"):
     chosen = parts.pick("Effect", list(effects), "effect", lambda name: effects[name].title)
     page = read.page(attribution.page, chosen)
     parts.lead(page.headline)
+    parts.speaks()
     for sentence in page.warnings:
         st.warning(show.escape_markdown(sentence), icon=":material/call_split:")
     left, right = st.columns(2)

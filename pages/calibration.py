@@ -28,16 +28,17 @@ with read.told("Calibration cannot be shown"):
     parts.speaks()
     for sentence in page.warnings:
         st.warning(show.escape_markdown(sentence), icon=":material/straighten:")
-    left, right = st.columns((3, 2))
+    left, right = st.columns((3, 2)) if page.numbers else (st.container(), None)
     with left:
         plot.plot(page.reliability, "reliability")
         if page.notes:
             st.caption(show.escape_markdown(" ".join(page.notes)))
-    with right:
-        st.subheader("In numbers", anchor=False)
-        units = {row["metric"]: row["unit"] for row in page.numbers}
-        show.table(NUMBERS, columns.written(page.numbers, units), "Calibration of both versions")
-        show.table(TESTS, page.tests, "Small print", "No test without labels.")
+    if right is not None:
+        with right:
+            st.subheader("In numbers", anchor=False)
+            units = {row["metric"]: row["unit"] for row in page.numbers}
+            show.table(NUMBERS, columns.written(page.numbers, units), "Calibration of both versions")
+            show.table(TESTS, page.tests, "Small print")
     if page.numbers:
         st.subheader("Where scores are high", anchor=False)
         show.table(ZONES, page.zones, "Observed / expected, with exact Poisson intervals")

@@ -19,6 +19,7 @@ with read.told("Cutoffs cannot be shown"):
     page = read.page(cutoffs.cutoffs, ask)
     with first:
         parts.lead(page.headline)
+        parts.speaks()
     left, right = st.columns((2, 3))
     with left:
         for action, chart in page.curves.items():

@@ -26,6 +26,7 @@ with read.told("Disagreement cannot be shown"):
     st.title("Disagreement", anchor=False)
     page = read.page(disagreement.page)
     parts.lead(page.headline)
+    parts.speaks()
     st.caption(show.escape_markdown(page.demand))
     show.table(PAIRS, page.pairs, "Who changes action", "Both versions take the same action on every event.")
     st.caption(

@@ -9,6 +9,7 @@ with read.told("Score drift cannot be shown"):
     page = read.page(score_drift.score_drift)
     st.title("Score drift", anchor=False)
     parts.lead(page.headline)
+    parts.speaks()
     left, right = st.columns(2)
     with left:
         plot.plot(page.above, "above")

@@ -32,8 +32,7 @@ READINGS = _columns(
 COUNTS = _columns(
     ("Action taken", "action"), ("Events", "events", digits.count), ("Bad, known", "known", digits.count),
     ("Bad, final", "final", digits.count), ("from", "low", digits.count), ("to", "high", digits.count),
-    ("Known of final", "share", digits.percent), ("Known within a week or so", "young", digits.percent),
-    ("Final means after days", "horizon", digits.count),
+    ("Known of final", "share", digits.percent), ("Of it early on", "shown_young"), ("Final means after days", "horizon", digits.count),
 )  # fmt: skip
 SEGMENTS = _columns(
     ("Segment", "segment"), ("Events", "events", digits.count), ("Bad, known", "known", digits.count),
@@ -171,11 +170,12 @@ def gates(view: View) -> None:
 
 def compared(view: View) -> None:
     """Show what was believed at an earlier as-of time beside what is known now."""
-    names = {view.opened.cube.label(step): step for step in view.opened.cube.steps if step < view.step}
+    names = {view.opened.cube.label(step): step for step in read.page(then_now.offered)}
     earlier = None
     if names:
+        middle = list(names)[len(names) // 2]
         chosen = st.select_slider(
-            "Compare with what was known on", list(names), list(names)[-1], key="earlier", bind="query-params"
+            "Compare with what was known on", list(names), middle, key="earlier", bind="query-params"
         )
         earlier = names[chosen]
     page = read.page(then_now.then_now, earlier)

@@ -233,7 +233,12 @@ from (select *, {chance} as chance from ({sql}))""",
 
 
 def _chance(release: Release, due: str, bound: Bound) -> str:
-    """Return SQL for the chance that an event's outcome can be seen: as logged, or by the declared hold-out; else null."""
+    """Return SQL for the chance that an event's outcome can be seen: as logged, or by the declared hold-out; else null.
+
+    Where silence speaks after every action, each mature event has a label: nothing is left that a weight could stand for.
+    """
+    if not release.labels.selective:
+        return "null::double"
     if release.labels.holdout is None:
         return "propensity"
     unseen = ", ".join(bound.value(action) for action in release.labels.unobserved)

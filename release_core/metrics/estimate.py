@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, cast
 
@@ -103,7 +103,7 @@ def estimate(cells: Cells | Lived, metric: Metric, transform: Callable[[Array], 
     drawn = metric.bins and not cells.shards.binned
     se, df = resampled.spread(metric, cells) if drawn else _jackknifed(cells, metric, full, transform)
     return Estimate(
-        metric,
+        metric if transform is None else replace(metric, limits=(-np.inf, np.inf)),
         full,
         se,
         df,

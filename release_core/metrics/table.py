@@ -116,7 +116,7 @@ def _calibration(name: str, title: str, value: Value, words: str, source: str) -
         labels=True,
         probability=True,
         bins=name != "oe_ratio",
-        limits=NO_LIMIT,
+        limits=UP if name == "oe_ratio" else NO_LIMIT,
     )
 
 

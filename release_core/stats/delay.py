@@ -37,7 +37,8 @@ def completeness(counts: ArrayLike, confidence: ArrayLike = 0.95) -> Maturity:
     label, in the same steps; only delay <= age can be seen. h(u) = #{delay = u} / #{delay <= u <= age} and
     F(u) = product over v > u of 1 - h(v) (Lagakos, Barraj and De Gruttola 1988; METHODS f2). So F is conditional on a
     delay of at most the oldest age seen, and is 1 there by construction: the tail beyond is not identified.
-    The interval is Wilson's for the effective number of events that Greenwood's variance implies; `n` is the risk set.
+    The interval is Wilson's for the effective number of events that Greenwood's variance implies, and rises with the age
+    as F does: what is sure at an age is sure later, too. `n` is the risk set.
     NaN above the last delay with a risk set, and below an empty one.
 
     >>> completeness([[4, 0], [3, 1]]).value
@@ -53,7 +54,10 @@ def completeness(counts: ArrayLike, confidence: ArrayLike = 0.95) -> Maturity:
     certain = np.where(steps == last, at_risk, _least_after(np.where(steps <= last, at_risk, np.inf)))
     size = np.where(spread > 0, ratio(1 - value, spread), certain)
     low, high = wilson(value * size, size, confidence)
-    return Maturity(value, np.where(steps == last, value, low), high, at_risk)
+    low, high = np.where(steps == last, value, low), only(high, np.isfinite(value))
+    rising = np.fmax.accumulate(low, axis=-1)
+    falling = np.fmin.accumulate(high[..., ::-1], axis=-1)[..., ::-1]
+    return Maturity(value, only(rising, np.isfinite(value)), only(falling, np.isfinite(value)), at_risk)
 
 
 def risk_sets(table: Array) -> tuple[Array, Array]:

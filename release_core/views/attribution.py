@@ -118,7 +118,7 @@ def said(player: str) -> str:
 def _headline(view: View, found: Attribution, worlds: Worlds) -> str:
     title, unit = found.effect.title.lower(), found.effect.unit
     if not found.n or known(found.total.value) is None:
-        return f"No event of {view.place} tells of the {title} as of {view.as_of}."
+        return f"{view.none} tells of the {title} as of {view.as_of}."
     still = attribution.nothing(worlds)
     moved = [
         f"{_change(part.value, unit)} from the {said(player)}"

@@ -63,7 +63,7 @@ def relative(cells: Cells, metric: Metric, name: str) -> Change:
 def headline(view: View, cells: Cells) -> str:
     """Return the first thing that the page says: what moves at the cutoff, and that PSI does or does not see it."""
     if not cells.segments or not cells.whole.events[0, 0]:
-        return f"No event of {view.place} was scored by both versions."
+        return f"{view.none} was scored by both versions."
     change = _most_moved(view, cells)
     return f"{_said(view, change)} {_psi(cells, change)}"
 

@@ -38,7 +38,7 @@ def _gap(tally: Tally) -> Array:
     return ratio(values.positives(tally) - tally.labelled_scores, values.labelled(tally))
 
 
-GAP = replace(METRICS["oe_ratio"], name="rate_gap", title="Observed − expected rate", value=_gap)
+GAP = replace(METRICS["oe_ratio"], name="rate_gap", title="Observed − expected rate", value=_gap, limits=(-1.0, 1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,7 @@ def _headline(view: View, numbers: list[Row]) -> str:
 
 def _warnings(view: View) -> list[str]:
     share = next((row.value for row in view.rows(["labelled_share"]) if row.version == "candidate"), None)
-    if share is not None and share < 0.95:
+    if share is not None and 0 < share < 0.95:
         return [
             f"Only {digits.percent(share)} of the events have a mature label. All numbers rest on those alone; compare "
             "versions at the same as-of time only."

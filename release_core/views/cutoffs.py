@@ -163,7 +163,7 @@ def _empty(view: View) -> CutoffsPage:
     caption, marks = view.caption(0), cutoff_marks(view.release)
     which = cutoffs_there(view.release.tables[view.release.candidate.thresholds])
     charts = {action: cost([], marks, caption, moved={action: 0.5}) for action in finding.moved(which)}
-    headline = f"No event of {view.place} was scored by both versions."
+    headline = f"{view.none} was scored by both versions."
     return CutoffsPage(headline, view.place, trade([], marks, caption), charts, [], {}, False, [], [], [])  # noqa: FBT003
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from release_core.charts.digits import NOT_KNOWN, percent
 from release_core.charts.digits import count as written
-from release_core.charts.digits import percent
 from release_core.charts.maturity import curves as drawn
 from release_core.charts.triangle import triangle as drawn_triangle
 from release_core.cube import REPLAY_SET
@@ -278,7 +278,7 @@ def counts(view: View) -> Counts:
     every = delayed.count(one)
     total = {
         "action": "all", "events": float(one.own.events.sum()), "known": every.known, "final": known(every.final),
-        "low": known(every.low), "high": known(every.high), "share": known(_share(every)), "young": None, "horizon": None,
+        "low": known(every.low), "high": known(every.high), "share": known(_share(every)), "shown_young": "", "horizon": None,
     }  # fmt: skip
     return Counts(_headline(view, one, every), [*rows, total], notes(view, one))
 
@@ -296,7 +296,7 @@ def _row(one: Delay, number: int) -> Row:
         "low": known(found.low),
         "high": known(found.high),
         "share": known(_share(found)),
-        "young": known(float(young)),
+        "shown_young": f"{percent(float(young))} by {one.own.days[lag]:.0f} days" if np.isfinite(young) else NOT_KNOWN,
         "horizon": float(one.own.days[horizon]) if horizon >= 0 else None,
     }
 

@@ -155,7 +155,7 @@ def _ordered(row: Row) -> Row:
 def _headline(view: View) -> str:
     found = paired_rows(view.rows(["disagreement_rate"]))
     if not found or found[0]["difference"] is None:
-        return f"No event of {view.place} has an action of both versions."
+        return f"{view.none} has an action of both versions."
     row = found[0]
     interval = digits.interval(row["low"], row["high"], of_difference=False)
     different = round(row["difference"] * row["n"])
@@ -213,7 +213,7 @@ def pairs_of(view: View, cells: Cells) -> list[Row]:
                 "labelled_bad": int(one[POSITIVE]),
                 "labelled_good": int(one[NEGATIVE]),
                 "amount": float(amounts[i, j, EVERYONE]),
-                "bad_amount": float(amounts[i, j, POSITIVE]),
+                "bad_amount": float(amounts[i, j, POSITIVE]) if one[POSITIVE] + one[NEGATIVE] else None,
                 "saved": _saved(view, one, amounts[i, j], (int(i), int(j))),
             }
         )

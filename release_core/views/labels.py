@@ -56,7 +56,7 @@ def _headline(view: View, progress: list[Row]) -> str:
     else:
         counts = progress[-1] if progress else {"n": 0}
     if not counts["n"]:
-        return f"No event of {view.place} had happened by {view.as_of}."
+        return f"{view.none} had happened by {view.as_of}."
     known_share, mature = (percent(counts[name]) for name in ("known", "mature"))
     return (
         f"As of {view.as_of} {mature} of {counts['n']:,} events have a mature label, {known_share} any label; the rest is "

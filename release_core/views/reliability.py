@@ -46,7 +46,7 @@ def unknown(view: View, cells: Cells) -> str:
     if view.release.scale.name != "probability":
         return POINTS
     if not cells.segments or not (cells.whole.positives + cells.whole.negatives)[0].any():
-        return f"No labelled event of {view.place}: calibration is not known as of {view.as_of}."
+        return f"{view.none} has a mature label as of {view.as_of}: calibration is not known."
     positives, negatives = float(cells.whole.positives[0, 1]), float(cells.whole.negatives[0, 1])
     if min(positives, negatives) < LEAST_POSITIVES:
         rare, count = ("bad", positives) if positives <= negatives else ("good", negatives)

@@ -76,7 +76,7 @@ def speaks(view: View) -> str:
     """Return in one line of which events the quality numbers of a choice speak."""
     cells = view.cells()
     if not cells.segments:
-        return f"No event of {view.place} was scored by both versions."
+        return f"{view.none} was scored by both versions."
     whole = cells.whole
     events, labelled = (float(a[0].max()) for a in (whole.events, whole.positives + whole.negatives))
     if not labelled:
@@ -169,12 +169,15 @@ def _rate(actions: list[Row]) -> float:
 def _headline(view: View, actions: list[Row]) -> str:
     mature = sum(row["mature"] for row in actions)
     if not mature:
-        return f"No event of {view.place} has been given time for a label as of {view.as_of}."
+        return f"{view.none} has been given time for a label as of {view.as_of}."
     blind = [row for row in actions if row["hidden"]]
     labelled = sum(row["labelled"] for row in actions)
     known_share = f"{digits.count(labelled)} of {digits.count(mature)} mature events have a label ({digits.percent(labelled / mature)})"
     if not blind:
-        return f"{known_share}, and no action hides outcomes: nothing here is selective."
+        silent = "" if view.release.labels.selective else " Silence counts as good after every action: " + (
+            "every mature event has a label, so a logged chance to be seen (label_propensity) weighs nothing."
+        )  # fmt: skip
+        return f"{known_share}, and no action hides outcomes: nothing here is selective.{silent}"
     hidden = sum(row["hidden"] for row in blind)
     names = " or ".join(row["action"] for row in blind)
     seen = sum(row["labelled"] for row in blind)

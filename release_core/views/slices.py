@@ -89,7 +89,7 @@ def ranked(view: View, metric: str = "recall", order: str = "sure") -> Ranking:
     """Return every slice within the choice, ranked by a key of ORDERS."""
     one = evidence(view, metric)
     if one is None:
-        return Ranking(f"No event of {view.place} is in the logs.", [], [], _chart(view, one, [], EVERY))
+        return Ranking(f"{view.none} is in the logs.", [], [], _chart(view, one, [], EVERY))
     columns = _columns(view, one)
     ranks = columns["harm" if order == "harm" else "money_per_day" if order == "money" else "sure"]
     usual = np.lexsort((-np.nan_to_num(ranks, nan=-np.inf),))
@@ -212,7 +212,7 @@ def searched(view: View, metric: str = "recall") -> Search:
     """Return the worst slices within the choice, with their error rate (METHODS e4)."""
     one = evidence(view, metric)
     if one is None:
-        return Search(f"No event of {view.place} is in the logs.", "", [], _chart(view, one, [], CONFIRMED))
+        return Search(f"{view.none} is in the logs.", "", [], _chart(view, one, [], CONFIRMED))
     found, columns = _found(one), _columns(view, one)
     chosen = [_confirmed(view, one, found, columns, n) for n in range(len(found.place))]
     chosen = _with_customers(view, sorted(chosen, key=lambda row: not row["confirmed"]))

@@ -58,6 +58,12 @@ def then_now(view: View, earlier: int | None = None) -> ThenNow:
     )
 
 
+def offered(view: View) -> list[int]:
+    """Return the earlier as-of steps that can be compared with: those by which the stage had events."""
+    cube = view.opened.cube
+    return [step for step in cube.steps if cube.began(view.stage) <= cube.end(step) and step < view.step]
+
+
 def _head(turned: list[Row], then: str, view: View) -> str:
     if not turned:
         return f"No verdict turned between {then} and {view.as_of}."

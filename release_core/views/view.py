@@ -57,6 +57,11 @@ class View:
         return segment_text(dict(self.where))
 
     @property
+    def none(self) -> str:
+        """Return the words with which a sentence on the absence of events begins."""
+        return f"No event of {self.place}" if self.where else "No event"
+
+    @property
     def days(self) -> float:
         """Return over how many days the events of the choice entered; 0 without events."""
         return self.opened.cube.days(self.stage, self.step, dict(self.where).get(REPLAY_SET))

@@ -190,6 +190,16 @@ def weighted(tmp_path_factory):
     return log, seen, factory.opened(factory.write(tmp_path_factory.mktemp("w") / "r", log, told))
 
 
+def test_logged_chances_weigh_nothing_where_silence_labels_every_event(tmp_path):
+    """Every mature event has a label, also those after block: weights would count what is seen a second time."""
+    log, told, _ = held_out(6000, 11)
+    cells = sliced(factory.opened(factory.write(tmp_path / "a", log, told, labels=LABELS)))
+    assert not cells.weighted
+    assert cells.whole.joint_weights.sum() == cells.whole.joint.sum()
+    declared = LABELS | {"unobserved": ["block"]}
+    assert sliced(factory.opened(factory.write(tmp_path / "b", log, told, labels=declared))).weighted
+
+
 @pytest.mark.parametrize("name", ["recall", "fpr", "precision", "recall_block", "base_rate"])
 def test_hajek_shares_are_those_of_descrstatsw(name, weighted):
     log, seen, one = weighted

@@ -82,6 +82,17 @@ def test_completeness_at_its_limits_rests_on_the_smallest_risk_set():
     assert found.low[1] == pytest.approx(proportion_confint(6, 6, method="wilson")[0])
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_completeness_and_its_bounds_rise_with_age(seed):
+    """What is known within an age is known within a later one: the bounds say so as well."""
+    rng = np.random.default_rng(seed)
+    table = np.tril(rng.poisson(np.exp(-np.arange(12) / 3), (12, 12)).astype(float))
+    found = delay.completeness(table)
+    for bound in (found.value, found.low, found.high):
+        assert (np.diff(bound[np.isfinite(bound)]) >= -1e-12).all()
+    assert ((found.low <= found.value + 1e-12) & (found.value <= found.high + 1e-12))[np.isfinite(found.value)].all()
+
+
 def test_completeness_ignores_delays_longer_than_the_age():
     counts = np.array([[4.0, 9.0], [3.0, 1.0]])
     np.testing.assert_allclose(delay.completeness(counts).value, [0.75, 1])
