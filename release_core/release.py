@@ -187,11 +187,6 @@ class LabelRules:
     unobserved: tuple[str, ...] = ()
     holdout: float | None = None
 
-    @property
-    def selective(self) -> bool:
-        """Return whether a mature event can be without a label: silence does not speak of it."""
-        return self.silence != "negative" or bool(self.unobserved)
-
 
 @dataclass(frozen=True, slots=True)
 class Costs:

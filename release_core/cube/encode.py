@@ -14,7 +14,7 @@ from release_core.release import CUTOFF_ACTIONS, SHARDS, VERSIONS
 from release_core.store import quote
 
 if TYPE_CHECKING:
-    from release_core.release import Condition, CutoffTable, Release, Scale
+    from release_core.release import Condition, CutoffTable, LabelRules, Release, Scale
     from release_core.worlds import World
 
 # Bins per unit of log-odds: of one dimension, of two, and of the entity shards that only carry intervals.
@@ -232,12 +232,17 @@ from (select *, {chance} as chance from ({sql}))""",
     )
 
 
+def complete(rules: LabelRules) -> bool:
+    """Return whether every mature event has a label: silence is negative, and speaks after every action."""
+    return rules.silence == "negative" and not rules.unobserved
+
+
 def _chance(release: Release, due: str, bound: Bound) -> str:
     """Return SQL for the chance that an event's outcome can be seen: as logged, or by the declared hold-out; else null.
 
     Where silence speaks after every action, each mature event has a label: nothing is left that a weight could stand for.
     """
-    if not release.labels.selective:
+    if complete(release.labels):
         return "null::double"
     if release.labels.holdout is None:
         return "propensity"

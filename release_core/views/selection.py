@@ -10,6 +10,7 @@ import numpy as np
 from release_core import metrics
 from release_core.charts import digits
 from release_core.charts.coverage import coverage
+from release_core.cube.encode import complete
 from release_core.metrics import selective
 from release_core.release import VERSIONS
 from release_core.stats import selection
@@ -174,7 +175,7 @@ def _headline(view: View, actions: list[Row]) -> str:
     labelled = sum(row["labelled"] for row in actions)
     known_share = f"{digits.count(labelled)} of {digits.count(mature)} mature events have a label ({digits.percent(labelled / mature)})"
     if not blind:
-        silent = "" if view.release.labels.selective else " Silence counts as good after every action: " + (
+        silent = "" if not complete(view.release.labels) else " Silence counts as good after every action: " + (
             "every mature event has a label, so a logged chance to be seen (label_propensity) weighs nothing."
         )  # fmt: skip
         return f"{known_share}, and no action hides outcomes: nothing here is selective.{silent}"
