@@ -1,0 +1,263 @@
+"""How often each interval holds the truth: `python tests/bench/coverage.py [RUNS]` prints claimed, found, error of simulation.
+
+Every row draws data with known truth, asks the product for its interval, and counts. RUNS scales all rows (1 is the
+full table, about three minutes). The error is one standard error of the share that was found.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import stats as scipy_stats
+from scipy.special import expit, logit
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from release_core.stats import (
+    calibration,
+    decisions,
+    delay,
+    development,
+    grid,
+    histograms,
+    intervals,
+    logistic,
+    mix,
+    pooling,
+    ranking,
+    rates,
+    selection,
+    sequential,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Array = np.ndarray[Any, Any]
+    # How many runs -> whether each interval held the truth.
+    Simulation = Callable[[np.random.Generator, int], Array]
+
+SHARDS = 32
+
+
+def inside(low: Array, truth: Array | float, high: Array) -> Array:
+    """Return where an interval holds the truth; an interval that is not known holds nothing, and is left out."""
+    known = ~(np.isnan(low) | np.isnan(high))
+    return np.asarray((low <= truth) & (truth <= high))[known]
+
+
+def one_rate(rng: np.random.Generator, runs: int, n: int, rate: float, method: Any) -> Array:
+    """Return how one rate's interval does."""
+    return inside(*_around(method(rng.binomial(n, rate, runs), n), rate))
+
+
+def _around(found: Any, truth: Any) -> tuple[Array, Any, Array]:
+    return found.low, truth, found.high
+
+
+def two_rates(rng: np.random.Generator, runs: int) -> Array:
+    """Return how Newcombe's interval of a difference does at 0.1 % against 0.2 %."""
+    old, new = rng.binomial(4000, 0.001, runs), rng.binomial(4000, 0.002, runs)
+    return inside(*_around(decisions.newcombe((old, 4000), (new, 4000)), 0.001))
+
+
+def paired_rates(rng: np.random.Generator, runs: int) -> Array:
+    """Return how Bonett and Price's interval does where 1 in 500 events changes for the worse, 1 in 1,000 for the better."""
+    lost, gained, _ = rng.multinomial(5000, (0.001, 0.002, 0.997), runs).T
+    return inside(*_around(decisions.bonett_price(lost, gained, 5000), 0.001))
+
+
+def poisson(rng: np.random.Generator, runs: int) -> Array:
+    """Return how the exact interval of a rate of rare harms does."""
+    return inside(*_around(rates.poisson(rng.poisson(3.0, runs)), 3.0))
+
+
+def expected(rng: np.random.Generator, runs: int) -> Array:
+    """Return how the exact interval of observed / expected does at a base rate of 0.1 %."""
+    n, p = 20_000, 0.001
+    return inside(*_around(calibration.oe_ratio(rng.binomial(n, p, runs), np.full(runs, n * p)), 1.0))
+
+
+def _scored(rng: np.random.Generator, runs: int, n: int, base: float) -> tuple[Array, Array, Array]:
+    """Return positives, events [run, bin] and the bins' log-odds: scores on a grid, labels with the scores' own chance."""
+    x = np.linspace(base - 4, base + 4, 65)
+    weight = scipy_stats.norm.pdf(x, base, 1.5)
+    events = rng.multinomial(n, weight / weight.sum(), runs)
+    return rng.binomial(events, expit(x)).astype(float), events.astype(float), x
+
+
+def slope(rng: np.random.Generator, runs: int) -> Array:
+    """Return how the calibration slope's normal interval does (gates use the jackknife)."""
+    found = logistic.cox(*_scored(rng, runs, 5000, -4.0))
+    return inside(*intervals_of(found.slope, found.se_slope, 1.0))
+
+
+def shift(rng: np.random.Generator, runs: int) -> Array:
+    """Return how the calibration intercept's normal interval does at about 0.5 % bad."""
+    found = logistic.calibration_intercept(*_scored(rng, runs, 20_000, -6.0))
+    return inside(*intervals_of(found.value, found.se, 0.0))
+
+
+def intervals_of(value: Array, se: Array, truth: float) -> tuple[Array, float, Array]:
+    """Return the normal interval around the truth."""
+    low, high = intervals.interval(value, se)
+    return low, truth, high
+
+
+def _auc_log(rng: np.random.Generator, runs: int, each: int, positives: int) -> tuple[Array, Array]:
+    """Return positives and negatives [run, bin] of two normal scores one and a half deviations apart."""
+    size = grid.top_bin(8) + 1
+    y, q = rng.normal(1.5, 1, (runs, positives)), rng.normal(0, 1, (runs, each))
+    row = np.arange(runs)[:, None] * size
+    return tuple(  # type: ignore[return-value]
+        np.bincount((row + grid.bin_of(expit(part), 8)).ravel(), minlength=runs * size).reshape(runs, size).astype(float)
+        for part in (y, q)
+    )
+
+
+def delong(rng: np.random.Generator, runs: int, positives: int) -> Array:
+    """Return how DeLong's interval does on independent events, on the log-odds axis below 50 positives."""
+    pos, neg = _auc_log(rng, runs, 4000, positives)
+    value, se = ranking.auc(pos, neg), np.sqrt(ranking.delong_variance(pos, neg))
+    truth = scipy_stats.norm.cdf(1.5 / np.sqrt(2))
+    found = intervals.logit_interval(value, se) if positives < 50 else intervals.interval(value, se)
+    return inside(*_around(found, truth))
+
+
+def clustered(rng: np.random.Generator, runs: int) -> Array:
+    """Return how the shard jackknife of a recall does where customers have about five events each and share their risk."""
+    customers = rng.beta(2, 2, (runs, 600))
+    n = rng.poisson(5, customers.shape)
+    hits = rng.binomial(n, customers)
+    parts = [part.reshape(runs, SHARDS, -1).sum(-1) for part in (hits[:, :576], n[:, :576])]
+    top, bottom = parts
+    full = top.sum(-1) / bottom.sum(-1)
+    left = (top.sum(-1, keepdims=True) - top) / (bottom.sum(-1, keepdims=True) - bottom)
+    spread = intervals.jackknife(full, left, bottom > 0)
+    low, high = intervals.interval(full, *spread)
+    return inside(low, 0.5, high)
+
+
+def hajek(rng: np.random.Generator, runs: int) -> Array:
+    """Return how the weighted share does where 3 in 10 events were seen with a chance of 5 %."""
+    held = []
+    for _ in range(runs):
+        bad, chance = rng.random(8000) < 0.2, np.where(rng.random(8000) < 0.3, 0.05, 0.5)
+        seen = rng.random(8000) < chance
+        y, w = bad[seen], 1 / chance[seen]
+        found = selection.hajek((w * y).sum(), (w**2 * y).sum(), w.sum(), (w**2).sum())
+        held.append(abs(float(found.value) - bad.mean()) <= intervals.critical(0.95) * float(found.se))
+    return np.array(held)
+
+
+def maturity(rng: np.random.Generator, runs: int, age: int) -> Array:
+    """Return how the interval of the share of labels known by an age does, from events of all ages (truncated delays)."""
+    size, wait = 30, scipy_stats.geom(0.12, loc=-1)
+    chance = wait.pmf(np.arange(size))
+    chance /= chance.sum()
+    counts = rng.multinomial(rng.poisson(12, (runs, size)), chance)
+    found = delay.completeness(np.tril(counts))
+    return inside(found.low[:, age], np.cumsum(chance)[age], found.high[:, age])
+
+
+def final(rng: np.random.Generator, runs: int, rate: float) -> Array:
+    """Return how the nowcast of the final number of bad events does: it must hold the count that then comes true."""
+    size = 20
+    wait = np.diff(scipy_stats.lognorm(0.8, scale=15).cdf(np.minimum(3.0 * np.arange(size + 1), 45)))
+    counts = rng.multinomial(rng.poisson(rate, (runs, size)), wait / wait.sum()).astype(float)
+    seen = np.tril(counts)
+    steps = development.ladder([seen])
+    use = np.nan_to_num(development.at_ages(steps, size)) >= 0.2
+    to_come = development.outlook(seen.sum(-1), steps, development.over_dispersion(seen), use)
+    low, high = development.predicted((seen.sum(-1) * use).sum(-1), to_come)
+    return inside(low, (counts.sum(-1) * use).sum(-1), high)[use.any(-1)]
+
+
+def p99(rng: np.random.Generator, runs: int) -> Array:
+    """Return how the interval of a 99th percentile of latency does, from log-spaced bins."""
+    edges, truth = np.exp(np.arange(0, 9, 0.05)), scipy_stats.lognorm(0.7, scale=np.exp(3)).ppf(0.99)
+    drawn = rng.lognormal(3, 0.7, (runs, 2000))
+    found = histograms.interval(np.stack([np.histogram(row, edges)[0] for row in drawn]), edges, 0.99)
+    return inside(*_around(found, truth))
+
+
+def shrunken(rng: np.random.Generator, runs: int) -> Array:
+    """Return how the interval of a shrunken segment does, over 12 segments that truly differ."""
+    held = []
+    for _ in range(runs):
+        se = rng.uniform(0.1, 0.5, 12)
+        truth = rng.normal(0.2, 0.3, 12)
+        found = pooling.shrink(truth + se * rng.normal(size=12), se**2)
+        held.append(np.abs(found.value - truth) <= intervals.critical(0.95) * found.se)
+    return np.concatenate(held)
+
+
+def alike(rng: np.random.Generator, runs: int) -> Array:
+    """Return how often Breslow and Day's test keeps quiet at 5 % where all odds ratios are one and the same."""
+    held = []
+    for _ in range(runs):
+        rate = rng.uniform(0.05, 0.3, 8)
+        worse = expit(logit(rate) + 0.4)
+        n = np.full(8, 600)
+        found = mix.breslow_day(rng.binomial(n, rate), n, rng.binomial(n, worse), n)
+        held.append(float(found.p_value) > 0.05)
+    return np.array(held)
+
+
+def looks(rng: np.random.Generator, runs: int) -> Array:
+    """Return how often the bounds of a share hold at every one of 400 looks."""
+    hits = rng.binomial(20, 0.03, (runs, 400)).cumsum(-1)
+    low, high = sequential.share_bounds(hits, 20 * np.arange(1, 401) - hits)
+    return np.asarray(((low <= 0.03) & (high >= 0.03)).all(-1))
+
+
+def harms(rng: np.random.Generator, runs: int) -> Array:
+    """Return how often the bounds of a ratio of rare harms hold at every one of 200 looks, arms of 5 % and 95 %."""
+    new, old = (rng.poisson(part, (runs, 200)).cumsum(-1)[..., None] for part in (0.02, 0.38))
+    low, high = sequential.rate_ratio_bounds(new, old, np.array([0.05]))
+    return np.asarray(((low <= 1) & (high >= 1)).all(-1))
+
+
+TABLE: tuple[tuple[str, str, int, Simulation], ...] = (
+    ("Rate, Wilson", "5 events at 20 %", 20_000, lambda r, n: one_rate(r, n, 5, 0.2, decisions.wilson)),
+    ("Rate, Wilson", "2,000 events at 0.1 %", 20_000, lambda r, n: one_rate(r, n, 2000, 0.001, decisions.wilson)),
+    ("Rate, Clopper-Pearson", "2,000 events at 0.1 %", 20_000, lambda r, n: one_rate(r, n, 2000, 0.001, decisions.clopper_pearson)),
+    ("Rate, Jeffreys", "2,000 events at 0.1 %", 20_000, lambda r, n: one_rate(r, n, 2000, 0.001, decisions.jeffreys)),
+    ("Difference, Newcombe", "4,000 against 4,000, 0.1 % and 0.2 %", 20_000, two_rates),
+    ("Paired difference, Bonett-Price", "5,000 events, 15 differ", 20_000, paired_rates),
+    ("Rare harms, exact Poisson", "3 expected", 20_000, poisson),
+    ("Observed / expected, exact Poisson", "20,000 events at 0.1 %", 20_000, expected),
+    ("Calibration intercept", "20,000 events, 0.5 % bad", 2_000, shift),
+    ("Calibration slope", "5,000 events", 2_000, slope),
+    ("AUC, DeLong", "200 bad, 4,000 good", 2_000, lambda r, n: delong(r, n, 200)),
+    ("AUC, DeLong on log-odds", "20 bad, 4,000 good", 2_000, lambda r, n: delong(r, n, 20)),
+    ("Any metric, shard jackknife", "576 customers with 5 events", 4_000, clustered),
+    ("Weighted share, Hajek", "8,000 events, chances 5 % and 50 %", 1_000, hajek),
+    ("Labels known by an age", "360 bad, age 5 of 30", 4_000, lambda r, n: maturity(r, n, 5)),
+    ("Labels known by an age", "360 bad, age 20 of 30", 4_000, lambda r, n: maturity(r, n, 20)),
+    ("Final bad events, nowcast", "2 a cohort", 2_000, lambda r, n: final(r, n, 2)),
+    ("Final bad events, nowcast", "60 a cohort", 2_000, lambda r, n: final(r, n, 60)),
+    ("99th percentile of latency", "2,000 calls", 2_000, p99),
+    ("Shrunken segments", "12 segments", 1_000, shrunken),
+    ("Equal odds ratios, Breslow-Day", "8 segments", 1_000, alike),
+    ("Share at every look", "400 looks", 1_000, looks),
+    ("Ratio of rare harms at every look", "200 looks, arm of 5 %", 400, harms),
+)  # fmt: skip
+
+
+def main() -> None:
+    """Print the whole table."""
+    scale = float(sys.argv[1]) if len(sys.argv) > 1 else 1.0
+    print("| Interval | Data | Claimed | Found | Error of the simulation |\n|---|---|---|---|---|")  # noqa: T201
+    for place, (name, data, runs, simulation) in enumerate(TABLE):
+        held = simulation(np.random.default_rng(place), max(20, round(scale * runs)))
+        share = held.mean()
+        error = np.sqrt(share * (1 - share) / len(held))
+        print(f"| {name} | {data} | 95 % | {100 * share:.1f} % | {100 * error:.1f} points |", flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
