@@ -163,7 +163,7 @@ def _closed(cells: Cells, metric: Metric) -> tuple[Closed | None, str]:
     if metric.compared:
         return (_one_share(metric, cells), "Wilson") if metric.unit == "share" else (None, "")
     if metric.name == "auc":
-        return _auc(metric, cells), "DeLong, widened and paired as all events are"
+        return _auc(metric, cells), "DeLong on log-odds, widened and paired as all events are"
     if metric.unit == "share" and metric.name != "amount_recall":
         paired = bool(metric.rate) and cells.paired
         name = "Wilson; difference Bonett-Price" if paired else "Wilson; difference Newcombe"
@@ -251,8 +251,17 @@ def _auc(metric: Metric, cells: Cells) -> Closed:
         effect, correlation, _ = resampled.alike(metric, cells)
         return resampled.paired(np.sqrt(variance * effect), correlation)
 
+    fewest = np.minimum(tally.positives, tally.negatives)
+    df = np.maximum(np.column_stack([fewest, fewest.min(-1)]) - 1, 1)
+
     def bounds(level: Array, sides: int) -> Bounds:
-        return intervals.interval(shown, se(), np.inf, level, sides)
+        # On the log-odds axis an AUC of few positives is covered; one of exactly 0 or 1 has an error of 0, and takes Wilson's.
+        low, high = intervals.interval(shown, se(), df, level, sides)
+        own = intervals.logit_interval(value, se()[:, :2], df[:, :2], level, sides)
+        edge = decisions.wilson(value * fewest, fewest, level, sides)
+        inside, known = (value > 0) & (value < 1), np.isfinite(se()[:, :2])
+        ends = [np.where(inside, one, np.where(known, two, np.nan)) for one, two in zip(own, edge, strict=True)]
+        return np.column_stack([ends[0], low[:, 2]]), np.column_stack([ends[1], high[:, 2]])
 
     return bounds
 

@@ -43,7 +43,7 @@ def oe_ratio(positives: ArrayLike, sum_score: ArrayLike, confidence: ArrayLike =
     observed = floats(positives)
     tail = (1 - floats(confidence)) / sides
     low = np.where(observed > 0, gammaincinv(np.where(observed > 0, observed, 1), tail), 0.0)
-    high = gammainccinv(observed + 1, tail)
+    low, high = only(low, ~np.isnan(observed)), gammainccinv(observed + 1, tail)
     return Estimate(*(ratio(part, only(sum_score, floats(sum_score) > 0)) for part in (observed, low, high)))
 
 

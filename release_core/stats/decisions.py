@@ -75,7 +75,8 @@ def clopper_pearson(k: ArrayLike, n: ArrayLike, confidence: ArrayLike = 0.95, si
     tail = (1 - floats(confidence)) / sides
     low = np.where(hits > 0, betaincinv(np.where(hits > 0, hits, 1), misses + 1, tail), 0.0)
     high = np.where(misses > 0, betaincinv(hits + 1, np.where(misses > 0, misses, 1), 1 - tail), 1.0)
-    return Interval(only(low, events > 0), only(high, events > 0))
+    known = (events > 0) & ~np.isnan(hits)
+    return Interval(only(low, known), only(high, known))
 
 
 def jeffreys(k: ArrayLike, n: ArrayLike, confidence: ArrayLike = 0.95, sides: int = 2) -> Interval:
@@ -91,7 +92,8 @@ def jeffreys(k: ArrayLike, n: ArrayLike, confidence: ArrayLike = 0.95, sides: in
     tail = (1 - floats(confidence)) / sides
     low = np.where(hits > 0, betaincinv(hits + 0.5, misses + 0.5, tail), 0.0)
     high = np.where(misses > 0, betaincinv(hits + 0.5, misses + 0.5, 1 - tail), 1.0)
-    return Interval(only(low, events > 0), only(high, events > 0))
+    known = (events > 0) & ~np.isnan(hits)
+    return Interval(only(low, known), only(high, known))
 
 
 def newcombe(
@@ -143,4 +145,5 @@ def mcnemar(only_baseline: ArrayLike, only_candidate: ArrayLike) -> Array:
     array([0.125, 1.   ])
     """
     b, c = np.broadcast_arrays(floats(only_baseline), floats(only_candidate))
-    return floats(np.minimum(1.0, 2 * bdtr(np.minimum(b, c), (b + c).astype(np.int64), 0.5)))
+    least, both = np.nan_to_num(np.minimum(b, c)), np.nan_to_num(b + c).astype(np.int64)
+    return only(np.minimum(1.0, 2 * bdtr(least, both, 0.5)), ~np.isnan(b + c))

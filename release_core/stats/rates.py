@@ -23,7 +23,7 @@ def poisson(count: ArrayLike, exposure: ArrayLike = 1.0, confidence: ArrayLike =
     k, per = floats(count), floats(exposure)
     tail = (1 - floats(confidence)) / sides
     low = np.where(k > 0, gammaincinv(np.where(k > 0, k, 1.0), tail), 0.0)
-    return Interval(ratio(low, per), ratio(gammaincinv(k + 1, 1 - tail), per))
+    return Interval(ratio(only(low, ~np.isnan(k)), per), ratio(gammaincinv(k + 1, 1 - tail), per))
 
 
 def dispersion(hits: ArrayLike, n: ArrayLike) -> Array:
