@@ -189,22 +189,51 @@ class Cells:
 
 
 @dataclass(frozen=True, eq=False)
+class Before:
+    """What was known of entities before they were treated, [..., ramp step, arm, shard] over all events.
+
+    `n` entities with x, the baseline's score of their first event in the stage; sums of `x` and of `xx`, its square.
+    `y`, `xy` [action, ..., ramp step, arm, shard]: how often their events got an action, and the sums of x times that; of
+    "approve" how often they did not, with a minus.
+    """
+
+    n: Array
+    x: Array
+    xx: Array
+    y: Array
+    xy: Array
+
+    def at_look(self, look: int) -> Before:
+        """Return what was known at one look of [look, ramp step, arm, shard]."""
+        return Before(self.n[look], self.x[look], self.xx[look], self.y[:, look], self.xy[:, look])
+
+
+@dataclass(frozen=True, eq=False)
 class Arms:
     """What the arms of a live stage did: `tally` [segment, ramp step, shard, version, ...], each version its own events.
 
-    `treated` [segment, ramp step, arm] are the entities that entered, each once a ramp step.
+    `treated` [segment, ramp step, arm] are the entities that entered, each once a ramp step. `before` is what was known of
+    the entities of the segment number `whole`, which is all events; -1 where that is not among the segments.
     """
 
     tally: Tally
     treated: Array
+    before: Before | None = None
+    whole: int = -1
 
     def map(self, change: Callable[[Tally], Tally]) -> Arms:
         """Return the arms with their cells changed."""
-        return Arms(change(self.tally), self.treated)
+        return replace(self, tally=change(self.tally))
 
     def pooled(self, groups: Sequence[tuple[Segment, Sequence[int]]]) -> Arms:
         """Return one segment per group: the sum of the segments at the given positions."""
-        return Arms(self.tally.map(lambda array: _gathered(array, groups)), _gathered(self.treated, groups))
+        tally = self.tally.map(lambda array: _gathered(array, groups))
+        return Arms(tally, _gathered(self.treated, groups), self.before, place_of_all([name for name, _ in groups]))
+
+
+def place_of_all(segments: Sequence[Segment]) -> int:
+    """Return the place of the segment that is all events, -1 where there is none."""
+    return next((place for place, segment in enumerate(segments) if not segment), -1)
 
 
 def later(get: Callable[[], Arms] | None, change: Callable[[Arms], Arms]) -> Callable[[], Arms] | None:

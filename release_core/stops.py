@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from release_core import gates, metrics
-from release_core.frames import GateRow, segment_text
+from release_core.frames import GateRow, place_of_all, segment_text
 from release_core.gates import alarms
 from release_core.lived import lived
 from release_core.metrics import anytime
@@ -169,7 +169,9 @@ def _harmed(release: Release, cube: Cube, stage: Stage, rule: tuple[GateSpec, Me
     spec, metric = rule
     groups = _groups(release, spec)
     cells = cube.arms(stage, groups)
-    one = anytime.estimate(cells.tally, cube.treated(stage, groups), metric, spec.expect_n or anytime.EXPECTED)
+    known = (place_of_all(cells.segments), cube.before(stage))
+    expected = spec.expect_n or anytime.EXPECTED
+    one = anytime.estimate(cells.tally, cube.treated(stage, groups), metric, expected, known)
     needed = spec.min_events if spec.min_events is not None else release.segments.min_events
     judged = (one.evidence[:, -1] >= needed) | np.array([not segment for segment in cells.segments])
     alpha = alarms.level(spec, rules, int(judged.sum()))

@@ -59,6 +59,7 @@ class Cube:
         self.treated = lru_cache(maxsize=16)(lambda stage, groups: live.treated(self, stage, self.arms(stage, groups)))
         self.effects = lru_cache(maxsize=96)(partial(live.effects, self))
         self.entities = lru_cache(maxsize=8)(partial(live.entities, self))
+        self.before = lru_cache(maxsize=8)(partial(live.before, self))
         self.serving = lru_cache(maxsize=32)(partial(live.serving, self))
         self.gauges = lru_cache(maxsize=8)(partial(live.gauges, self))
         self.coverage = lru_cache(maxsize=16)(self._coverage)

@@ -13,7 +13,7 @@ from release_core.cube.entities import TAKEN
 from release_core.cube.gauges import SCALED as GAUGED
 from release_core.cube.labels import EVENT, QUIET
 from release_core.cube.steps import FOREVER
-from release_core.frames import EVERYONE, Arms
+from release_core.frames import EVERYONE, Arms, Before, place_of_all
 from release_core.live_frames import ArmCells, Effects, Entities, Gauge, Serving
 from release_core.release import SHARDS, VERSIONS
 from release_core.stats.arrays import ratio
@@ -62,7 +62,22 @@ def at_look(cube: Cube, view: tuple[Stage, int], groups: tuple[Group, ...], segm
     place = {tuple(segment.items()): n for n, segment in enumerate(cells.segments)}
     chosen = [place[tuple(segment.items())] for segment in segments]
     counted = cube.treated(stage, groups)
-    return Arms(cells.tally.take((chosen, look)), counted[chosen, look])
+    known = None if look < 0 else cube.before(stage).at_look(look)
+    return Arms(cells.tally.take((chosen, look)), counted[chosen, look], known, place_of_all(segments))
+
+
+def before(cube: Cube, stage: Stage) -> Before:
+    """Return what was known of entities before they were treated, and which actions their events got, by look."""
+    found = cube.entities(stage)
+    nothing = np.zeros_like(found.n)
+
+    def doings(array: Array) -> Array:
+        by_kind = {kind.removeprefix(TAKEN): array[k] for k, kind in enumerate(found.kinds) if kind.startswith(TAKEN)}
+        others = nothing - sum(by_kind.values(), nothing)
+        each = [others if action == "approve" else by_kind.get(action, nothing) for action in cube.release.actions]
+        return np.stack(each)
+
+    return Before(found.scored, found.x, found.xx, doings(found.y), doings(found.xy))
 
 
 def _moves(where: str, splits: Sequence[str]) -> str:

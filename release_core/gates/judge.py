@@ -144,7 +144,8 @@ def continuous(spec: GateSpec, cells: Cells, metric: Metric) -> bool:
 
 def _continuous(spec: GateSpec, cells: Cells, metric: Metric) -> Estimate:
     arms = cells.arms()  # type: ignore[misc]  # `continuous` has seen that there are some
-    return anytime.estimate(arms.tally, arms.treated, metric, spec.expect_n or anytime.EXPECTED)
+    known = (arms.whole, arms.before)
+    return anytime.estimate(arms.tally, arms.treated, metric, spec.expect_n or anytime.EXPECTED, known)
 
 
 def _agreed(spec: GateSpec, shown: _Shown, n: int, verdict: Verdict) -> Verdict:
@@ -266,6 +267,14 @@ def _row(
     low, high = _unsigned(harm.low[n], harm.high[n], shown.sign)
     low_adjusted, high_adjusted = _unsigned(harm.low_adjusted[n], harm.high_adjusted[n], shown.sign)
     compared = one.metric.compared
+    # Compared within ramp steps, or less what scores before treatment foretell, arms differ by what the bounds are around.
+    apart = (
+        one.value[n, DIFFERENCE]
+        if isinstance(one, anytime.Anytime)
+        else raw[CANDIDATE] - raw[BASELINE]
+        if not compared
+        else raw
+    )
     row = GateRow(
         gate=spec.id,
         title=spec.title or one.metric.title,
@@ -279,7 +288,7 @@ def _row(
         counts=family.counts[n],
         baseline=None if compared else _known(raw[BASELINE]),
         candidate=None if compared else _known(raw[CANDIDATE]),
-        difference=_known(raw if compared else raw[CANDIDATE] - raw[BASELINE]),
+        difference=_known(apart),
         low=_known(low),
         high=_known(high),
         low_adjusted=_known(low_adjusted),

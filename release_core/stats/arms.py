@@ -100,6 +100,11 @@ def adjusted(y: ArrayLike, covariate: Covariate) -> Array:
     theta = cov(Y, X) / var(X), pooled over arms, ramp steps and shards; X must be fixed before treatment, such as the
     baseline score of an entity's first event (Deng et al. 2013; RELEASE.md B.6). Unchanged where X does not vary.
     """
+    return floats(y) - slope(y, covariate)[..., None, None, None] * foretold(covariate)
+
+
+def slope(y: ArrayLike, covariate: Covariate) -> Array:
+    """Return [...] by how much Y rises with X over entities: theta of `adjusted`; 0 where X does not vary."""
     total = floats(y)
     axes = (-3, -2, -1)
     n, x = covariate.n.sum(axis=axes), covariate.x.sum(axis=axes)
@@ -107,10 +112,14 @@ def adjusted(y: ArrayLike, covariate: Covariate) -> Array:
     variance = ratio(covariate.xx.sum(axis=axes), n) - mean_x**2
     together = ratio(covariate.xy.sum(axis=axes), n) - mean_x * mean_y
     varies = variance > 1e-12 * np.maximum(mean_x**2, 1e-300)
-    theta = np.where(varies, ratio(together, np.where(varies, variance, 1.0)), 0.0)
-    shape = (..., None, None, None)
-    foretold = covariate.x - covariate.n * np.nan_to_num(mean_x)[shape]
-    return total - np.nan_to_num(theta)[shape] * foretold
+    return np.nan_to_num(np.where(varies, ratio(together, np.where(varies, variance, 1.0)), 0.0))
+
+
+def foretold(covariate: Covariate) -> Array:
+    """Return the sums of X less its mean, [..., ramp step, arm, shard]: 0 over all of them together."""
+    axes = (-3, -2, -1)
+    mean = np.nan_to_num(ratio(covariate.x.sum(axis=axes), covariate.n.sum(axis=axes)))
+    return np.asarray(covariate.x - covariate.n * mean[..., None, None, None])
 
 
 def balanced(covariate: Covariate, p_least: float = 0.0005) -> Array:

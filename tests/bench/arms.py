@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from release_core.frames import Before
 from release_core.release import SHARDS
 
 if TYPE_CHECKING:
@@ -35,6 +36,11 @@ class Truth:
 
 def looks(truth: Truth, seed: int) -> tuple[Array, Array]:
     """Return counts [look, ramp step, shard, arm, action, population] and entities [look, ramp step, arm], cumulated."""
+    return scored(truth, seed)[:2]
+
+
+def scored(truth: Truth, seed: int) -> tuple[Array, Array, Before]:
+    """Return the same, and what a score before treatment, which follows an entity's own risk, foretells."""
     rng = np.random.default_rng(seed)
     m, steps = truth.entities, len(truth.shares)
     events = 1 + rng.poisson(EVENTS_MORE, m)
@@ -52,7 +58,33 @@ def looks(truth: Truth, seed: int) -> tuple[Array, Array]:
     counts = np.zeros((truth.looks, steps, SHARDS, 2, 4, 3))
     for population in (np.zeros(len(entity), np.int64), np.where(bad, POSITIVE, NEGATIVE)):
         np.add.at(counts, (look, step, shard, arm, action, population), 1)
-    return counts.cumsum(axis=0), _entered(truth, (entity, look, step, arm)).cumsum(axis=0)
+    rows = (entity, look, step, arm)
+    x = (risk[np.flatnonzero(np.diff(entity, prepend=-1))] * np.random.default_rng((seed, 1)).lognormal(0, 0.5, m))[
+        entity
+    ]
+    return counts.cumsum(axis=0), _entered(truth, rows).cumsum(axis=0), _before(truth, rows, shard, x, action)
+
+
+def _before(truth: Truth, rows: tuple[Array, ...], shard: Array, x: Array, action: Array) -> Before:
+    """Return the sums of the score `x` of each event's entity over entities that entered, and with their actions."""
+    entity, look, step, arm = rows
+    order = np.lexsort((look, step, entity))
+    first = order[np.flatnonzero(np.diff((entity * len(truth.shares) + step)[order], prepend=-1))]
+
+    def summed(values: Array, chosen: Array) -> Array:
+        found = np.zeros((truth.looks, len(truth.shares), 2, SHARDS))
+        np.add.at(found, (look[chosen], step[chosen], arm[chosen], shard[chosen]), values[chosen])
+        return found.cumsum(axis=0)
+
+    each = [np.flatnonzero(action == a) if a else np.flatnonzero(action != APPROVE) for a in range(4)]
+    signs = (-1, 1, 1, 1)
+    return Before(
+        *(summed(values, first) for values in (np.ones_like(x), x, x * x)),
+        *(
+            np.stack([sign * summed(values, chosen) for sign, chosen in zip(signs, each, strict=True)])
+            for values in (np.ones_like(x), x)
+        ),
+    )
 
 
 def _entered(truth: Truth, rows: tuple[Array, Array, Array, Array]) -> Array:
