@@ -119,7 +119,9 @@ def _counted(found: Entities, look: int, shares: Array) -> str:
 
 def _mixed(found: Entities, look: int) -> str:
     both = float(found.contaminated[look].sum())
-    return f" {both:,.0f} entities were seen in both arms of a ramp step and are left out." if both else ""
+    return (
+        f" {both:,.0f} entities were seen in both arms of a ramp step and are left out of this count." if both else ""
+    )
 
 
 def voided(rows: Sequence[GateRow]) -> list[GateRow]:

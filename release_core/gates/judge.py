@@ -32,6 +32,7 @@ ENOUGH_POSITIVES = 30
 BASELINE, CANDIDATE, DIFFERENCE = range(3)
 # Stands for a standard error of 0, so that what is counted and not sampled is certain.
 CERTAIN = 1e-200
+OBSERVED = "observe"
 TWO_SIDED = {Comparison.EQUIVALENCE, Comparison.DRIFT, Comparison.CALIBRATION}
 # Where a perfect candidate stands, and the scale on which the margin is meant.
 TARGETS: dict[str, Callable[[Array], Array]] = {"oe_ratio": np.log, "calibration_slope": lambda value: value - 1}
@@ -71,13 +72,23 @@ class _Shown:
 
 
 def judge(spec: GateSpec, metric: Metric, family: Family, min_events: int) -> list[GateRow]:
-    """Return the rows of a gate for one family, in the order of its segments; segments that it misses are NODATA."""
+    """Return the rows of a gate for one family, in the order of its segments; segments that it misses are NODATA.
+
+    A gate that only observes where there is no data (on_nodata) shows such rows, and they do not count.
+    """
+    rows = _judged(spec, metric, family, min_events)
+    if spec.on_nodata == OBSERVED:
+        rows = [replace(row, counts=row.counts and row.verdict is not Verdict.NODATA) for row in rows]
+    return rows
+
+
+def _judged(spec: GateSpec, metric: Metric, family: Family, min_events: int) -> list[GateRow]:
     missing = [words.absent(spec, metric, segment) for segment in family.absent]
     if not family.cells.segments:
         return missing
     if spec.at_least is not None and spec.at_most is not None:
         limits = (replace(spec, at_most=None), replace(spec, at_least=None))
-        both = zip(*(judge(limit, metric, family, min_events) for limit in limits), strict=True)
+        both = zip(*(_judged(limit, metric, family, min_events) for limit in limits), strict=True)
         return [max(pair, key=lambda row: row.verdict) for pair in both]
     one, counts, raw, reach = _read(spec, metric, family)
     side = _side(spec, one)

@@ -16,7 +16,7 @@ from scipy.stats import beta
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from release_core.frames import Grid, Tally
+from release_core.frames import Before, Grid, Tally
 from release_core.gates import alarms
 from release_core.metrics import anytime
 from release_core.metrics.table import METRICS
@@ -54,21 +54,30 @@ def run(truth: arms.Truth, seed: int, harm: float = 1.0, tilt: float = 0.0) -> O
     `harm` is the ratio of the rates of a rare harm in that segment, `tilt` what the split of entities is off the plan.
     """
     calm = replace(truth, effect=0.0)
-    each = [arms.looks(truth if place == 0 else calm, SEGMENTS * seed + place) for place in range(SEGMENTS)]
+    each = [arms.scored(truth if place == 0 else calm, SEGMENTS * seed + place) for place in range(SEGMENTS)]
     counts, entities = (np.stack([found[part] for found in each]) for part in (0, 1))
     shares = np.array(truth.shares)
-    found = anytime.estimate(tally(counts), entities, METRICS["approve_rate"], SEGMENTS * truth.entities)
-    alpha = alarms.level(STOP, RULES, SEGMENTS)
+    metric, expected = METRICS["approve_rate"], SEGMENTS * truth.entities
+    found = anytime.estimate(tally(counts), entities, metric, expected)
+    # All events together are compared less what the baseline's first score foretells (CUPED).
+    known = (0, before([one[2] for one in each]))
+    whole = anytime.estimate(tally(counts.sum(0)[None]), entities.sum(0)[None], metric, expected, known)
+    alpha = alarms.level(STOP, RULES, SEGMENTS + 1)
     first = rare(truth, harm, seed)
-    fired = alarms.breached(STOP, found, alpha)
+    fired = np.concatenate([alarms.breached(STOP, one, alpha) for one in (found, whole)])
     split = alarms.uneven(tilted(entities.sum(axis=0), tilt, seed), shares, ALPHA / RULES)
     return Outcome(
         earliest(fired),
         earliest(alarms.rare(first, shares, RARE, alpha)),
         int(sequential.first_alarm(split)),
-        go(found),
+        go(found) and go(whole),
         oracle(counts, truth),
     )
+
+
+def before(each: list[Before]) -> Before:
+    """Return what was known before treatment of the entities of all segments together."""
+    return Before(*(sum(getattr(one, name) for one in each) for name in ("n", "x", "xx", "y", "xy")))
 
 
 def tally(counts: Array) -> Tally:

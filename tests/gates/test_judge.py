@@ -121,6 +121,14 @@ def test_a_budget_reads_the_candidate_against_its_limit(limit, verdict):
     assert row.verdict.name == verdict, row.sentence
 
 
+@pytest.mark.parametrize(("total", "verdict", "counts"), [(100, "FAIL", True), (0.1, "NODATA", False)])
+def test_a_gate_that_observes_without_data_counts_only_what_it_can_judge(total, verdict, counts):
+    (row,) = judged(spec(on_nodata="observe"), change(-5.0, total, 2 if total > 1 else 0))
+    assert (row.verdict.name, row.counts) == (verdict, counts)
+    (row,) = judged(spec(on_nodata="block"), change(-5.0, total, 2 if total > 1 else 0))
+    assert (row.verdict.name, row.counts) == (verdict, True)
+
+
 @pytest.mark.parametrize(("expected", "verdict"), [(1.0, "PASS"), (0.7, "FAIL")])
 def test_calibration_wants_observed_over_expected_near_one(expected, verdict):
     found = cells([[even(100, 0.6, 2), even(100, 0.6, 2)]], [even(100, 1, 5, 3)])
