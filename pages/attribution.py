@@ -50,6 +50,7 @@ with read.told("Attribution cannot be shown"):
     titles = [effects[name].title if name in effects else name.replace("_", " ").capitalize() for name in named]
     worlds = tuple(show.Column(title, name, number=name in effects) for title, name in zip(titles, named, strict=True))
     show.table(worlds, page.worlds, "The eight mixes of the two bundles, each applied to the same events")
+    plot.take(page.all_effects, "attribution")
     smaller, archive = read.page(attribution.split)
     if smaller:
         show.table(SPLIT, smaller, "Make these releases instead, one after the other")

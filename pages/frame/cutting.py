@@ -173,6 +173,7 @@ def told(page: CutoffsPage) -> None:
             f"{exact}; change: against the candidate. Drag a thick line or type a score. Nothing here is applied."
         )
     )
+    plot.take(page.told, "what-if")
     for note in page.notes:
         st.caption(show.escape_markdown(note))
 
@@ -239,7 +240,13 @@ def by_segment(by: str, priced: Costs, page: CutoffsPage) -> None:
     plot.many(QUESTION, charts, "panels", on_click=opened)
     optimum(rows, tuple(actions), f"Cheapest cutoffs by {parts.words(by)}, on the candidate's score")
     show.table(PRICE, rows, "What they cost per 1,000 labelled events, and how far each segment speaks for itself")
+    plot.take([_flat(row) for row in rows], "cheapest-cutoffs")
     st.caption(show.escape_markdown(read.page(cutoffs.explained, by, priced)))
+
+
+def _flat(row: Row) -> Row:
+    """Return a row with one field per action in place of those that hold both."""
+    return row | {f"{key}_{a}": at for key in ("now", "advised", "counted") for a, at in row[key].items()}
 
 
 def without(table: tuple[show.Column, ...], actions: list[str]) -> tuple[show.Column, ...]:

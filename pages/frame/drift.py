@@ -148,6 +148,7 @@ def _swap_set(view: View) -> None:
         show.table(CONTEXT, page.context, "The same AUC can hide a large swap")
     pairs = [row | {"shown_bad": ranged(row, "bad", digits.percent)} for row in page.pairs]
     show.table(PAIRS, pairs, "By pair of actions", "Both versions take the same action on every event.")
+    plot.take(page.pairs, "swaps")
 
 
 def _distribution(view: View) -> None:
@@ -165,6 +166,7 @@ def _distribution(view: View) -> None:
     show.table(MEASURES, page.distances, "Distances between the two distributions")
     st.caption("None of them sees what happens at the cutoff: a release never fails or passes by PSI alone.")
     show.table(GROUPS, page.psi_groups, "PSI group by group (A: candidate, E: baseline)", "No event has a score.")
+    plot.take(page.psi_groups, "psi")
 
 
 def _over_time(view: View) -> None:
@@ -224,6 +226,7 @@ def _transfer(view: View) -> None:
     # What the rule keeps stands there already, as wanted and reached.
     shown = [column for column in TRANSFER if column.key != rule]
     show.table(shown, rows, f"Cutoffs that keep today's {rules[rule].title.lower()}", transfer.NOTHING)
+    plot.take(rows, "transfer")
     st.caption(
         show.escape_markdown(
             f"Kept by {rules[rule].definition}, on bins of the score's grid. 95 %: the cutoffs at which the candidate's "

@@ -117,6 +117,21 @@ def _behind(chart: Chart, key: str) -> None:
             st.code(chart.sql, language="sql")
 
 
+def take(rows: list[dict[str, Any]], name: str) -> None:
+    """Offer the rows of a table as CSV, with numbers as they are and not as they are written."""
+    if rows:
+        plain = [{key: value for key, value in row.items() if _plain(key, value)} for row in rows]
+        st.download_button(
+            "CSV of this table", csv_text(plain), f"{name}.csv", "text/csv", key=f"take-{name}", on_click="ignore",
+            type="tertiary", icon=":material/download:",
+        )  # fmt: skip
+
+
+def _plain(key: str, value: object) -> bool:
+    """Return whether a field of a row is a number or a name: no text made for the screen, no part of a link."""
+    return not key.startswith("shown") and not isinstance(value, dict | list | tuple)
+
+
 def csv_text(rows: list[dict[str, Any]]) -> str:
     """Return `rows` as CSV with a header; what is not known is an empty field.
 

@@ -110,6 +110,7 @@ def by_segment(splits: Sequence[str]) -> None:
     show.table(
         columns.SEGMENTS, columns.together(page.rows, read.units()), f"{offered[metric]} by segment, worst first"
     )
+    plot.take(page.rows, "segments")
     st.caption(EXPLAINED)
     if drill:
         pictures(drill)
@@ -149,6 +150,7 @@ def worst() -> None:
             looked_into(drill)
     st.caption(show.escape_markdown(" ".join([ranking.headline, *ranking.notes])))
     show.table(RANKED, written(ranking.rows), f"Segments and their intersections, {slices.ORDERS[order]}")
+    plot.take([row | {"found": ""} for row in ranking.rows] + found.rows, "slices")
     st.caption(EXPLAINED)
     if drill:
         pictures(drill)
@@ -187,6 +189,7 @@ def mixed() -> None:
         show.table(PARTS, [row | _change(row, unit) for row in page.parts], "Where the change comes from")
     rows = [row | _shifted(row, unit) for row in page.rows]
     show.table(SHIFTED, rows, f"By {parts.words(by)}, largest contribution first")
+    plot.take(page.rows, "mix")
 
 
 def looked_into(drill: Drill) -> None:

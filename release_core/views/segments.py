@@ -216,8 +216,12 @@ def _facts(inner: View) -> dict[str, str]:
 
 
 def where_of(key: str) -> tuple[tuple[str, str], ...]:
-    """Return the filter that a row's key stands for."""
-    pairs = (part.partition("=") for part in key.split(" | "))
+    """Return the filter that a row's key stands for; none for all events.
+
+    >>> where_of("market=DE | surface=web"), where_of("")
+    ((('market', 'DE'), ('surface', 'web')), ())
+    """
+    pairs = (part.partition("=") for part in key.split(" | ") if part)
     return tuple((dim, value) for dim, _, value in pairs)
 
 

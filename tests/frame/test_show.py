@@ -75,6 +75,11 @@ def test_markdown_from_outside_is_shown_letter_by_letter():
     assert show.escape_markdown("a*b_[c](d) $x$ :red[e]") == r"a\*b\_\[c\]\(d\) \$x\$ \:red\[e\]"
 
 
+def test_a_table_is_taken_without_what_is_made_for_the_screen():
+    row = {"segment": "DE", "shown_events": "1.2", "where": {"market": "DE"}, "n": 12, "ends": (1, 2)}
+    assert {key for key, value in row.items() if plot._plain(key, value)} == {"segment", "n"}
+
+
 def test_csv_leaves_unknown_empty_and_formulas_harmless():
     text = plot.csv_text([{"segment": "=1+1", "value": -0.5}, {"segment": "a,b", "value": None, "n": 3}])
     assert text == 'segment,value,n\n\'=1+1,-0.5,\n"a,b",,3\n'

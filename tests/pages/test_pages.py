@@ -34,6 +34,14 @@ def releases(tmp_path_factory):
         factory.outcomes(log),
         release=mixed,
         thresholds={"t1": {"default": {"review": 0.3}}, "t2": {"default": {"review": 0.6}}},
+        labels=factory.tables()["labels"] | {"steps": [6, 12, 48, 240, 480]},
+        costs={
+            "currency": "EUR",
+            "false_positive": 5.0,
+            "review": 2.0,
+            "false_negative": {"fixed": 9.0},
+            "review_capacity_per_day": 9,
+        },
     )
     return root
 
@@ -124,6 +132,27 @@ def test_a_choice_that_a_page_does_not_offer_is_told(show):
 @pytest.mark.parametrize("page", ["score_drift", "segments", "calibration", "labels"])
 def test_a_filter_by_two_dimensions_still_answers(page, show):
     assert words(show(page, release="small", in_market="DE", in_surface="app"))
+
+
+@pytest.mark.parametrize(
+    ("page", "parts"),
+    [
+        ("score_drift", {"part": ("By segment", "Over time", "Distribution", "Score map", "Threshold transfer")}),
+        ("segments", {"show": ("Worst slices", "Mix or rate")}),
+        ("cutoffs", {"worst": ("true",)}),
+    ],
+)
+def test_every_part_of_a_page_runs_where_steps_are_blocks_of_hours(page, parts, show):
+    for name, choices in parts.items():
+        for choice in choices:
+            app = show(page, release="mixed", **{name: choice})
+            assert "cannot be shown" not in words(app)
+            assert len(words(app)) > 100
+
+
+def test_tables_are_taken_as_csv_with_numbers_as_they_are(show):
+    app = show("attribution", release="mixed")
+    assert "CSV of this table" in [button.label for button in app.get("download_button")]
 
 
 def test_segments_open_at_the_linked_metric_split_and_segment(show):
