@@ -110,10 +110,7 @@ def by_segment(splits: Sequence[str]) -> None:
     show.table(
         columns.SEGMENTS, columns.together(page.rows, read.units()), f"{offered[metric]} by segment, worst first"
     )
-    plot.take(page.rows, "segments")
-    st.caption(EXPLAINED)
-    if drill:
-        pictures(drill)
+    _below(page.rows, "segments", drill)
 
 
 def worst() -> None:
@@ -150,7 +147,12 @@ def worst() -> None:
             looked_into(drill)
     st.caption(show.escape_markdown(" ".join([ranking.headline, *ranking.notes])))
     show.table(RANKED, written(ranking.rows), f"Segments and their intersections, {slices.ORDERS[order]}")
-    plot.take([row | {"found": ""} for row in ranking.rows] + found.rows, "slices")
+    _below([row | {"found": ""} for row in ranking.rows] + found.rows, "slices", drill)
+
+
+def _below(rows: list[Row], name: str, drill: Drill | None) -> None:
+    """Show what stands below a table: its rows as CSV, how to read it, and the pictures of the slice that is looked into."""
+    plot.take(rows, name)
     st.caption(EXPLAINED)
     if drill:
         pictures(drill)
