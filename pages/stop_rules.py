@@ -8,7 +8,8 @@ from release_core.views import stops
 FIRED = tuple(show.Column(title, key, wide=key == "sentence") for title, key in (
     ("Since (UTC)", "since"), ("Rule", "rule"), ("Where", "segment"), ("Do", "action"), ("What was seen", "sentence")))  # fmt: skip
 RULES = tuple(show.Column(title, key, verdict=key == "verdict") for title, key in (
-    ("State", "verdict"), ("Rule", "rule"), ("Watches", "watches"), ("Limit", "limit"), ("If it fires", "action"),
+    ("State", "verdict"), ("Rule", "rule"), ("Watches", "watches"), ("Limit", "limit"),
+    ("Narrowest at", "expected"), ("If it fires", "action"),
     ("First fired", "first")))  # fmt: skip
 
 with read.told("Stop rules cannot be read"):

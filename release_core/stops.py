@@ -147,13 +147,26 @@ def fired(release: Release, cube: Cube, stage: Stage, drill: gates.Rehearsal | N
             found += _unready(release, cube, stage, spec, drill)
         elif spec.comparison is Comparison.SRM:
             found += _uneven(release, cube, stage, spec)
-        elif spec.metric in served and served[spec.metric].outcome and spec.comparison is not Comparison.BUDGET:
+        elif spec.metric in served and served[spec.metric].outcome:
             found += _suffered(release, cube, stage, (spec, served[spec.metric]), len(rules))
         elif spec.metric in served and spec.comparison is Comparison.BUDGET:
             found += _served(release, cube, stage, (spec, served[spec.metric]), len(rules))
         elif spec.metric in known and not known[spec.metric].bins:
             found += _harmed(release, cube, stage, (spec, known[spec.metric]), len(rules))
     return tuple(sorted(found, key=lambda alarm: (alarm.at, alarm.rule, alarm.place)))
+
+
+def unread(release: Release, stage: Stage) -> frozenset[str]:
+    """Return the ids of the stage's rules that nothing can read at every step: their metric is unknown, or needs all bins."""
+    known = metrics.table(release.actions, release.cutoff_ids, probability=release.scale.name == "probability")
+    read = {name for name, metric in known.items() if not metric.bins} | {READY, SPLIT}
+    served = metrics.live_table(release.costs)
+    read |= {name for name, metric in served.items() if metric.outcome}
+    budgets = read | {name for name, metric in served.items() if metric.measure}
+    rules = (spec for spec in release.stops if stage in spec.stages)
+    return frozenset(
+        spec.id for spec in rules if spec.metric not in (budgets if spec.comparison is Comparison.BUDGET else read)
+    )
 
 
 def _groups(release: Release, spec: GateSpec) -> tuple[Group, ...]:
@@ -224,15 +237,17 @@ def _suffered(release: Release, cube: Cube, stage: Stage, rule: tuple[GateSpec, 
     whole = np.array([not segment for segment in one.segments])
     judged = whole | (found.evidence[:, -1] >= needed)
     alpha = alarms.level(spec, rules, int(judged.sum()))
-    breached = alarms.breached(spec, found, alpha) & found.carried & (judged & ~whole)[:, None]
+    level = spec.comparison is Comparison.BUDGET
+    told = judged[:, None] if level else found.carried & (judged & ~whole)[:, None]
+    breached = alarms.breached(spec, found, alpha) & told
     low, high = found.bounds(1 - alpha, sides=1)
     first = sequential.first_alarm(breached)
     for place in np.flatnonzero(first >= 0).tolist():
-        at = (place, int(first[place]), -1)
+        at = (place, int(first[place]), alarms.CANDIDATE if level else -1)
         told = (float(found.value[at]), float(low[at]), float(high[at]))
         sentence = gates.alarm_sentence(spec, metric, one.segments[place], told, round(float(found.evidence[at[:2]])))
         yield _alarm(spec, cube, one.segments[place], cube.steps[at[1]], sentence)
-    if whole.any():
+    if whole.any() and not level:
         yield from _rare(release, cube, stage, rule, (alpha, one.per_entity))
 
 
@@ -311,4 +326,4 @@ def _look(looks: Sequence[int], step: int) -> int:
     return int(np.searchsorted(np.array(looks), step, side="right")) - 1
 
 
-__all__ = ["SPLIT", "Alarm", "fired", "planned", "split", "voided"]
+__all__ = ["SPLIT", "Alarm", "fired", "planned", "split", "unread", "voided"]

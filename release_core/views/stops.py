@@ -5,20 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from release_core import notify, review
+from release_core import notify, review, stops
 from release_core.gates import words
+from release_core.metrics.anytime import EXPECTED
 from release_core.release import Comparison, Verdict
 from release_core.stages import ACCOUNTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from release_core.metrics import Metric
     from release_core.release import GateSpec
     from release_core.stops import Alarm
     from release_core.views.view import View
 
     Row = dict[str, Any]
 
+COUNTED = {Comparison.SRM, Comparison.INVARIANT}
 DO = {"rollback": "roll back", "hold": "hold the ramp"}
 
 
@@ -82,12 +85,13 @@ def _advice(found: Sequence[Alarm]) -> str:
 
 
 def _rules(view: View, rules: Sequence[GateSpec], found: Sequence[Alarm]) -> list[Row]:
-    rows, known = [], view.known()
+    rows, known, unread = [], view.known(), stops.unread(view.release, view.stage)
     for spec in rules:
         mine = [alarm for alarm in found if alarm.rule == spec.id]
         rows.append(
             {
-                "verdict": "FAIL" if mine else "PASS",
+                "verdict": "FAIL" if mine else "NODATA" if spec.id in unread else "PASS",
+                "expected": _expected(spec, known.get(spec.metric)),
                 "rule": spec.title or spec.id,
                 "watches": "every segment" if spec.scope == "each_segment" else spec.scope.removeprefix("segment:"),
                 "limit": _limit(spec, known[spec.metric].unit if spec.metric in known else ""),
@@ -96,6 +100,13 @@ def _rules(view: View, rules: Sequence[GateSpec], found: Sequence[Alarm]) -> lis
             }
         )
     return sorted(rows, key=lambda row: row["verdict"])
+
+
+def _expected(spec: GateSpec, metric: Metric | None) -> str:
+    """Return at how many entities a rule on a difference of the arms expects to decide: its bounds are narrowest there."""
+    if metric is None or (metric.measure is not None and metric.outcome is None) or spec.comparison in COUNTED:
+        return ""
+    return f"{spec.expect_n or EXPECTED:,} entities"
 
 
 def _limit(spec: GateSpec, unit: str) -> str:

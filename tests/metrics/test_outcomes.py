@@ -130,6 +130,18 @@ def test_a_harmless_release_is_left_alone_and_its_gate_reads_sequences(log, tmp_
     assert rows[0].verdict.name == "PASS"
 
 
+def test_a_limit_of_complaints_is_read_at_every_look_and_what_nothing_reads_says_so(log, tmp_path):
+    budget = {key: value for key, value in RULE.items() if key not in {"margin", "unit"}}
+    rules = [budget | {"comparison": "budget", "at_most": 0.02}, RULE | {"id": "ranks", "metric": "auc", "unit": "abs"}]
+    for share, sure in ((0.06, True), (0.01, False)):
+        folder = tmp_path / f"r{share}"
+        one = factory.opened(factory.write(folder, log, told(log, share), stop=rules))
+        alarms = fired(one)
+        assert bool(alarms) == sure
+        assert stops.unread(one.release, Stage.CANARY) == {"ranks"}
+    assert "ranks" not in {alarm.rule for alarm in stops.fired(one.release, one.cube, Stage.CANARY)}
+
+
 def test_too_few_conversions_are_a_harm_the_other_way_round(log, tmp_path):
     rng = np.random.default_rng(8)
     keep = rng.random(len(log)) < np.where(log["arm"] == "candidate", 0.004, 0.05)
