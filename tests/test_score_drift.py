@@ -70,7 +70,7 @@ def test_the_first_thing_said_is_the_traffic_above_the_cutoff_and_that_psi_calls
     app.query_params["release"] = "beta"
     app.run()
     assert not app.exception
-    first = re.search(r'rr-lead\\?">(.*?)</p>', words(app)).group(1)
+    first = re.search(r'rr-lead\\?">(.*?)</h2>', words(app)).group(1)
     found = re.match(
         r"Traffic above the review cutoff 0\.15 rises by (\d+\.\d) % \((\d+\.\d) % to (\d+\.\d) %\)", first
     )

@@ -186,8 +186,8 @@ def _open(page: str, label: str, where: Sequence[tuple[str, str]], more: dict[st
 
 
 def lead(sentence: str) -> None:
-    """Show the one sentence that answers a page's question."""
-    st.html(f'<p class="rr rr-lead">{escape(sentence)}</p>')
+    """Show the one sentence that answers a page's question: a heading, so that the pictures below stand under one."""
+    st.html(f'<h2 class="rr rr-lead">{escape(sentence)}</h2>')
 
 
 def words(name: str) -> str:

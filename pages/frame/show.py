@@ -92,11 +92,15 @@ def table(columns: Sequence[Column], rows: Iterable[dict[str, Any]], caption: st
     if not listed:
         empty(empty_text or f"{caption}: nothing to show.")
         return
-    heads = "".join(f'<th scope="col"{_align(column)}>{escape(column.title)}</th>' for column in columns)
+    heads = "".join(
+        f'<th scope="col"{_align(column)}>{escape(column.title)}</th>' if column.title else "<td></td>"
+        for column in columns
+    )
+    top = f"<thead><tr>{heads}</tr></thead>" if any(column.title for column in columns) else ""
     body = "".join(f"<tr>{_cells(columns, row)}</tr>" for row in listed)
     st.html(
         f'<div class="rr rr-scroll" role="region" tabindex="0" aria-label="{escape(caption)}"><table class="rr-table">'
-        f"<caption>{escape(caption)}</caption><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>"
+        f"<caption>{escape(caption)}</caption>{top}<tbody>{body}</tbody></table></div>"
     )
 
 
