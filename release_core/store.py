@@ -105,6 +105,25 @@ class Cursor:
             columns: dict[str, Any] = self._connection.fetchnumpy()
         return {name: _filled(column) for name, column in columns.items()}
 
+    def batches(self, sql: str, size: int) -> Iterator[dict[str, np.ndarray[Any, Any]]]:
+        """Yield the answer in pieces of at most `size` rows, one array per column; no row: one empty piece.
+
+        No column may hold NULL, except one of floating numbers (NaN). Raises as `query`.
+        """
+        with self._guard(sql):
+            if self._trace:
+                self._trace(sql)
+            reader = self._connection.sql(sql).to_arrow_reader(size)
+            empty = True
+            for batch in reader:
+                empty = False
+                yield {
+                    name: column.to_numpy(zero_copy_only=False)
+                    for name, column in zip(batch.schema.names, batch.columns, strict=True)
+                }
+            if empty:
+                yield {one.name: np.empty(0, one.type.to_pandas_dtype()) for one in reader.schema}
+
     def rows(self, sql: str, params: Params = None) -> list[dict[str, Any]]:
         """Return the answer as one dictionary per row; raises as `query` does, but takes integers of any size."""
         with self._guard(sql):

@@ -14,7 +14,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from release_core import contract
-from release_core.cube import cells, customers, entities, extend, gauges, labels, steps
+from release_core.cube import cells, customers, entities, extend, gauges, grouped, steps
 from release_core.cube.across import across
 from release_core.cube.files import copy, digest, listed, replace_text, text
 from release_core.cube.parts import FORMAT, Part, part, spec
@@ -164,26 +164,18 @@ def _cells(
         return folder
     folder.mkdir(exist_ok=True)
     with store.cursor() as cursor:
-        _facts(release, cursor, mine, [excluded for excluded, _ in own], parts["outcomes"])
-        for statement in cells.prepare(release, name):
-            cursor.execute(statement)
-        made: set[str] = set()
-        for table, sql, params in cells.statements(release, name):
-            verb = f"insert into {table}_cells" if table in made else f"create or replace temp table {table}_cells as"
-            cursor.execute(f"{verb} {sql}", params)
-            made.add(table)
-        for table in made:
-            copy(cursor, f"select * from {table}_cells", folder / f"{table}.parquet")
+        _events(cursor, mine, [excluded for excluded, _ in own], parts["outcomes"])
+        grouped.count(release, cursor, folder, name)
         entities.index(cursor, folder)
         customers.index(release, cursor, folder)
     (folder / "done").touch()
     return folder
 
 
-def _facts(release: Release, cursor: Cursor, mine: list[Part], excluded: list[list[int]], outcomes: list[Part]) -> None:
-    """Make the tables `slim` (the batch's events, numbered across its parts) and `stretches` (of their labels)."""
+def _events(cursor: Cursor, mine: list[Part], excluded: list[list[int]], outcomes: list[Part]) -> None:
+    """Make the tables `slim` (the batch's events, numbered across its parts) and `told` (their outcomes)."""
     rows = " union all ".join(
-        f"select * replace (row + {place * extend.ROWS_APART} as row) from read_parquet({text(one.good)}) "
+        f"select * replace (row + {place * extend.ROWS_APART} as row), 1 as sign from read_parquet({text(one.good)}) "
         f"where row not in (select unnest($x{place}::bigint[]))"
         for place, one in enumerate(mine)
     )
@@ -196,11 +188,6 @@ def _facts(release: Release, cursor: Cursor, mine: list[Part], excluded: list[li
         "create or replace temp table told as select event_id, outcome, value, observed_at from "
         f"({f'select * from read_parquet({listed(files)})' if files else empty}) semi join slim using (event_id)"
     )
-    sql, params = labels.stretches(release.labels, "slim", "told")
-    cursor.execute(f"create or replace temp table stretches as {sql}", params)
-    cursor.execute(f"create or replace temp table kinds as {labels.kinds(release.labels, 'slim', 'told')}")
-    sql, params = labels.effects(release.labels, "slim", "told")
-    cursor.execute(f"create or replace temp table effects as {sql}", params)
 
 
 def _publish(
@@ -221,7 +208,7 @@ def _publish(
     summary["tables"] = {}
     with store.cursor() as cursor:
         for table in cells.TABLES:
-            files = [folder / f"{table}.parquet" for folder in folders if (folder / f"{table}.parquet").exists()]
+            files = [file for folder in folders for file in grouped.files(folder, table)]
             if files:
                 summary["tables"][table] = _table(release, cursor, table, files, unfinished)
         own = entities.merge(cursor, folders, unfinished) | customers.merge(release, cursor, folders, unfinished)

@@ -1,4 +1,6 @@
-"""Events with their stretches in, cells out: one GROUP BY per table, per set of dimensions and per version.
+"""Events with their stretches in, cells out: what each table counts, of which rows, by which columns.
+
+SQL gives every row as integers, `grouped` adds them up.
 
 Tables (every count and sum is an integer; amounts in minor units, other sums times 1e9):
 
@@ -25,13 +27,13 @@ All carry stage, arm, ramp step, replay set, label, since, until, settled (see l
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 from release_core.cube.encode import (
     CLIP,
     COARSE,
-    FINE,
     SCALED,
     SHARDED,
     SQUARED,
@@ -45,9 +47,9 @@ from release_core.cube.query import WINDOW
 from release_core.release import VERSIONS, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from release_core.release import Release
+    from release_core.release import Release, Scale
 
 FRAME = "stage, arm, ramp_step, replay_set, label, since, until, settled"
 # Cells of events whatever their label is.
@@ -108,6 +110,7 @@ SUMS = {
     "checks": "n, both_scored, baseline_only, candidate_only, baseline_same, baseline_differs, candidate_same, "
     "candidate_differs, clipped, clustered",
 }
+# Columns of words; dimensions and watched inputs are more of them.
 TEXTS = (
     *("stage", "arm", "ramp_step", "replay_set", "span", "taken"),
     *(f"{version}_{text}" for version in VERSIONS for text in ("action", "reason", "error")),
@@ -116,19 +119,68 @@ TEXTS = (
 EXPLAINED = "baseline_action <> candidate_action and " + " and ".join(
     f"({version}_action = 'approve' or {version}_reason <> '')" for version in VERSIONS
 )
-WEIGHTS = "coalesce(sum(weight), 0)::bigint as weight, coalesce(sum(weight2), 0)::bigint as weight2"
-# The same less 1 each, so that cells of logs without propensities hold zeros; an event without one weighs 1.
-EXCESS = f"sum(coalesce(weight, {WEIGHTED}) - {WEIGHTED})::bigint as excess"
-EXCESSES = (
-    f"count(weight) as weighted, {EXCESS}, sum(coalesce(weight2, {SQUARED}) - {SQUARED})::bigint as excess2, "
-    f"sum(coalesce(capped, {WEIGHTED}) - {WEIGHTED})::bigint as excess_capped"
-)
+CLIPPED = " or ".join(f"{version}_risk < {CLIP} or {version}_risk > 1 - {CLIP}" for version in VERSIONS)
+# Inverse propensities less 1 each, so that cells of logs without propensities hold zeros; an event without one weighs 1.
 # Squared amounts as whole numbers of the currency's unit, squared: sums over 1e7 events of 1e5 each fit 64 bits.
-AMOUNT2 = "sum(round(amount * amount / 10000.0))::bigint as amount2"
+MEASURES = {
+    "n": "1",
+    "amount": "amount",
+    "amount2": "round(amount * amount / 10000.0)",
+    "weighted": "(weight is not null)::int",
+    "weight": "coalesce(weight, 0)",
+    "weight2": "coalesce(weight2, 0)",
+    "excess": f"coalesce(weight, {WEIGHTED}) - {WEIGHTED}",
+    "excess2": f"coalesce(weight2, {SQUARED}) - {SQUARED}",
+    "excess_capped": f"coalesce(capped, {WEIGHTED}) - {WEIGHTED}",
+    "explained": f"({EXPLAINED})::int",
+    "scored": "both_scored::int",
+    "baseline_only": "(baseline_risk is not null and candidate_risk is null)::int",
+    "candidate_only": "(baseline_risk is null and candidate_risk is not null)::int",
+    "clipped": f"coalesce({CLIPPED}, false)::int",
+    "clustered": "clustered::int",
+}
 # Scores are kept for at most so many dimensions together; most other tables for one fewer.
 MOST_SCORED = 2
-NOTHING, YES = "''", "'yes'"
+YES, MISSING = "yes", "(missing)"
 LIVE = ", ".join(f"'{stage}'" for stage in Stage if not stage.paired)
+
+
+@dataclass(frozen=True, slots=True)
+class Cuboid:
+    """A set of dimensions that cells are kept for: its name, its columns, whether all are declared.
+
+    A scenario counts as one dimension of which only the events that the column `only` marks are kept.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    declared: bool = True
+    only: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What some cells of a table count: rows of `source` where all columns `where` hold, for cuboids of some depths.
+
+    `named` gives the column behind each key and sum that is not called as in the table, `fixed` keys that are the same in
+    all cells. No depth: the table has no dimensions. Not `every`: declared dimensions only.
+    """
+
+    table: str
+    where: tuple[str, ...] = ()
+    named: dict[str, str] = field(default_factory=dict)
+    fixed: dict[str, str | int] = field(default_factory=dict)
+    depths: tuple[int, ...] = (0, 1)
+    source: str = "facts"
+    every: bool = True
+
+    def cuboids(self, release: Release) -> Iterator[Cuboid]:
+        """Yield the cuboids that are counted."""
+        if not self.depths:
+            yield Cuboid("", ())
+        for one in cuboids(release):
+            if len(one.columns) in self.depths and (self.every or one.declared):
+                yield one
 
 
 def scenario_dimension(scenario: str) -> str:
@@ -136,220 +188,125 @@ def scenario_dimension(scenario: str) -> str:
     return f"scenario:{scenario}"
 
 
-def cuboids(release: Release) -> Iterator[tuple[str, tuple[str, ...], str]]:
-    """Yield (name, columns, filter) as SQL for no dimension, each scenario, and every one, two or three dimensions."""
+def cuboids(release: Release) -> Iterator[Cuboid]:
+    """Yield no dimension, each scenario, and every one, two or three dimensions."""
     declared = dict(zip(release.segments.all, dimension_columns(release), strict=True))
     names = declared | {WINDOW: "span"}
-    yield "", (), "true"
+    yield Cuboid("", ())
     for position, scenario in enumerate(release.scenarios):
-        yield scenario_dimension(scenario.id), (YES,), f"s{position}"
+        yield Cuboid(scenario_dimension(scenario.id), (YES,), declared=False, only=f"s{position}")
     for depth, dims in ((1, names), (2, names), (3, declared)):
         for chosen in combinations(dims, depth):
-            yield ",".join(chosen), tuple(names[dim] for dim in chosen), "true"
+            yield Cuboid(",".join(chosen), tuple(names[dim] for dim in chosen), WINDOW not in chosen)
 
 
-def prepare(release: Release, part: str) -> Iterator[str]:
-    """Yield the SQL that turns `slim` and `stretches` into `facts`.
-
-    Text becomes an enumeration (its name ends in `part`): grouping and writing it then cost what integers cost.
-    """
-    dims = dimension_columns(release)
-    words = " union ".join(f"select {column}::varchar as word from slim" for column in (*TEXTS, *dims))
-    yield f"create type word_{part} as enum (select word from ({words} union values ({NOTHING}), ({YES})) order by word)"
-    texts = ", ".join(f"{column}::word_{part} as {column}" for column in (*TEXTS, *dims))
-    terms = ", ".join(_terms(version) for version in VERSIONS)
-    yield f"""
-create or replace temp table facts as
-select * exclude (mature, mature_time, event_id, entity_id, entity, event_time) replace ({texts}), {terms}
-from slim join stretches using (row)"""
-
-
-def _terms(version: str) -> str:
-    """Return SQL for the terms that cells sum, as integers: times 1e9 and rounded per row."""
-    risk, clipped = f"{version}_risk", f"least(greatest({version}_risk, {CLIP}), 1 - {CLIP})"
-    loss = f"case label when 1 then -ln({clipped}) when {EVENT} then null else -ln(1 - {clipped}) end"
-    terms = {"score": risk, "logit": f"ln({clipped} / (1 - {clipped}))", "squared": f"{risk} * {risk}", "loss": loss}
-    return ", ".join(f"round(({term}) * {SCALED})::bigint as {version}_{name}" for name, term in terms.items())
-
-
-def statements(release: Release, part: str) -> Iterator[tuple[str, str, dict[str, object]]]:
-    """Yield (table, SQL, values) whose answers, put together by table, are the cells of the part `facts`."""
-    for name, columns, where in cuboids(release):
-        given: dict[str, object] = {"by": name}
-        if len(columns) > MOST_SCORED:
-            yield "pair", _pair(_key(columns, part, 3), where, "(shard % 2)::utinyint"), given
-            continue
-        key = _key(columns, part, MOST_SCORED)
-        for number in range(len(VERSIONS)):
-            yield "score", _score(release, key, number, where, FINE if len(columns) < MOST_SCORED else COARSE), given
-        yield "pair", _pair(_key(columns, part, 3), where, "shard"), given
-        if len(columns) < MOST_SCORED:
-            for table, sql in _single(release, key, where):
-                yield table, sql, given
-            if not columns or name in release.segments.all:
-                for table, sql in _lived(key.replace(FRAME, ENTRY)):
-                    yield table, sql, given
-    for position, watch in enumerate(release.watches):
-        yield "watch", _watch(position), {"name": watch.column}
-    yield "checks", _checks(), {}
-
-
-def _key(columns: tuple[str, ...], part: str, size: int) -> str:
-    """Return SQL for the columns by which all cells of a cuboid are told apart: $by, v1 to v`size`, and the frame."""
-    padded = (*columns, *(NOTHING,) * (size - len(columns)))
-    values = ", ".join(f"{column}::word_{part} as v{place + 1}" for place, column in enumerate(padded))
-    return f'$by as "by", {values}, {FRAME}'
-
-
-def _single(release: Release, key: str, where: str) -> Iterator[tuple[str, str]]:
-    """Yield (table, SQL) of the tables that are kept for all events and for single dimensions."""
+def counts(release: Release) -> Iterator[Count]:
+    """Yield all that the cells of a part count, table by table."""
+    both, event = ("both_scored",), ("event",)
+    yield Count("pair", depths=(0, 1, 2))
+    yield Count("pair", named={"shard": "half"}, depths=(3,))
     for number, version in enumerate(VERSIONS):
-        yield "shard", _shard(release, key, number, where)
-        yield "cover", _cover(release, key, version, where)
-    yield "joint", _joint(release, key, where)
-    yield "crossed", _cross(key, where)
-    yield (
-        "world",
-        (
-            f"select {key}, worlds, shard, count(*) as n, sum(amount)::bigint as amount "
-            f"from facts where both_scored and {where} group by all"
-        ),
-    )
-    yield "age", _age(key, where)
-    yield "size", _size(key, where)
-    yield "kind", _kind(key.replace(FRAME, "stage, replay_set"), where)
-    yield (
-        "reason",
-        (
-            f"select {key}, baseline_action, candidate_action, baseline_reason, candidate_reason, count(*) as n, "
-            f"sum(amount)::bigint as amount from facts "
-            f"where both_scored and baseline_action <> candidate_action and {where} group by all"
-        ),
-    )
+        side: dict[str, str | int] = {"version": number}
+        own = {"band": f"{version}_band"} | {name: f"{version}_{name}" for name in ("score", "logit", "risk")}
+        yield Count("score", both, own | {"bin": f"{version}_bin"}, side)
+        yield Count("score", both, own | {"bin": f"{version}_coarse"}, side, (MOST_SCORED,))
+        yield Count("shard", both, own | {"bin": f"{version}_quarter"}, side)
+        yield Count("cover", (f"{version}_scored",), own | {"bin": f"{version}_quarter"}, side)
+        served = {name: f"{version}_{name}" for name in ("fallback", "error", "costed", "cost", "cost2")}
+        served["bin"] = f"{version}_latency"
+        yield Count("latency", ("event", f"{version}_served"), served, side, every=False)
+    yield Count("joint", both, {f"{version}_bin": f"{version}_joined" for version in VERSIONS})
+    yield Count("crossed", both, {"bin": "candidate_bin"})
+    yield Count("world", both)
+    yield Count("age")
+    yield Count("size", both)
+    yield Count("reason", ("both_scored", "differs"))
+    yield Count("kind", event, {"since": "entry"}, {"kind": "", "age": -1})
+    yield Count("kind", source="kinds")
+    yield Count("effect", ("event", "live"), {}, {"kind": "", "within": 0}, every=False)
+    yield Count("effect", source="effects", every=False)
+    for position, watch in enumerate(release.watches):
+        yield Count("watch", event, {"code": f"w{position}"}, {"name": watch.column}, ())
+    yield Count("checks", event, {"both_scored": "scored"}, depths=())
 
 
-def _size(key: str, where: str) -> str:
-    """Return SQL for both actions by the size of the amount: of its steps 1, 2, 5, 10, 20, ... the number of the one it is in.
+def words(release: Release, name: str) -> Iterator[str]:
+    """Yield the SQL that numbers all texts of `slim`, `kinds` and `effects`, as the enumeration `name`."""
+    texts = [f"select {column}::varchar as word from slim" for column in _texts(release)]
+    texts += [f"select {word} as word from {rows}" for rows, word in (("kinds", "kind"), ("effects", "kind"))]
+    union = " union ".join([*texts, f"(values (''), ({_text(MISSING)}))"])
+    yield f"create type {name} as enum (select word from ({union}) where word is not null order by word)"
+
+
+def sources(release: Release, name: str) -> Iterator[tuple[str, str]]:
+    """Yield (source, SQL of its rows): words as their numbers in the enumeration `name`, sums signed."""
+    texts, flags = _texts(release), [f"s{position}" for position in range(len(release.scenarios))]
+    scale = release.scale
+    both = [f"(sign * ({sql}))::bigint as {measure}" for measure, sql in MEASURES.items()]
+    columns = [
+        "label, since, until, settled, age, entry, shard, (shard % 2)::utinyint as half, worlds",
+        f"both_scored, label < 0 as event, stage in ({LIVE}) as live, baseline_action <> candidate_action as differs",
+        f"{_size()} as size",
+        *_numbered(texts, name),
+        *flags,
+        *both,
+        *(column for version in VERSIONS for column in _version(scale, version)),
+    ]
+    yield "facts", f"select {', '.join(columns)} from slim join stretches using (row)"
+    own = [column for column in texts if column in {"stage", "arm", "ramp_step", "replay_set", "span", "taken"}]
+    own += dimension_columns(release)
+    shared = ["entry, shard", *_numbered(own, name), *flags, *both[:2]]
+    kinds = ["k.since, k.age", f"enum_code(k.kind::{name})::int as kind"]
+    yield "kinds", f"select {', '.join(shared + kinds)} from slim join kinds as k using (row)"
+    kinds = ["k.within", f"enum_code(k.kind::{name})::int as kind"]
+    live = f"where stage in ({LIVE})"
+    yield "effects", f"select {', '.join(shared + kinds)} from slim join effects as k using (row) {live}"
+
+
+def _texts(release: Release) -> list[str]:
+    """Return the columns of `slim` that hold words."""
+    return [*TEXTS, *dimension_columns(release), *(f"w{position}" for position in range(len(release.watches)))]
+
+
+def _numbered(texts: Iterable[str], name: str) -> Iterator[str]:
+    """Yield SQL for the numbers of words."""
+    for column in texts:
+        empty = MISSING if column[0] == "w" else ""
+        yield f"enum_code(coalesce({column}, {_text(empty)})::{name})::int as {column}"
+
+
+def _version(scale: Scale, version: str) -> Iterator[str]:
+    """Yield SQL for what the rows tell of a version: bins, flags, and the terms that cells sum, times 1e9 and rounded per row."""
+    score, clipped = f"{version}_risk", f"least(greatest({version}_risk, {CLIP}), 1 - {CLIP})"
+    cost, fine = f"{version}_cost", f"{version}_bin"
+    for name, sql in (
+        ("bin", fine),
+        ("coarse", rolled_up(scale, fine, COARSE)),
+        ("quarter", rolled_up(scale, fine, SHARDED)),
+        ("joined", joined_bin(scale, fine)),
+    ):
+        yield f"({sql})::smallint as {version}_{name}"
+    yield f"{version}_risk, {version}_risk is not null as {version}_scored, {version}_served"
+    yield f"{version}_band, {version}_latency, {version}_fallback"
+    loss = f"case label when 1 then -ln({clipped}) when {EVENT} then null else -ln(1 - {clipped}) end"
+    logit = f"ln({clipped} / (1 - {clipped}))"
+    for name, term in (("score", score), ("logit", logit), ("squared", f"{score} * {score}"), ("loss", loss)):
+        yield f"coalesce(sign * round(({term}) * {SCALED}), 0)::bigint as {version}_{name}"
+    yield f"(sign * ({cost} is not null)::int)::bigint as {version}_costed, coalesce(sign * {cost}, 0)::bigint as {cost}"
+    yield f"coalesce(sign * round({cost}::double * {cost} / {SCALED}), 0)::bigint as {version}_cost2"
+    for name, test in (("same", f"{version}_parity"), ("differs", f"not {version}_parity")):
+        yield f"(sign * coalesce({test}, false)::int)::bigint as {version}_{name}"
+
+
+def _size() -> str:
+    """Return SQL for the size of the amount: of its steps 1, 2, 5, 10, 20, ... the number of the one it is in.
 
     Step 0 begins at 0.01, the minor unit; smaller amounts are -1.
     """
     decade = "floor(log10(greatest(amount, 1)) + 1e-12)::int"
     place = f"3 * {decade} + (amount >= 2 * 10 ** {decade})::int + (amount >= 5 * 10 ** {decade})::int"
-    return f"""
-select {key}, baseline_action, candidate_action, if(amount < 1, -1, {place})::tinyint as size, count(*) as n,
-    sum(amount)::bigint as amount, count_if({EXPLAINED}) as explained
-from facts where both_scored and {where} group by all"""
+    return f"if(amount < 1, -1, {place})::tinyint"
 
 
-def _score(release: Release, key: str, number: int, where: str, per_unit: int) -> str:
-    version = VERSIONS[number]
-    return f"""
-select {key}, {number}::utinyint as version, ({rolled_up(release.scale, f"{version}_bin", per_unit)})::smallint as bin,
-    {version}_band as band, count(*) as n, sum({version}_score)::bigint as score, sum({version}_logit)::bigint as logit,
-    sum(amount)::bigint as amount, {EXCESS}, min({version}_risk) as low, max({version}_risk) as high
-from facts where both_scored and {where} group by all"""
-
-
-def _shard(release: Release, key: str, number: int, where: str) -> str:
-    version = VERSIONS[number]
-    return f"""
-select {key}, {number}::utinyint as version, ({rolled_up(release.scale, f"{version}_bin", SHARDED)})::smallint as bin,
-    {version}_band as band, shard, count(*) as n, sum({version}_logit)::bigint as logit,
-    sum(amount)::bigint as amount, {EXCESS}
-from facts where both_scored and {where} group by all"""
-
-
-def _cover(release: Release, key: str, version: str, where: str) -> str:
-    return f"""
-select {key}, {VERSIONS.index(version)}::utinyint as version,
-    ({rolled_up(release.scale, f"{version}_bin", SHARDED)})::smallint as bin, taken, count(*) as n,
-    sum(amount)::bigint as amount, count(weight) as weighted, {WEIGHTS}
-from facts where {version}_risk is not null and {where} group by all"""
-
-
-def _joint(release: Release, key: str, where: str) -> str:
-    bins = ", ".join(
-        f"({joined_bin(release.scale, f'{version}_bin')})::smallint as {version}_bin" for version in VERSIONS
-    )
-    return f"""
-select {key}, {bins}, count(*) as n, sum(amount)::bigint as amount
-from facts where both_scored and {where} group by all"""
-
-
-def _cross(key: str, where: str) -> str:
-    """Return SQL for the candidate's bins by the cutoffs reached; squares of amounts are in whole units of the currency."""
-    return f"""
-select {key}, baseline_band, candidate_band, candidate_bin as bin, count(*) as n, sum(amount)::bigint as amount,
-    {AMOUNT2}
-from facts where both_scored and {where} group by all"""
-
-
-def _age(key: str, where: str) -> str:
-    scores = ", ".join(f"coalesce(sum({version}_score), 0)::bigint as {version}_score" for version in VERSIONS)
-    return f"""
-select {key}, entry, age, taken, both_scored, baseline_action, candidate_action, count(*) as n,
-    sum(amount)::bigint as amount, {scores}
-from facts where {where} group by all"""
-
-
-def _kind(key: str, where: str) -> str:
-    """Return SQL for the first coming of each kind of outcome, and (kind '') for the events themselves."""
-    return f"""
-select {key}, entry, kinds.since, kinds.kind, kinds.age, taken, count(*) as n
-from facts join kinds using (row) where label < 0 and {where} group by all
-union all
-select {key}, entry, entry as since, '' as kind, -1 as age, taken, count(*) as n
-from facts where label < 0 and {where} group by all"""
-
-
-def _lived(key: str) -> Iterator[tuple[str, str]]:
-    """Yield (table, SQL) of how events were served and of what came of them."""
-    for number, version in enumerate(VERSIONS):
-        cost = f"{version}_cost"
-        yield (
-            "latency",
-            f"select {key}, {number}::utinyint as version, {version}_latency as bin, {version}_fallback as fallback, "
-            f"{version}_error as error, count(*) as n, count({cost}) as costed, coalesce(sum({cost}), 0)::bigint as cost, "
-            f"coalesce(sum(round({cost}::double * {cost} / {SCALED})), 0)::bigint as cost2 "
-            f"from facts where label < 0 and {version}_served group by all",
-        )
-    live = f"label < 0 and stage in ({LIVE})"
-    yield (
-        "effect",
-        f"""
-select {key}, effects.kind, effects.within, taken, shard, count(*) as n, sum(amount)::bigint as amount
-from facts join effects using (row) where {live} group by all
-union all
-select {key}, '' as kind, 0 as within, taken, shard, count(*) as n, sum(amount)::bigint as amount
-from facts where {live} group by all""",
-    )
-
-
-def _pair(key: str, where: str, shard: str) -> str:
-    sums = ", ".join(
-        f"coalesce(sum({version}_{term}), 0)::bigint as {version}_{term}" for version in VERSIONS for term in TERMS
-    )
-    return f"""
-select {key}, both_scored, baseline_action, candidate_action, taken, {shard} as shard, count(*) as n,
-    sum(amount)::bigint as amount, {AMOUNT2}, {EXCESSES}, count_if({EXPLAINED}) as explained, {sums}
-from facts where {where} group by all"""
-
-
-def _watch(position: int) -> str:
-    return f"""
-select stage, replay_set, entry, $name as name, coalesce(w{position}, '(missing)') as code, count(*) as n
-from facts where label < 0 group by all"""
-
-
-def _checks() -> str:
-    clipped = " or ".join(f"{version}_risk < {CLIP} or {version}_risk > 1 - {CLIP}" for version in VERSIONS)
-    parity = ", ".join(
-        f"count_if({version}_parity) as {version}_same, count_if(not {version}_parity) as {version}_differs"
-        for version in VERSIONS
-    )
-    return f"""
-select stage, arm, replay_set, entry, count(*) as n, count_if(both_scored) as both_scored,
-    count_if(baseline_risk is not null and candidate_risk is null) as baseline_only,
-    count_if(baseline_risk is null and candidate_risk is not null) as candidate_only,
-    {parity}, count_if({clipped}) as clipped, count_if(clustered) as clustered
-from facts where label < 0 group by all"""
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

@@ -36,15 +36,15 @@ class Customers(NamedTuple):
     exact: bool
 
 
-def index(release: Release, cursor: Cursor, folder: Path, kept: str = "true") -> None:
-    """Write who had events of `slim` where, of those that the condition `kept` names, into the folder of the part's cells."""
+def index(release: Release, cursor: Cursor, folder: Path) -> None:
+    """Write who had events of `slim` where, of those not taken away, into the folder of the part's cells."""
     share = f"select (least(1.0, {MOST_OF_PART} / greatest(count(*), 1)) * {SPACE})::bigint as up_to from slim"
     names = ", ".join(
         ["stage, replay_set, entity as who", *(f"{c}::varchar as {c}" for c in dimension_columns(release))]
     )
     copy(
         cursor,
-        f"select {names}, up_to, min(entry) as entry from slim, ({share}) where entity < up_to and {kept} group by all",
+        f"select {names}, up_to, min(entry) as entry from slim, ({share}) where entity < up_to and sign > 0 group by all",
         folder / f"{TABLE}.parquet",
     )
 

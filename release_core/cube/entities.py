@@ -31,10 +31,10 @@ TABLES = ("entity", "carried")
 PACKED, UNSCORED = 2_000_000_000, 1_999_999_999
 
 
-def index(cursor: Cursor, folder: Path, sign: str = "1") -> None:
+def index(cursor: Cursor, folder: Path) -> None:
     """Write who the events of `slim` are of, and what came of them, into the folder of the part's cells.
 
-    `sign` is SQL for 1, or -1 where an event is counted once more with what was known of it before.
+    The column `sign` is 1, or -1 where an event is counted once more with what was known of it before.
     """
     score = f"coalesce(round(baseline_risk * {SCALED})::bigint, {UNSCORED})"
     copy(
@@ -50,10 +50,10 @@ select stage, ramp_step, arm, entity, shard, entry, (first // {PACKED})::bigint 
     copy(
         cursor,
         f"""
-select stage, ramp_step, entity, kind, since, sum({sign})::bigint as y
+select stage, ramp_step, entity, kind, since, sum(sign)::bigint as y
 from slim join effects using (row) where stage in ({LIVE}) group by all
 union all
-select stage, ramp_step, entity, '{TAKEN}' || taken, entry, sum({sign})::bigint
+select stage, ramp_step, entity, '{TAKEN}' || taken, entry, sum(sign)::bigint
 from slim where stage in ({LIVE}) and taken <> 'approve' group by all""",
         folder / "doings.parquet",
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from release_core.cube import cells, customers, entities, labels, steps
+from release_core.cube import cells, customers, entities, grouped, steps
 from release_core.cube.files import copy, digest, listed, text
 from release_core.cube.parts import FORMAT, Part
 from release_core.release import Kind
@@ -236,8 +236,8 @@ def _change(release: Release, cursor: Cursor, folder: Path) -> Path:
     number = f"select * exclude (part) replace (row + part::bigint * {ROWS_APART} as row)"
     cursor.execute(f"create or replace temp table old as {number} from e0k semi join o1 using (event_id)")
     cursor.execute(
-        f"create or replace temp table slim as {number} from e1k union all by name select * from old union all by name "
-        f"select * replace (row + {LESS_APART} as row, '{LESS}' || event_id as event_id, '{LESS}' || replay_set as replay_set) from old"
+        f"create or replace temp table slim as select *, 1 as sign from (({number} from e1k) union all by name from old) "
+        f"union all by name select * replace (row + {LESS_APART} as row, '{LESS}' || event_id as event_id), -1 as sign from old"
     )
     names = "event_id, outcome, value, observed_at"
     cursor.execute(
@@ -245,40 +245,11 @@ def _change(release: Release, cursor: Cursor, folder: Path) -> Path:
         f"semi join slim using (event_id) union all "
         f"select {names} from (select * replace ('{LESS}' || event_id as event_id) from o0) semi join slim using (event_id)"
     )
-    for table in _count(release, cursor, folder.name.partition("-")[2]):
-        copy(cursor, f"select * from {table}_cells", folder / f"{table}.parquet")
-    entities.index(cursor, folder, f"if(starts_with(replay_set, '{LESS}'), -1, 1)")
-    customers.index(release, cursor, folder, f"not starts_with(replay_set, '{LESS}')")
+    grouped.count(release, cursor, folder, folder.name.partition("-")[2])
+    entities.index(cursor, folder)
+    customers.index(release, cursor, folder)
     (folder / "done").touch()
     return folder
-
-
-def _count(release: Release, cursor: Cursor, name: str) -> set[str]:
-    """Make the tables <table>_cells of `slim` and `told` and return their tables; what is marked as less counts negative."""
-    made: set[str] = set()
-    sql, params = labels.stretches(release.labels, "slim", "told")
-    cursor.execute(f"create or replace temp table stretches as {sql}", params)
-    cursor.execute(f"create or replace temp table kinds as {labels.kinds(release.labels, 'slim', 'told')}")
-    sql, params = labels.effects(release.labels, "slim", "told")
-    cursor.execute(f"create or replace temp table effects as {sql}", params)
-    for statement in cells.prepare(release, name):
-        cursor.execute(statement)
-    for table, sql, params in cells.statements(release, name):
-        verb = f"insert into {table}_cells" if table in made else f"create or replace temp table {table}_cells as"
-        cursor.execute(f"{verb} select {_plain(table)} from ({sql})", params)
-        made.add(table)
-    return made
-
-
-def _plain(table: str) -> str:
-    """Return the columns of a table's cells: text as text, since each count has an enumeration of its own; sums signed."""
-    texts = {'"by"', "v1", "v2", "v3", "stage", "arm", "ramp_step", "taken", "kind", "error", "name", "code"}
-    texts |= {f"{version}_{word}" for version in ("baseline", "candidate") for word in ("action", "reason")}
-    replaced = [f"{key}::varchar as {key}" for key in cells.KEYS[table].split(", ") if key in texts]
-    replaced.append(f"replace(replay_set::varchar, '{LESS}', '') as replay_set")
-    sign = f"if(starts_with(replay_set::varchar, '{LESS}'), -1, 1)"
-    replaced += [f"({sign} * {name})::bigint as {name}" for name in cells.SUMS[table].split(", ")]
-    return f"* replace ({', '.join(replaced)})"
 
 
 def _together(cursor: Cursor, changes: Sequence[Path], cache: Path) -> Path:
@@ -290,7 +261,7 @@ def _together(cursor: Cursor, changes: Sequence[Path], cache: Path) -> Path:
     entities.together(cursor, list(changes), folder)
     customers.together(cursor, list(changes), folder)
     for table in cells.TABLES:
-        files = [one / f"{table}.parquet" for one in changes if (one / f"{table}.parquet").exists()]
+        files = [file for one in changes for file in grouped.files(one, table)]
         if files:
             names = cells.SUMS[table].split(", ")
             sums = [f"sum({name})::bigint as {name}" for name in names]

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from release_core.store import Cursor
+
+# As many rows as DuckDB reads at a time in one thread.
+ROW_GROUP = 122_880
 
 
 def digest(*values: object) -> str:
@@ -22,6 +28,19 @@ def copy(cursor: Cursor, sql: str, path: Path) -> None:
     """Write the answer of `sql` as a Parquet file that appears under its name only when it is whole."""
     unfinished = path.with_name(f"_{path.name}.{os.getpid()}.tmp")
     cursor.execute(f"copy ({sql}) to {text(unfinished)} (format parquet, compression lz4)")
+    unfinished.replace(path)
+
+
+def write(columns: dict[str, Any], path: Path) -> None:
+    """Write Arrow columns as a Parquet file that appears under its name only when it is whole."""
+    table = pa.table({name.strip('"'): column for name, column in columns.items()})
+    words = [
+        name for name, kind in zip(table.column_names, table.schema.types, strict=True) if pa.types.is_dictionary(kind)
+    ]
+    unfinished = path.with_name(f"_{path.name}.{os.getpid()}.tmp")
+    # Numbers repeat in runs, which LZ4 shortens; looking for a dictionary in them would cost more than all else.
+    options = {"compression": "lz4", "use_dictionary": words, "write_statistics": False, "row_group_size": ROW_GROUP}
+    pq.write_table(table, unfinished, **options)
     unfinished.replace(path)
 
 
