@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from release_core.store import Cursor, Store
 
 # Part of every cache key: raise it when the SQL of events or cells changes meaning.
-FORMAT = 16
+FORMAT = 17
 
 
 @dataclass(frozen=True, slots=True)
