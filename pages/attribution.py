@@ -46,11 +46,11 @@ with read.told("Attribution cannot be shown"):
         st.caption(show.escape_markdown(f"{page.proof} Intervals: {page.method}."))
     show.table(SHARES, page.shares, f"Who caused the change in {effects[chosen].title.lower()}")
     show.table(EFFECTS, page.all_effects, "Every effect, by Shapley share")
+    plot.take(page.all_effects, "attribution")
     named = list(page.worlds[0])
     titles = [effects[name].title if name in effects else name.replace("_", " ").capitalize() for name in named]
     worlds = tuple(show.Column(title, name, number=name in effects) for title, name in zip(titles, named, strict=True))
     show.table(worlds, page.worlds, "The eight mixes of the two bundles, each applied to the same events")
-    plot.take(page.all_effects, "attribution")
     smaller, archive = read.page(attribution.split)
     if smaller:
         show.table(SPLIT, smaller, "Make these releases instead, one after the other")
