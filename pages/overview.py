@@ -12,6 +12,8 @@ with read.told("This release cannot be reviewed"):
     units = read.units()
     parts.title(read.view(choice))
     show.banner(page.verdict.name, page.headline, page.aggregate, page.points)
+    if page.early:
+        st.warning(show.escape_markdown(page.early), icon=":material/schedule:")
     show.chips(page.facts)
     parts.not_open(read.view(choice))
     parts.alarms(read.page(stops.page))

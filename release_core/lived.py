@@ -33,6 +33,7 @@ def lived(cube: Cube, stage: Stage, step: int, groups: tuple[Group, ...]) -> Liv
         lambda hours: cube.effects(stage, groups, hours),
         cube.gauges(stage),
         per_entity=_per_entity(cube, stage),
+        began=cube.began(stage).timestamp(),
     )
 
 

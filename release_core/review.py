@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -135,6 +136,9 @@ def _review(opened: Opened, stage: Stage, step: int, drill: gates.Rehearsal | No
                 rows.append(stops.split(release, cube, spec, (stage, step)))
             else:
                 rows += _judge(release, spec, (cells, later, known), families)
+    days, ripe = release.labels.maturity_days, cube.began(stage) + timedelta(days=release.labels.maturity_days)
+    if ripe > cube.end(step):
+        rows = [gates.awaited(row, known[row.metric], days, ripe) if row.metric in known else row for row in rows]
     rows = stops.voided(rows)
     return Review(
         release, stage, step, cube.end(step), gates.worst(rows), tuple(rows), changed, cube.fingerprint, cube.facts

@@ -5,8 +5,8 @@ from release_core.gates.invariants import Facts, check, scenario
 from release_core.gates.judge import judge
 from release_core.gates.readiness import Moment, Rehearsal, age_days, last, readiness
 from release_core.gates.words import alarm as alarm_sentence
+from release_core.gates.words import awaited, early, unknown
 from release_core.gates.words import rare as rare_sentence
-from release_core.gates.words import unknown
 from release_core.gates.worst import counted, worst
 
 __all__ = [
@@ -16,8 +16,10 @@ __all__ = [
     "Rehearsal",
     "age_days",
     "alarm_sentence",
+    "awaited",
     "check",
     "counted",
+    "early",
     "families",
     "judge",
     "last",

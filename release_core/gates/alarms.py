@@ -17,7 +17,7 @@ from release_core.stats.arrays import floats
 
 if TYPE_CHECKING:
     from release_core.frames import Array
-    from release_core.metrics.anytime import Anytime
+    from release_core.metrics import Estimate
     from release_core.release import GateSpec
 
 BASELINE, CANDIDATE, DIFFERENCE = range(3)
@@ -34,8 +34,8 @@ def margin(spec: GateSpec, baseline: Array) -> Array:
     return np.abs(floats(baseline)) * allowed if spec.unit == "rel" else np.full(np.shape(baseline), allowed)
 
 
-def breached(spec: GateSpec, one: Anytime, alpha: float) -> Array:
-    """Return [segment, look] whether harm beyond the margin is proven by then.
+def breached(spec: GateSpec, one: Estimate, alpha: float) -> Array:
+    """Return [segment, look], or [segment] of an estimate at one look, whether harm beyond the margin is proven by then.
 
     Args:
         spec: the rule; a budget reads the candidate against its limit, everything else the difference of the arms.

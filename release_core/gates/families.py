@@ -76,8 +76,9 @@ def _dims(segment: Segment) -> dict[str, str]:
 
 def _family(spec: GateSpec, cells: Cells | Lived, declared: Segments, evidence: Array, within: Sequence[int]) -> Family:
     if not evidence[within[0]]:
-        # Nothing is known of any segment: one row says so for all of them.
-        return Family(cells.pooled([(cells.segments[within[0]], within[:1])]), (True,))
+        # Nothing is known of any segment: one row says so for all of them, or for the one that the gate is about.
+        place = next((n for n in within if _wanted(spec, cells.segments[n])), within[0])
+        return Family(cells.pooled([(cells.segments[place], [place])]), (True,))
     needed = spec.min_events if spec.min_events is not None else declared.min_events
     chosen = [n for n in within if _wanted(spec, cells.segments[n])]
     asked = (*declared.mandatory, *_own(spec))

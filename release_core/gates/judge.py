@@ -237,6 +237,8 @@ def _student(t: Array, df: Array) -> Array:
 
 def _verdict(spec: GateSpec, one: Estimate, harm: Harm, n: int, min_events: int) -> Verdict:
     needed = spec.min_events if spec.min_events is not None else min_events
+    if one.evidence[n] >= needed and words.idle(one, n):
+        return Verdict.PASS
     positives = float(one.positives[n].min()) if one.metric.labels else np.inf
     if one.evidence[n] < needed or positives < LEAST_POSITIVES or not np.isfinite(harm.value[n]):
         return Verdict.NODATA
@@ -312,7 +314,8 @@ def _row(
         needed=_needed(spec, one, harm, n) if seen is Verdict.INCONCLUSIVE else None,
         **unseen.told(shown.reach, n, side),
     )
-    return words.told(row, spec, one.metric, (shown.interval[0][n, side], shown.interval[1][n, side]))
+    metric = replace(one.metric, lack=one.note) if one.note else one.metric
+    return words.told(row, spec, metric, (shown.interval[0][n, side], shown.interval[1][n, side]))
 
 
 def _unsigned(low: float, high: float, sign: int) -> tuple[float, float]:

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from release_core.frames import GateRow, segment_text
+from release_core.metrics.lived import EARLY
 from release_core.metrics.selective import AMOUNTS
 from release_core.metrics.values import unmapped
 from release_core.release import Comparison, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from release_core.frames import Segment
-    from release_core.metrics import Metric
+    from release_core.metrics import Estimate, Metric
     from release_core.release import GateSpec
 
 MINUS = "\N{MINUS SIGN}"
@@ -63,8 +65,17 @@ def place(segment: Segment) -> str:
     return f"{name} ({segment[REPLAY_SET] or 'no replay set'})" if REPLAY_SET in segment else name
 
 
+def idle(one: Estimate, n: int) -> bool:
+    """Return whether a metric has nothing to worry about in a segment: events, and none in its denominator."""
+    return bool(one.metric.idle and one.n[n].max() == 0)
+
+
 def told(row: GateRow, spec: GateSpec, metric: Metric, interval: tuple[float, float]) -> GateRow:
     """Return the row with its sentence; `interval` is the two-sided 95 % interval of what the gate reads."""
+    if row.verdict is Verdict.PASS and metric.idle and row.difference is None:
+        return replace(
+            row, sentence=f"{metric.title} in {place(row.segment)}: {metric.idle}; {_evidence(row, metric)}."
+        )
     if row.verdict is Verdict.NODATA:
         return replace(row, sentence=f"{metric.title} in {place(row.segment)}: {_lack(row, metric)}.")
     body = _body(row, spec, metric, interval)
@@ -175,6 +186,21 @@ def _open_end(row: GateRow) -> str:
     return f" About {float(f'{row.needed:.2g}'):,.0f} more events would decide it."
 
 
+def awaited(row: GateRow, metric: Metric, days: float, first: datetime) -> GateRow:
+    """Return the row of a metric of labels without a labelled event, which says when there will be the first."""
+    if row.verdict is not Verdict.NODATA or row.n or not metric.labels:
+        return row
+    when = (
+        f"a label counts {days:g} days after its event, and the first event is that old on {first:%Y-%m-%d %H:%M} UTC"
+    )
+    return replace(row, sentence=f"{metric.title} in {place(row.segment)}: {EARLY}: {when}.")
+
+
+def early(row: GateRow) -> bool:
+    """Return whether a row has no data because what it judges happens, or is learned, later."""
+    return row.verdict is Verdict.NODATA and EARLY in row.sentence
+
+
 def unknown(spec: GateSpec) -> GateRow:
     """Return the row of a gate that asks for what this version cannot compute: it is no pass."""
     return GateRow(
@@ -212,7 +238,7 @@ def alarm(
     allowed = f"{100 * float(spec.margin or 0):g} %" if spec.unit == "rel" else points(float(spec.margin or 0), unit)
     return (
         f"{metric.title} in {where} {'rose' if value > 0 else 'fell'} by {points(value, unit)}{size} "
-        f"({_between(value, (low, high), unit)}); at most {allowed} allowed; {n:,} events."
+        f"({_between(value, (low, high), unit)}); at most {allowed} allowed; {n:,} {metric.counted}."
     )
 
 

@@ -31,18 +31,31 @@ LEAST_CARRIERS = 30
 class Anytime(Estimate):
     """An estimate [..., side] whose bounds may be read at every look; `size` are the entities behind each side.
 
-    `adjusted` [...]: whether it is less what the baseline's score of each entity's first event foretells.
+    `adjusted` [...]: whether it is less what the baseline's score of each entity's first event foretells. `counted` are the
+    hits and misses [..., side] behind a share of one group of events: its bounds are then never inside the exact ones, which
+    also hold where all of them, or nearly all, are the same.
     """
 
     size: Array
     expect_n: float
     adjusted: Array | None = field(default=None, kw_only=True)
+    counted: tuple[Array, Array] | None = field(default=None, kw_only=True)
 
     def bounds(self, confidence: float | Array, sides: int = 2) -> tuple[Array, Array]:
         """Return low and high [..., side] that hold at all looks together, each with its confidence if `sides` is 1."""
         level = np.broadcast_to(np.asarray(confidence, dtype=float), self.value.shape[:-1])[..., None]
         found = sequential.asymptotic(self.value, self.se, self.size, self.expect_n, 1 - level, sides)
-        return self.limited(*found)
+        return self.limited(*(found if self.counted is None else self._exact(found, 1 - level)))
+
+    def _exact(self, found: tuple[Array, Array], alpha: Array) -> tuple[Array, Array]:
+        """Return bounds widened to those that are exact for independent events; these alone where all are the same."""
+        hits, misses = self.counted  # type: ignore[misc]  # the caller has seen that they are there
+        exact = sequential.share_bounds(hits, misses, alpha)
+        alike = ~(self.se > 0)
+        return (
+            np.where(alike, exact.low, np.fmin(found[0], exact.low)),
+            np.where(alike, exact.high, np.fmax(found[1], exact.high)),
+        )
 
     def method(self, segment: int, side: int) -> str:
         """Return the name of the interval's method."""
@@ -113,10 +126,11 @@ def _together(tally: Tally, treated: Array, metric: Metric, expect_n: float) -> 
     value, base = metric.value(whole)[..., None], metric.base(whole)[..., None]
     left = metric.value(whole.expand(shard) - tally)
     spread = intervals.jackknife(value[..., 0], left, metric.base(tally) > 0)
-    rarer = np.minimum(np.nan_to_num(value * base), base - np.nan_to_num(value * base))[..., 0]
-    evidence = np.where(rarer >= LEAST_CARRIERS, base[..., 0], 0.0)
+    hits = np.nan_to_num(value * base)
+    evidence = np.where(base[..., 0] >= LEAST_CARRIERS, base[..., 0], 0.0)
     size = treated[..., None]
-    return _anytime(metric, (value, spread.se[..., None], size), (base, v.decided(whole, POSITIVE)), evidence, expect_n)
+    one = _anytime(metric, (value, spread.se[..., None], size), (base, v.decided(whole, POSITIVE)), evidence, expect_n)
+    return replace(one, counted=(hits, base - hits)) if metric.unit == "share" else one
 
 
 def _anytime(

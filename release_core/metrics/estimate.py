@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, cast
 
@@ -39,7 +39,8 @@ class Estimate:
     """One metric: arrays [segment, side], sides being baseline, candidate, difference (only the last for comparisons).
 
     `n` is the denominator and `positives` the labelled positives, of the candidate for the difference; `evidence`
-    [segment] counts the events that speak of it. `closed` gives bounds where the jackknife cannot.
+    [segment] counts the events that speak of it. `closed` gives bounds where the jackknife cannot. `note` says why there is no
+    value yet, where more than the metric itself is to be said.
     """
 
     metric: Metric
@@ -52,6 +53,7 @@ class Estimate:
     closed: Closed | None
     closed_name: str
     spread_name: str
+    note: str = field(default="", kw_only=True)
 
     def bounds(self, confidence: float | Array, sides: int = 2) -> Bounds:
         """Return low and high [segment, side] at `confidence` (one, or one per segment).

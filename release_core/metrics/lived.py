@@ -7,6 +7,7 @@ shards of each arm (outcomes: customers have several events).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,9 +27,11 @@ if TYPE_CHECKING:
     # confidence, sides -> (low, high) [segment, version]
     Bounds = Callable[[Array, int], tuple[Array, Array]]
 
-HOUR = 3600
+HOUR, DAY = 3600, 24
 # Runtime samples speak of the last day, or of the whole stage where it is shorter.
 RECENT_HOURS = 24
+# What sentences say of evidence that is still to come.
+EARLY = "too early"
 THOUSAND = 1000.0
 PER_LOOK = ("served", "latency", "fallback", "fallback_known", "costed", "cost", "cost2")
 
@@ -38,8 +41,8 @@ class Lived:
     """What metrics of serving and of outcomes read, as of a look: frames over `every` segment, of which `index` are added.
 
     Of serving the steps from `first` on count. `per_entity` are the events an entity has in the stage.
-    `effects` returns what came of events within some hours. `end` is the look's last instant in seconds since 1970;
-    `served`: whether events were served at all, which a replay does not;
+    `effects` returns what came of events within some hours. `end` is the look's last instant in seconds since 1970,
+    `began` that of the first event; `served`: whether events were served at all, which a replay does not;
     `given` the columns of the decisions log, `kinds` the outcomes in the logs. `live`: whether the candidate acted on events at all.
     """
 
@@ -57,6 +60,7 @@ class Lived:
     gauges: tuple[Gauge, ...]
     first: int = 0
     per_entity: float = 1.0
+    began: float = float("nan")
 
     def pooled(self, groups: Sequence[tuple[Segment, Sequence[int]]]) -> Lived:
         """Return one segment per group: the sum of the segments at the given positions."""
@@ -207,7 +211,7 @@ def outcome(hours: int, hits: Sequence[str], base: Sequence[str] = ()) -> Callab
 
     def measure(lived: Lived, metric: Metric) -> Estimate:
         top, bottom = (part[:, 0] for part in sums(lived, hours, hits, base, slice(lived.look, lived.look + 1)))
-        return _armed(lived, metric, top, bottom)
+        return replace(_armed(lived, metric, top, bottom), note=early(lived, hours))
 
     return measure
 
@@ -226,6 +230,16 @@ def sums(
         return lived.outcomes(frame, frame.counts[chosen][:, :, looks].sum(0)) if chosen else 0 * every
 
     return counted(hits), counted(base) if base else every
+
+
+def early(lived: Lived, hours: int) -> str:
+    """Return in words when the first event of the stage is old enough for what is counted `hours` after it; "" where one is."""
+    first = lived.began + hours * HOUR
+    if not lived.live or not first > lived.end:
+        return ""
+    age = f"{hours // DAY} days" if hours > DAY else f"{hours} hours"
+    when = datetime.fromtimestamp(first, UTC)
+    return f"{EARLY}: it is counted {age} after an event, and the first event is that old on {when:%Y-%m-%d %H:%M} UTC"
 
 
 def _armed(lived: Lived, metric: Metric, top: Array, bottom: Array) -> Estimate:

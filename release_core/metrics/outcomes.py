@@ -72,7 +72,7 @@ def continuous(lived: Lived, metric: Metric, expect_n: float = EXPECTED, *, ever
     looks = slice(None) if every else slice(lived.look, lived.look + 1)
     top, bottom = served.sums(lived, *metric.outcome, looks)
     one = _read(metric, top, bottom, 1.0 if metric.outcome.base else lived.per_entity, expect_n)
-    return one if every else one.at_look(0)
+    return one if every else replace(one.at_look(0), note=served.early(lived, metric.outcome.hours))
 
 
 def _read(metric: Metric, top: Array, bottom: Array, per_entity: float, expect_n: float) -> Continuous:

@@ -41,7 +41,7 @@ class Metric:
     `limits` are the least and greatest value that it can have. A metric that cells of scores do not tell has `measure`
     instead of `value`, and `needs` names the column of each version without which it is not known; `lack` says why a
     metric is not known where it is not. `counted` names what its evidence counts; `outcome` what a metric of outcomes
-    does.
+    does. `idle` says what it means that there are events and none in the denominator, where that is nothing to worry about.
     """
 
     name: str
@@ -64,10 +64,12 @@ class Metric:
     lack: str = ""
     counted: str = "events"
     outcome: Outcome | None = None
+    idle: str = ""
 
 
 # Comparisons that are shares, and of what.
 SHARED: dict[str, Value] = {"disagreement_rate": v.both_decided, "explained_share": v.disagreements}
+IDLE = {"explained_share": "no decision differs, so there is nothing to explain"}
 NO_LIMIT = (float("-inf"), float("inf"))
 UP = (0.0, float("inf"))
 SUMS = "exact from sums (METHODS a8)"
@@ -154,6 +156,7 @@ def _compared(name: str, title: str, value: Value, words: str, source: str, limi
         compared=True,
         bins=unit == "number",
         limits=limits,
+        idle=IDLE.get(name, ""),
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from release_core import gates, review
 from release_core.gates.words import place
 from release_core.ledger import standing
-from release_core.release import Stage, Verdict
+from release_core.release import Level, Stage, Verdict
 from release_core.stages import ACCOUNTS
 from release_core.views.view import paired_rows
 
@@ -35,11 +35,15 @@ WORST_SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """What the page shows. `gates` has one row a gate, worst first; `rows` every judged segment of every gate."""
+    """What the page shows. `early` says that a go would come before some of its evidence.
+
+    `gates` has one row a gate, worst first; `rows` every judged segment of every gate.
+    """
 
     verdict: Verdict
     headline: str
     points: list[str]
+    early: str
     aggregate: str
     facts: dict[str, str]
     kpis: list[Row]
@@ -57,6 +61,7 @@ def overview(view: View, records: Sequence[Record] = ()) -> Overview:
         found.verdict,
         f"{ANSWERS[found.verdict]}: {_counts(found.rows)}",
         [row.sentence for row in _worst(found.rows)],
+        _early(found.rows),
         _aggregate(found),
         _facts(view, found),
         _kpis(view),
@@ -81,6 +86,17 @@ def _worst(rows: Sequence[GateRow]) -> list[GateRow]:
     same = [row for row in counting if gates.counted(row) == worst and worst is not Verdict.PASS]
     first = list({row.gate: row for row in reversed(same)}.values())[::-1]
     return (first + [row for row in same if row not in first])[:WORST_SHOWN]
+
+
+def _early(rows: Sequence[GateRow]) -> str:
+    """Return which gates judge what is learned later, where the verdict allows a go without them; else nothing."""
+    waiting = list(dict.fromkeys(row.title for row in rows if gates.early(row) and row.level != Level.OBSERVE))
+    if not waiting or gates.worst(rows) > Verdict.MARGINAL:
+        return ""
+    return (
+        f"Too early to be sure: what {len(waiting)} {'gate judges' if len(waiting) == 1 else 'gates judge'} is learned later, "
+        f"and the verdict can still turn. Not known yet: {'; '.join(title[:1].lower() + title[1:] for title in waiting)}."
+    )
 
 
 def _counts(rows: Sequence[GateRow]) -> str:

@@ -22,6 +22,7 @@ KINDS = (
     "chargeback",
     "confirmed_fraud",
     "review_result",
+    "cardholder_answer",
     "complaint",
     "support_contact",
     "conversion",
@@ -35,10 +36,15 @@ CHARGEBACK_DAYS = np.array([16.0, 12.0, 25.0, 9.0])
 MARKET_PACE = np.array([1.0, 0.9, 1.1, 1.0, 1.2, 1.3, 0.8, 1.1, 1.5, 1.4, 0.7, 0.8])
 TAIL = 0.9
 # Shares of fraud that comes back as a chargeback or is confirmed by the customer; the rest is never told.
-CHARGED_BACK, CONFIRMED, BLOCKED_CONFIRMED = 0.85, 0.12, 0.85
+CHARGED_BACK, CONFIRMED = 0.85, 0.12
+# Cardholders are asked about every blocked payment; so many answer, whatever the truth is, and truthfully.
+ANSWERED = 0.7
+# Of the events that would be blocked so many are approved at random; and how often the truth of one that would be becomes known.
+HOLD_OUT = 0.02
+SEEN = HOLD_OUT + (1 - HOLD_OUT) * ANSWERED
 DISPUTED, DISPUTED_REVERSED = 0.0006, 0.8
 # What analysts decline: of frauds, of frauds on the list (they look like new customers), of legitimate events.
-CAUGHT, LISTED_CAUGHT, WRONGLY_DECLINED = 0.75, 0.30, 0.03
+CAUGHT, LISTED_CAUGHT, WRONGLY_DECLINED = 0.75, 0.05, 0.03
 # Of legitimate customers, by action (approve, review, block): who completes the order, who complains, who calls.
 CONVERTED = np.array([0.965, 0.85, 0.0, 0.0])
 COMPLAINED = np.array([0.0008, 0.006, 0.05, 0.0])
@@ -117,8 +123,9 @@ def _charged_back(rng: np.random.Generator, told: Told, events: Events, taken: N
     )
     called = passed & events.fraud & (luck >= CHARGED_BACK) & (luck < CHARGED_BACK + CONFIRMED)
     told.add("confirmed_fraud", called, NOTHING, events.time + _days(rng, n, 6.0, 0.8))
-    owned_up = (taken == BLOCK) & events.fraud & (luck < BLOCKED_CONFIRMED)
-    told.add("confirmed_fraud", owned_up, NOTHING, events.time + _days(rng, n, 2.5, 0.9))
+    answered = (taken == BLOCK) & (rng.random(n) < ANSWERED)
+    said = np.where(events.fraud, FRAUD, LEGIT).astype(np.int8)
+    told.add("cardholder_answer", answered, said, events.time + _days(rng, n, 2.5, 0.9))
 
 
 def _customers(rng: np.random.Generator, told: Told, events: Events, taken: NDArray[np.int8]) -> None:

@@ -31,11 +31,9 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
     Codes = NDArray[np.int8]
 
-# Of the events that would be blocked so many are approved at random: their outcomes speak for the blocked ones.
-HOLD_OUT = 0.02
 # Cases lost while the review queue overruns, and otherwise.
 LOST_OVERRUN, LOST = 0.20, 0.005
-OVERRUN_FROM = 0.10
+OVERRUN_FROM = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +71,7 @@ def scored(task: Task) -> tuple[np.random.Generator, Events, dict[str, Array]]:
     """Return the events of a part with both scores, and the generator from which everything else of it is drawn."""
     story = STORIES[task.story]
     rng = np.random.default_rng([story.seed, task.size, task.stage, task.step + 1, task.events[0]])
-    events = population.draw(rng, task.span, task.events, task.size)
+    events = population.draw(rng, task.span, task.events, task.size, story.listed_new)
     return rng, events, dict(zip(VERSIONS, scores.both(rng, story, events, live=task.span.live), strict=True))
 
 
@@ -89,7 +87,7 @@ def write(task: Task, release: Release, folder: Path) -> Sums:
     actions = {version: codes for version, (codes, _) in decided.items()}
     arm = (uniform(events.customer, 1000 + 10 * task.stage + task.step) < task.share).astype(np.int8)
     meant = np.where(arm == 1, actions["candidate"], actions["baseline"]).astype(np.int8)
-    taken = np.where((meant == BLOCK) & (rng.random(len(meant)) < HOLD_OUT), APPROVE, meant).astype(np.int8)
+    taken = np.where((meant == BLOCK) & (rng.random(len(meant)) < outcomes.HOLD_OUT), APPROVE, meant).astype(np.int8)
     called = _calls(rng, story, task, events)
     told = outcomes.tell(rng, events, taken, rng.random(len(taken)) >= _lost(story, task), live=task.span.live)
     known = told.until(story.end * population.SECONDS)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 SECONDS = 86_400.0
-EVENTS_PER_CUSTOMER = 12
+EVENTS_PER_CUSTOMER = 6
 # Values of each segment dimension: their share of customers (of events, for surfaces), and how much riskier they are.
 MARKETS = ("US", "GB", "DE", "FR", "ES", "IT", "NL", "PL", "BR", "MX", "JP", "SE")
 SURFACES = ("web", "app", "phone", "store")
@@ -33,20 +33,20 @@ SHARES: dict[str, tuple[float, ...]] = {
 }
 RISK: dict[str, tuple[float, ...]] = {
     "market": (1.0, 0.9, 0.8, 0.95, 1.3, 1.1, 0.75, 0.9, 1.5, 1.4, 0.7, 0.8),
-    "surface": (1.2, 0.75, 1.5, 0.6),
+    "surface": (1.2, 0.75, 1.5, 0.75),
     "risk_tier": (0.45, 0.95, 1.8, 3.0),
-    "cohort": (2.6, 1.0, 0.75, 0.55, 1.2),
+    "cohort": (2.6, 1.0, 0.75, 0.55, 1.5),
 }
 NAMES = {"market": MARKETS, "surface": SURFACES, "risk_tier": TIERS, "cohort": COHORTS}
 DIMS = tuple(NAMES)
-BASE_RATE = 0.0079
+BASE_RATE = 0.0077
 # Amounts: log-normal, between customers and within one; risk grows with this power of the amount.
 AMOUNT_LEVEL, BETWEEN, WITHIN, AMOUNT_POWER = 3.6, 0.7, 0.6, 0.35
 # The other two mechanisms: terminals compromised and cards leaked for a week, as a share of weeks, and how risky that is.
 TERMINALS, COMPROMISED, TERMINAL_RISK = 20_000, 0.004, 25.0
 LEAKED, LEAK_RISK = 0.003, 35.0
 # The list that policies look at: the share of a cohort that is on it, how risky a hit is, and how much larger its frauds.
-LISTED, LISTED_NEW, LIST_RISK, LIST_AMOUNT = 0.003, 0.10, 20.0, 2.0
+LISTED, LISTED_NEW, LIST_RISK, LIST_AMOUNT = 0.003, 0.05, 40.0, 2.0
 # Working-hours rhythm, midnight to midnight, and Monday to Sunday.
 BY_HOUR = np.array([2, 1, 1, 1, 1, 2, 4, 7, 10, 12, 13, 14, 14, 13, 13, 13, 14, 15, 16, 15, 13, 10, 7, 4], float)
 BY_DAY = np.array([1.0, 0.97, 0.98, 1.02, 1.15, 1.1, 0.85])
@@ -82,8 +82,13 @@ class Events:
         return found
 
 
-def draw(rng: np.random.Generator, span: Span, events: tuple[int, int, int], size: int) -> Events:
-    """Return the events numbered `events[0]` to `events[1]` of a stage with `events[2]` in all, in a release of `size`."""
+def draw(
+    rng: np.random.Generator, span: Span, events: tuple[int, int, int], size: int, listed_new: float = LISTED_NEW
+) -> Events:
+    """Return the events numbered `events[0]` to `events[1]` of a stage with `events[2]` in all, in a release of `size`.
+
+    `listed_new` of the new customers' events are on the list; the more are, the riskier new customers are on average.
+    """
     first, last, total = events
     n = last - first
     time = clock(span, (np.arange(first, last) + rng.random(n)) / total)
@@ -93,9 +98,10 @@ def draw(rng: np.random.Generator, span: Span, events: tuple[int, int, int], siz
     moves = rng.random(n) > KEEPS_SURFACE
     codes["surface"] = np.where(moves, _code(SHARES["surface"], rng.random(n)), codes["surface"])
     level = BETWEEN * ndtri(np.clip(uniform(customer, 21), 1e-9, None)) + WITHIN * rng.normal(size=n)
-    listed = rng.random(n) < np.where(codes["cohort"] == 0, LISTED_NEW, LISTED)
-    prior = _prior(codes, level)
-    raised, why = _mechanisms(rng, customer, time, codes["cohort"], listed)
+    listed = rng.random(n) < np.where(codes["cohort"] == 0, listed_new, LISTED)
+    usual = _by_list(codes["cohort"], listed_new)
+    prior = _prior(codes, level) * usual / _by_list(codes["cohort"], LISTED_NEW)
+    raised, why = _mechanisms(rng, customer, time, listed, usual)
     fraud = rng.random(n) < np.minimum(MADE_UP * prior * raised, CAP)
     device = _code((0.9, 0.07, 0.03), rng.random(n))
     amount = np.round(np.exp(AMOUNT_LEVEL + level) * np.where(fraud & listed, LIST_AMOUNT, 1.0), 2)
@@ -124,12 +130,17 @@ def _prior(codes: dict[str, NDArray[np.int8]], level: Array) -> Array:
     return np.minimum(prior, 0.5)
 
 
+def _by_list(cohort: NDArray[np.int8], listed_new: float) -> Array:
+    """Return by how much the list raises the chance of fraud of a cohort's average event."""
+    return 1 + (LIST_RISK - 1) * np.where(cohort == 0, listed_new, LISTED)
+
+
 def _mechanisms(
     rng: np.random.Generator,
     customer: NDArray[np.uint64],
     time: Array,
-    cohort: NDArray[np.int8],
     listed: NDArray[np.bool_],
+    usual: Array,
 ) -> tuple[Array, NDArray[np.int8]]:
     """Return by how much the hidden causes and the list raise the chance of fraud, 1 on average, and what dominates."""
     week = (time // (7 * SECONDS)).astype(np.uint64)
@@ -139,6 +150,5 @@ def _mechanisms(
     hidden = (1 + TERMINAL_RISK * compromised + LEAK_RISK * leaked) / (
         1 + TERMINAL_RISK * COMPROMISED + LEAK_RISK * LEAKED
     )
-    usual = 1 + (LIST_RISK - 1) * np.where(cohort == 0, LISTED_NEW, LISTED)
     why = np.where(leaked, 2, np.where(compromised, 1, 0)).astype(np.int8)
     return hidden * np.where(listed, LIST_RISK, 1.0) / usual, why

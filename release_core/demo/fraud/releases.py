@@ -7,6 +7,7 @@ import multiprocessing
 import os
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
+from datetime import timedelta
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -36,6 +37,8 @@ PART = 250_000
 # Below this size starting worker processes costs more than they save.
 WORTH_WORKERS = 600_000
 REVIEW, BLOCK = 0.035, 0.09
+# Of the events of the replay: a segment with so many has some forty bad ones. Of all events: cardholders in an A/B.
+QUALITY_SHARE, EXPECT_SHARE = 0.06, 0.1
 TRUTH = "truth.json"
 # Who changes the score answers for every market; elsewhere small markets, with a handful of frauds, are only watched.
 MARKETS_JUDGED = ("fraud-model", "fraud-mixed")
@@ -149,10 +152,20 @@ def _manifest(story: Story, size: int, cutoffs: dict[str, float]) -> str:
         maturity=plan.MATURITY_DAYS,
         per_day=f"{plan.PORTFOLIO_PER_DAY:,}",
         capacity=round(plan.per_day(story, size) * 0.04),
-        min_events=max(200, round(size / 80)),
+        min_events=max(200, round(size / 110)),
+        quality_events=max(200, round(plan.counts(story, size)[0] * QUALITY_SHARE)),
+        expect_n=max(500, round(size * EXPECT_SHARE)),
+        drilled=_drilled(story),
         dims=DIMS[story.id in MARKETS_JUDGED],
     )
     return f"{stamp.size_line(size)}\n{text}"
+
+
+def _drilled(story: Story) -> str:
+    """Return when the way back was last rehearsed, as TOML writes it; "" where it never was."""
+    if story.drilled is None:
+        return ""
+    return f"{plan.ORIGIN + timedelta(days=story.drilled, hours=9):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _finish(folder: Path, story: Story, release: Release, size: int, sums: Sequence[Sums]) -> None:

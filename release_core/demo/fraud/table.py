@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from release_core.demo.fraud.decide import BLOCK, DEVICES, LIST_WORDS, REASONS
-from release_core.demo.fraud.outcomes import KINDS, NOTHING, VALUES
+from release_core.demo.fraud.outcomes import KINDS, NOTHING, SEEN, VALUES
 from release_core.demo.fraud.plan import ORIGIN
 from release_core.demo.fraud.population import NAMES
 from release_core.demo.fraud.runtime import DEPENDENCIES
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     Codes = NDArray[np.int8]
 
 LETTERS = {"replay": "r", "shadow": "s", "canary": "c", "ab": "a", "full": "f"}
-HELD_OUT_SHARE = 0.02
 START_US = round(ORIGIN.timestamp() * 1_000_000)
 
 
@@ -62,7 +61,7 @@ def write_decisions(
         columns[f"{version}_reason"] = _words(decided[version][1], REASONS)
         if called:
             columns |= _served(version, called[version])
-    columns["label_propensity"] = pa.array(np.where(meant == BLOCK, HELD_OUT_SHARE, 1.0))
+    columns["label_propensity"] = pa.array(np.where(meant == BLOCK, SEEN, 1.0))
     _write(path, columns)
 
 

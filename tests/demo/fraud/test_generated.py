@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from release_core import changes, cube, demo, manifest
 from release_core.cube.cube import Cube
-from release_core.demo.fraud import plan, population, releases, runtime, scores, truth
+from release_core.demo.fraud import outcomes, plan, population, releases, runtime, scores, truth
 from release_core.release import Stage
 from tests.demo.fraud.conftest import SIZE
 
@@ -111,21 +111,26 @@ def test_blocked_events_get_no_chargeback_and_outcomes_follow_their_events(log, 
     assert joined["observed_at"].max().timestamp() <= end
     blocked = joined[joined["action_taken"] == "block"]["outcome"]
     assert len(blocked) > 0
-    assert not set(blocked) & {"chargeback", "conversion", "review_result"}
+    assert not set(blocked) & {"chargeback", "confirmed_fraud", "conversion", "review_result"}
 
 
-def test_one_in_fifty_blocked_is_approved_at_random_with_its_propensity(log):
+def test_truth_of_blocked_events_becomes_known_as_often_as_their_propensity_says(log):
+    """One in fifty is approved at random; of the others seven in ten cardholders answer, whatever the truth is."""
     decisions = log("fraud-recalibration", "decisions")
     blocked = decisions[decisions["label_propensity"] < 1]
-    assert (blocked["label_propensity"] == 0.02).all()
+    assert (blocked["label_propensity"] == outcomes.SEEN).all()
     assert (decisions.loc[decisions["label_propensity"] == 1, "action_taken"] != "block").all()
     approved = int((blocked["action_taken"] == "approve").sum())
     assert binomtest(approved, len(blocked), 0.02).pvalue > 1e-4
+    answers = log("fraud-recalibration", "outcomes").query("outcome == 'cardholder_answer'")
+    asked = blocked[blocked["action_taken"] == "block"]
+    assert answers["event_id"].isin(asked["event_id"]).all()
+    assert binomtest(len(answers), len(asked), 0.7).pvalue > 1e-4
+    assert set(answers["value"]) == {"fraud", "legit"}
 
 
 def test_chargebacks_are_late_with_long_tails_and_reviews_are_fast(log):
     joined = log("fraud-policy", "outcomes").merge(log("fraud-policy", "decisions"), on="event_id")
-    joined = joined[joined["stage"] == "replay"]
     days = (joined["observed_at"] - joined["event_time"]).dt.total_seconds() / 86_400
     late = days[(joined["outcome"] == "chargeback") & joined["value"].isna()]
     assert 8 < late.median() < 30
@@ -137,7 +142,7 @@ def test_chargebacks_are_late_with_long_tails_and_reviews_are_fast(log):
 
 def test_all_kinds_of_outcomes_and_gauges_are_there(log):
     assert set(log("fraud-threshold", "outcomes")["outcome"]) == {
-        *("chargeback", "confirmed_fraud", "review_result", "complaint", "support_contact"),
+        *("chargeback", "confirmed_fraud", "review_result", "cardholder_answer", "complaint", "support_contact"),
         *("conversion", "retained", "resolved"),
     }
     gauges = log("fraud-threshold", "runtime")

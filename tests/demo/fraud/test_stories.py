@@ -1,0 +1,199 @@
+"""What the product says of each generated release, against the truth that was planted in it, at the demo's own size.
+
+Each release is read with the dimensions that its story is about: a cube of every pair of four would cost three times as much.
+"""
+
+import functools
+import json
+import re
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from release_core import attribution, cube, gates, library, manifest, review
+from release_core.demo.fraud import plan, releases
+from release_core.manifest import derive
+from release_core.release import Stage, Verdict
+from release_core.views import overview, slices
+from release_core.views.view import View
+from tests.bench import stories
+
+DIMS = {
+    "fraud-model": ("market", "surface"),
+    "fraud-threshold": ("risk_tier",),
+    "fraud-policy": ("cohort",),
+    "fraud-recalibration": ("surface",),
+    "fraud-mixed": ("surface",),
+}
+GOOD = {Verdict.PASS, Verdict.MARGINAL}
+
+
+@pytest.fixture(scope="session")
+def root(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("stories") / "releases"
+    releases.build(folder, list(DIMS), "test", lambda share, text: None)
+    for name, dims in DIMS.items():
+        file = folder / name / "release.toml"
+        text = re.sub(r"(?m)^(dims|observe|mandatory) = .*$", "", file.read_text())
+        file.write_text(text.replace("[segments]", f"[segments]\ndims = {json.dumps(dims)}"))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def story(root, tmp_path_factory):
+    """Return a function from the id of a release to it, open; its cube is built once."""
+    cache = tmp_path_factory.mktemp("cubes")
+
+    @functools.cache
+    def opened(name):
+        release = manifest.load(root / name)
+        return library.Opened(release, cube.Cube(release, cube.build(release, cache)), name)
+
+    return opened
+
+
+@pytest.fixture(scope="session")
+def truth(root):
+    return lambda name: json.loads((root / name / releases.TRUTH).read_text())
+
+
+@pytest.fixture(autouse=True)
+def _no_ledger(tmp_path, monkeypatch):
+    monkeypatch.setenv("RELEASE_REVIEW_LEDGER", str(tmp_path / "ledger.sqlite"))
+
+
+def judged(one, stage, day=None):
+    """Return the review of a stage as of a day from the first event (None: the end of the logs)."""
+    steps = one.cube.steps
+    if day is not None:
+        steps = [step for step in steps if one.cube.end(step) - plan.ORIGIN <= timedelta(days=day)]
+    return review.review(one, Stage(stage), steps[-1])
+
+
+def rows(found, gate):
+    return [row for row in found.rows if row.gate == gate]
+
+
+def fired(one, stage):
+    return {(alarm.rule, alarm.place) for alarm in review.alarms(one, Stage(stage), one.cube.steps[-1])}
+
+
+def test_model_regression_of_a_market_fails_the_replay_and_the_search_finds_the_planted_slice(story, truth):
+    one, told = story("fraud-model"), truth("fraud-model")
+    found = judged(one, "replay")
+    assert told["effects"]["replay"]["all"]["difference"]["auc"] > 0
+    overall = next(row for row in rows(found, "auc") if not row.segment)
+    assert overall.verdict is Verdict.PASS
+    assert overall.difference > 0
+    failed = {tuple(row.segment.items()) for row in found.rows if row.verdict is Verdict.FAIL}
+    assert failed == {(("market", "ES"),)}
+    worst = slices.searched(View(one, Stage.REPLAY, found.step), "recall")
+    assert [row["where"] for row in worst.rows if row["confirmed"]] == [told["segment"]]
+    harm = told["effects"]["replay"]["planted"]["difference"]["recall"]
+    assert worst.rows[0]["low"] <= harm <= worst.rows[0]["high"]
+
+
+def test_model_canary_is_stopped_by_approvals_and_by_the_review_queue(story, truth):
+    one = story("fraud-model")
+    alarms = fired(one, "canary")
+    assert {("stop_approve_rate", "all events"), ("stop_queue", "all events")} <= alarms
+    assert {rule for rule, _ in alarms} <= {"stop_approve_rate", "stop_queue", "stop_review_rate"}
+    found = judged(one, "canary")
+    assert found.verdict is Verdict.FAIL
+    assert {row.gate for row in found.rows if row.verdict is Verdict.FAIL} == {
+        *("stop_rules", "live_approve_rate", "review_queue"),
+    }
+    moved = rows(found, "live_approve_rate")[0]
+    planted = truth("fraud-model")["effects"]["canary"]["all"]["difference"]["approve_rate"]
+    assert moved.low_adjusted <= planted <= moved.high_adjusted
+
+
+def test_model_shadow_says_that_labels_are_still_to_come(story):
+    late = rows(judged(story("fraud-model"), "shadow"), "shadow_recall")[0]
+    assert late.verdict is Verdict.NODATA
+    assert "too early" in late.sentence
+    assert "2026-05-07" in late.sentence  # day 77 and 45 days
+
+
+def test_threshold_release_is_ready_for_a_go(story, truth):
+    one = story("fraud-threshold")
+    for stage in ("replay", "shadow", "canary", "ab"):
+        assert judged(one, stage).verdict in GOOD
+        assert not fired(one, stage)
+    primary = rows(judged(one, "ab"), "primary_block_rate")[0]
+    assert primary.verdict is Verdict.PASS
+    assert primary.low <= truth("fraud-threshold")["effects"]["ab"]["all"]["difference"]["block_rate"] <= primary.high
+
+
+def test_recalibration_passes_every_stage(story):
+    one = story("fraud-recalibration")
+    for stage in ("replay", "shadow", "canary", "ab", "full"):
+        found = judged(one, stage)
+        assert found.verdict in GOOD
+        assert not fired(one, stage)
+    nothing = rows(judged(one, "canary"), "explained_share")[0]
+    assert nothing.verdict is Verdict.PASS
+    assert "nothing to explain" in nothing.sentence
+
+
+def test_policy_says_too_early_first_and_no_go_when_chargebacks_are_in(story, truth):
+    one = story("fraud-policy")
+    early = judged(one, "ab", 105)
+    assert early.verdict is Verdict.MARGINAL
+    assert {row.gate for row in early.rows if gates.counted(row) not in {Verdict.PASS, None}} == {"chargeback_rate"}
+    waiting = {row.gate for row in early.rows if gates.early(row) and row.level != "observe"}
+    assert waiting == {"chargeback_rate", "new_customer_chargebacks"}
+    assert all(gates.early(row) and row.verdict is Verdict.NODATA for row in early.rows if row.gate in waiting)
+    shown = overview.overview(View(one, Stage.AB, early.step))
+    assert shown.headline.startswith("May advance")
+    assert shown.early.startswith("Too early to be sure")
+    assert "chargebacks of new customers" in shown.early
+    assert rows(early, "primary_conversion")[0].verdict is Verdict.PASS
+    mature = judged(one, "ab")
+    assert not overview.overview(View(one, Stage.AB, mature.step)).early
+    assert [(row.gate, row.segment) for row in mature.rows if row.verdict is Verdict.FAIL] == [
+        ("new_customer_chargebacks", {"cohort": "new"})
+    ]
+    arms = [truth("fraud-policy")["effects"]["ab"]["planted"][version]["arm"] for version in ("baseline", "candidate")]
+    assert arms[1]["fraud_passed"] / arms[1]["events"] > 5 * arms[0]["fraud_passed"] / arms[0]["events"]
+    assert not any(fired(one, stage) for stage in ("canary", "ab"))
+    assert judged(one, "replay").verdict in GOOD
+    assert judged(one, "canary").verdict in GOOD
+
+
+def test_mixed_release_is_refused_and_attributed_as_planted(story, truth):
+    one, told = story("fraud-mixed"), truth("fraud-mixed")
+    found = judged(one, "replay")
+    assert found.mixed
+    assert [component for component, _ in found.changed] == told["changed"]
+    assert rows(found, "one_kind")[0].verdict is Verdict.FAIL
+    assert "one release per component" in rows(found, "one_kind")[0].sentence
+    assert [part.kind.component for part in derive.split(one.release)] == told["changed"]
+    worlds = one.cube.worlds(Stage.REPLAY, found.step)
+    for name, effect in attribution.effects(one.release).items():
+        if name in told["attribution"]:
+            parts = attribution.attribute(worlds, effect).shares
+            assert [part.value for part in parts] == pytest.approx(
+                [told["attribution"][name][player] for player in worlds.players], abs=1e-9
+            )
+
+
+def test_planted_harms_are_found_while_they_can_be_stopped_and_not_much_before_an_oracle_could(story, root):
+    """The oracle is the fastest on average, not in every draw; the price of not knowing is paid within the stage."""
+    one, stage = story("fraud-model"), plan.STORIES["fraud-model"].spans[-1]
+    approvals, _ = stories.alarmed(one, Stage.CANARY, "stop_approve_rate")
+    assert stories.approvals(root) < approvals < stage.days
+    # The queue is counted, not estimated: what is between is the distance of as-of times and their alpha.
+    queue, _ = stories.alarmed(one, Stage.CANARY, "stop_queue")
+    assert abs(queue - stories.overflow(one)) < 2 * stage.every / plan.HOURS
+    # A chargeback is counted thirty days after its event; the A/B is two weeks long, and as-of times are a week apart.
+    late, _ = stories.failed(story("fraud-policy"), Stage.AB, "new_customer_chargebacks")
+    assert stories.let_through(root) + 30 < late < 14 + 30 + 7
+
+
+def test_sprt_decides_where_the_sum_of_its_log_likelihood_ratios_says():
+    """At rates 0.1 and 0.2 a hit adds ln 2 and a miss takes ln 9/8: ln 20 is reached at the fifth hit in a row."""
+    moments = np.arange(10.0)
+    assert stories.sprt(moments, np.ones(10, bool), (0.1, 0.2)) == 4.0
+    assert stories.sprt(moments, np.zeros(10, bool), (0.1, 0.2)) == stories.NEVER
