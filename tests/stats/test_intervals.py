@@ -172,3 +172,25 @@ def test_design_effect_and_effective_size_without_events_are_undefined():
     assert np.isnan(intervals.design_effect(0.1, 0.0))
     assert np.isnan(intervals.effective_size(0, 0))
     assert intervals.effective_size(10 * 0.5, 10 * 0.25) == 10
+
+
+@pytest.mark.parametrize("positives", [10, 20, 100])
+def test_interval_of_an_auc_from_few_positives_holds_the_truth(positives):
+    """1,500 logs of independent events, AUC 0.856: 95 % claimed, the simulation's error is 0.6 points.
+
+    A plain normal interval holds it in 85 % of logs with ten positives; with ten even this one is a little short.
+    """
+    rng, runs, size = np.random.default_rng(positives), 1500, grid.top_bin(8) + 1
+    row = np.arange(runs)[:, None] * size
+    pos, neg = (
+        per_bin((row + grid.bin_of(1 / (1 + np.exp(-x)), 8)).ravel(), None, runs * size).reshape(runs, size)
+        for x in (rng.normal(1.5, 1, (runs, positives)), rng.normal(0, 1, (runs, 400)))
+    )
+    auc, se, truth = ranking.auc(pos, neg), np.sqrt(ranking.delong_variance(pos, neg)), stats.norm.cdf(1.5 / np.sqrt(2))
+
+    def covered(bounds):
+        return ((bounds.low <= truth) & (truth <= bounds.high)).mean()
+
+    found = covered(intervals.logit_interval(auc, se, positives - 1))
+    assert (0.90 if positives == 10 else 0.925) < found < 0.97
+    assert covered(intervals.interval(auc, se)) < found + 0.01
