@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 MOST_PARTS = 32
 # Files with fewer rows than this share their cells with their neighbours.
 BATCH_ROWS = 250_000
+# The smallest table that holds every event by every dimension tells which values of a dimension are crowded.
+SMALLEST = "age"
 # What only a look across files finds: where, in which column, and the rule.
 LATE = {
     "decisions": ("duplicates", "event_id", "event already in an earlier file"),
@@ -207,10 +209,11 @@ def _publish(
     unfinished.mkdir(exist_ok=True)
     summary["tables"] = {}
     with store.cursor() as cursor:
+        _find_crowded(release, cursor, [file for folder in folders for file in grouped.files(folder, SMALLEST)])
         for table in cells.TABLES:
             files = [file for folder in folders for file in grouped.files(folder, table)]
             if files:
-                summary["tables"][table] = _table(release, cursor, table, files, unfinished)
+                summary["tables"][table] = _table(cursor, table, files, unfinished)
         own = entities.merge(cursor, folders, unfinished) | customers.merge(release, cursor, folders, unfinished)
         own |= gauges.publish(cursor, runtime, summary["unit"], target.parent, unfinished)
         for table, names in own.items():
@@ -224,11 +227,12 @@ def _publish(
         shutil.rmtree(unfinished)
 
 
-def _table(release: Release, cursor: Cursor, table: str, files: list[Path], folder: Path) -> list[str]:
+def _table(cursor: Cursor, table: str, files: list[Path], folder: Path) -> list[str]:
     """Return the files, relative to the cache, that hold a table: the parts' own, or one in which they are added up."""
-    crowded = _cap(release, cursor, table, f"select * from read_parquet({listed(files)})")
+    crowded = '"by"' in cells.KEYS[table] and bool(cursor.rows("select 1 from crowded limit 1"))
     if not crowded and len(files) <= MOST_PARTS:
         return [str(file.relative_to(folder.parent)) for file in files]
+    _cap(cursor, table, f"select * from read_parquet({listed(files)})", crowded=crowded)
     copy(cursor, _added(table), folder / f"{table}.parquet")
     return [f"{folder.name.lstrip('_').rsplit('.', 1)[0]}/{table}.parquet"]
 
@@ -241,14 +245,11 @@ def _added(table: str) -> str:
     return f"select {keys}, {', '.join(sums)} from capped group by {keys}"
 
 
-def _cap(release: Release, cursor: Cursor, table: str, rows: str) -> bool:
-    """Make the view `capped` of the cells, in which rare values of crowded dimensions read "(other)"; return if any."""
-    if table == cells.TABLES[0]:
-        _find_crowded(release, cursor, rows)
-    crowded = cursor.rows("select count(*) as n from crowded")[0]["n"]
-    if not crowded or '"by"' not in cells.KEYS[table]:
+def _cap(cursor: Cursor, table: str, rows: str, *, crowded: bool) -> None:
+    """Make the view `capped` of the cells, in which rare values of crowded dimensions read "(other)"."""
+    if not crowded:
         cursor.execute(f"create or replace temp view capped as {rows}")
-        return False
+        return
     named = (
         "case when exists (from crowded c where c.dim = split_part(r.\"by\", ',', {n}) and c.value = r.v{n}) "
         "then {other} else r.v{n} end as v{n}"
@@ -256,10 +257,9 @@ def _cap(release: Release, cursor: Cursor, table: str, rows: str) -> bool:
     places = [n for n in (1, 2, 3) if f"v{n}" in cells.KEYS[table]]
     replaced = ", ".join(named.format(n=n, other=text(OTHER)) for n in places)
     cursor.execute(f"create or replace temp view capped as select r.* replace ({replaced}) from ({rows}) r")
-    return True
 
 
-def _find_crowded(release: Release, cursor: Cursor, rows: str) -> None:
+def _find_crowded(release: Release, cursor: Cursor, files: list[Path]) -> None:
     """Make the table `crowded` (dim, value) of the values beyond the cap of their dimension, by number of events."""
     cursor.execute(
         f"""
@@ -267,7 +267,7 @@ def _find_crowded(release: Release, cursor: Cursor, rows: str) -> None:
         select dim, value from (
             select dim, value, row_number() over (partition by dim order by n desc, value) as place from (
                 select "by" as dim, v1 as value, sum(n) as n
-                from ({rows}) where label < 0 and "by" not in ('', '{WINDOW}') group by "by", v1
+                from read_parquet({listed(files)}) where label < 0 and "by" not in ('', '{WINDOW}') group by "by", v1
             )
         ) where place > {release.segments.cap}
         """

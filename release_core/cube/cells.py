@@ -54,7 +54,6 @@ if TYPE_CHECKING:
 FRAME = "stage, arm, ramp_step, replay_set, label, since, until, settled"
 # Cells of events whatever their label is.
 ENTRY = "stage, arm, ramp_step, replay_set, entry"
-# Pairs first: they hold every event, so they tell which values of a dimension are crowded.
 TABLES = (
     "pair",
     "score",

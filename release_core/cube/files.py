@@ -40,7 +40,8 @@ def write(columns: dict[str, Any], path: Path) -> None:
     unfinished = path.with_name(f"_{path.name}.{os.getpid()}.tmp")
     # Numbers repeat in runs, which LZ4 shortens; looking for a dictionary in them would cost more than all else.
     options = {"compression": "lz4", "use_dictionary": words, "write_statistics": False, "row_group_size": ROW_GROUP}
-    pq.write_table(table, unfinished, **options)
+    with unfinished.open("wb") as file:
+        pq.write_table(table, file, **options)
     unfinished.replace(path)
 
 
