@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import json
+from collections import ChainMap
 from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from release_core.cube import cells as tables
-from release_core.cube import customers, dense, development, events, joined, known, live, query, slices, steps, watched
+from release_core.cube import (
+    customers,
+    dense,
+    development,
+    events,
+    joined,
+    known,
+    live,
+    moves,
+    query,
+    slices,
+    steps,
+    watched,
+)
 from release_core.cube.encode import COARSE, FINE
 from release_core.cube.files import listed
 from release_core.cube.query import PERIOD, REPLAY_SET, WINDOW
@@ -49,7 +63,7 @@ class Cube:
         self.steps: tuple[int, ...] = tuple(self.facts["steps"])
         self.fingerprint: str = self.facts["fingerprint"]
         self.store = Store()
-        self.names = self._load()
+        self.names, self._values = self._load()
         self.slice = lru_cache(maxsize=64)(self._slice)
         self.days = lru_cache(maxsize=256)(self._days)
         self.map = lru_cache(maxsize=16)(self._map)
@@ -63,28 +77,38 @@ class Cube:
         self.serving = lru_cache(maxsize=32)(partial(live.serving, self))
         self.gauges = lru_cache(maxsize=8)(partial(live.gauges, self))
         self.coverage = lru_cache(maxsize=16)(self._coverage)
+        # What enters and leaves the counts, by table, stage and dimensions; any as-of step is answered from it.
+        self.moves = lru_cache(maxsize=64)(partial(moves.Moves, self))
         # After which actions no outcome is seen, and whether label propensities are logged, by stage and step.
-        self.selection = lru_cache(maxsize=256)(partial(known.selected, self._summed, release))
+        self.selection = lru_cache(maxsize=256)(partial(known.selected, self.moved, release))
         self.searched = lru_cache(maxsize=8)(partial(slices.Searched, self))
         self.slices = partial(slices.within, self)
         self.customers = lru_cache(maxsize=8)(partial(customers.known, self))
         self.development = lru_cache(maxsize=256)(self._development)
 
-    def _load(self) -> Array:
-        """Load the tables and return the text of every dimension value, at its code: slices group by codes."""
+    def _load(self) -> tuple[Array, dict[str, tuple[str, ...]]]:
+        """Open the tables; return the text of every dimension value at its code, by which slices group, and those of each dimension.
+
+        The large tables stay on disk: what is asked of them is read by dimension, in which order they were written.
+        """
         tables_of = self.facts["tables"].items()
         files = {t: f"read_parquet({listed([self.folder.parent / name for name in names])})" for t, names in tables_of}
-        values = " union ".join(f"select {column} as v from {files['pair']}" for column in CODED)
-        names = sorted(map(str, self.store.query(f"select v from ({values})")["v"]), key=natural)
+        singles = [name for name, columns, _ in tables.cuboids(self.release) if len(columns) == 1]
+        sql = f'select distinct "by", v1 as v from {files["pair"]} where "by" in (select unnest($singles))'
+        found = self.store.query(sql, {"singles": singles})
+        sets = self.store.query(f"select distinct replay_set as v from {files['checks']}")["v"]
+        values: dict[str, set[str]] = {}
+        for dim, value in zip(found["by"], found["v"], strict=True):
+            values.setdefault(str(dim), set()).add(str(value))
+        names = sorted({"", *map(str, sets), *(value for some in values.values() for value in some)}, key=natural)
         self.store.execute("create type code as enum (select unnest($names))", {"names": names})
-        self.store.execute(f'create type cuboid as enum (select distinct "by" from {files["pair"]})')
         for table, file in files.items():
-            held = [column for column in CODED if column in tables.KEYS.get(table, "")]
-            coded = ", ".join(f"{column}::code as {column}" for column in held)
-            replaced = f'replace ({coded}, "by"::cuboid as "by")' if '"by"' in tables.KEYS.get(table, "") else ""
-            ordered = 'order by "by"' if replaced else ""
-            self.store.execute(f"create table {table} as select * {replaced} from {file} {ordered}")
-        return self.store.query("select unnest(enum_range(null::code))::varchar as v")["v"]
+            coded = [f"{column}::code as {column}" for column in CODED if column in tables.KEYS.get(table, "")]
+            replaced = f"replace ({', '.join(coded)})" if coded else ""
+            kind = "view" if table in query.SLICED else "table"
+            self.store.execute(f"create {kind} {table} as select * {replaced} from {file}")
+        known = self.store.query("select unnest(enum_range(null::code))::varchar as v")["v"]
+        return known, {dim: tuple(sorted(some, key=natural)) for dim, some in values.items()}
 
     def given(self, log: str) -> frozenset[str]:
         """Return the columns that at least one file of a log holds."""
@@ -116,10 +140,9 @@ class Cube:
         """Return the values of a dimension in the logs, sorted; it is declared, or `replay_set`, or `window`."""
         if dim == REPLAY_SET:
             found = self.store.query("select distinct replay_set as v from checks where replay_set <> ''")
-        else:
-            self.dimensions((dim,))
-            found = self.store.query('select distinct v1 as v from pair where "by" = $dim', {"dim": dim})
-        return tuple(sorted(map(str, found["v"]), key=natural))
+            return tuple(sorted(map(str, found["v"]), key=natural))
+        self.dimensions((dim,))
+        return self._values.get(dim, ())
 
     def checks(self, stage: Stage, step: int) -> dict[str, int]:
         """Return the counts over all sets of a stage as of a step: events, overlap, parity, clipped scores."""
@@ -131,8 +154,7 @@ class Cube:
 
     def maturity(self, stage: Stage, step: int, where: Where) -> dict[str, int]:
         """Return how many events (n) of a filter there are as of a step, and how many labels are known and mature."""
-        dims = self.dimensions(tuple(dict(where)))
-        return watched.maturity(self, (stage, step), where, dims)
+        return watched.maturity(self, (stage, step), where)
 
     def progress(self, stage: Stage, step: int, where: Where) -> dict[int, dict[str, int]]:
         """Return the same at each as-of step up to `step`; the filter has at most one dimension beside the replay set."""
@@ -183,7 +205,7 @@ class Cube:
     def _map(self, stage: Stage, step: int, where: Where = (), *, mature: bool = True) -> ScoreMap:
         """Return the joint table of both scores; the filter has at most one dimension beside the replay set."""
         self.single(where)
-        return joined.score_map(self.release, self._summed("joint", (stage, step, mature), ((), where)))
+        return joined.score_map(self.release, self.moved("joint", (stage, step, mature), ((), where)))
 
     def worlds(self, stage: Stage, step: int, group: Group = ((), ())) -> Worlds:
         """Return what all worlds would have done; split and filter take one dimension beside the replay set."""
@@ -202,24 +224,24 @@ class Cube:
     def _placed(self, table: str, view: tuple[Stage, int, bool], group: Group) -> tuple[list[dict[str, str]], Columns]:
         """Return the segments of a group in at most one dimension, and a table's columns with each row's segment."""
         self.single((dim, "") for dim in (*group[0], *dict(group[1])))
-        columns = self._summed(table, view, group)
+        columns = self.moved(table, view, group)
         segments, place = self.placed(group, columns)
-        return segments, columns | {"segment": place}
+        return segments, ChainMap({"segment": place}, columns)
 
     def _coverage(self, stage: Stage, step: int, where: Where = ()) -> Coverage:
         """Return which events have labels; the filter has at most one dimension beside the replay set."""
         self.single(where)
-        return known.coverage(self.release, self._summed("cover", (stage, step, True), ((), where)))
+        return known.coverage(self.release, self.moved("cover", (stage, step, True), ((), where)))
 
     def sizes(self, stage: Stage, step: int, where: Where = ()) -> list[dict[str, Any]]:
         """Return one row per size of amount: events, those on which the versions differ, explained ones, amounts."""
         self.single(where)
-        return events.sizes(self._summed("size", (stage, step, True), ((), where)))
+        return events.sizes(self.moved("size", (stage, step, True), ((), where)))
 
     def reasons(self, stage: Stage, step: int, where: Where = ()) -> list[dict[str, Any]]:
         """Return one row per pair of different actions and pair of reasons: n, positive, negative, amount."""
         self.single(where)
-        return events.reasons(self._summed("reason", (stage, step, True), ((), where)))
+        return events.reasons(self.release, self.moved("reason", (stage, step, True), ((), where)))
 
     def sample(
         self, stage: Stage, step: int, actions: tuple[str, str], where: Where = (), limit: int = 20
@@ -286,9 +308,9 @@ class Cube:
 
     def acted(self, stage: Stage, step: int, group: Group = ((), ())) -> list[dict[str, Any]]:
         """Return one row per segment, arm and pair of actions of events with both: segment, arm, actions, n, amount."""
-        columns = self._summed("pair", (stage, step, True), group)
+        columns = self.moved("pair", (stage, step, True), group)
         segments = [self._named(group[0], key) for key in self._key(group[0], columns).tolist()]
-        return events.acted(segments, columns)
+        return events.acted(self.release, segments, columns)
 
     def _days(self, stage: Stage, step: int, replay_set: str | None = None) -> float:
         """Return over how many days the events of a stage (or one of its sets) entered, as of a step; 0 without events."""
@@ -340,24 +362,29 @@ class Cube:
         keys: list[Array] = []
         pairs: list[Columns] = []
         for group in groups:
-            columns = self._summed("pair", (stage, step, mature), group)
+            columns = self.moved("pair", (stage, step, mature), group)
             keys.append(np.unique(self._key(group[0], columns)) if any(group) else np.zeros(1, np.int64))
-            pairs.append(columns | {"segment": len(segments) + np.searchsorted(keys[-1], self._key(group[0], columns))})
+            place = len(segments) + np.searchsorted(keys[-1], self._key(group[0], columns))
+            pairs.append(ChainMap({"segment": place}, columns))
             segments += [dict(group[1]) | self._named(group[0], key) for key in keys[-1].tolist()]
 
         @cache
         def columns_of(table: str) -> Columns:
             """Return the columns of a table over all groups; the tables of scores are read only when they are needed."""
             if table == "pair":
-                return dense.put_together(pairs)
+                return moves.together(pairs)
             found, first = [], 0
             for group, placed in zip(groups, keys, strict=True):
-                columns = self._summed(table, (stage, step, mature), group)
-                found.append(columns | {"segment": first + np.searchsorted(placed, self._key(group[0], columns))})
+                columns = self.moved(table, (stage, step, mature), group)
+                place = first + np.searchsorted(placed, self._key(group[0], columns))
+                found.append(ChainMap({"segment": place}, columns))
                 first += len(placed)
-            return dense.put_together(found)
+            return moves.together(found)
 
-        shards = dense.shards(self.release, len(segments), columns_of, paired=stage.paired, binned=fine)
+        unseen, weighted = self.selection(stage, step)
+        shards = dense.shards(
+            self.release, len(segments), columns_of, paired=stage.paired, binned=fine, unseen=unseen
+        )
         return Cells(
             tuple(segments),
             dense.whole(self.release, shards.sum(1), columns_of, FINE if fine else COARSE),
@@ -367,21 +394,21 @@ class Cube:
             stage.paired,
             bool(self.facts["clustered"]),
             lambda: self.slice(stage, step, (((), ()),), mature=mature),
-            self.selection(stage, step).unseen,
-            self.selection(stage, step).weighted,
+            unseen,
+            weighted,
             None if stage.paired else lambda: live.at_look(self, (stage, step), groups, segments),
         )
 
     def sql(self, table: str, stage: Stage, step: int, group: Group) -> str:
         """Return the SQL behind a slice, with its values, for readers."""
-        return query.shown(*self._statement(table, (stage, step, True), group))
+        dims = self.dimensions((*group[0], *dict(group[1])))
+        return query.shown(*query.statement(table, (stage, step, True), group, dims))
 
-    def _summed(self, table: str, view: tuple[Stage, int, bool], group: Group) -> Columns:
-        return self.store.query(*self._statement(table, view, group))
-
-    def _statement(self, table: str, view: tuple[Stage, int, bool], group: Group) -> tuple[str, dict[str, object]]:
-        unseen = self.selection(view[0], view[1]).unseen if table == "pair" else ()
-        return query.statement(table, view, group, self.dimensions((*group[0], *dict(group[1]))), unseen)
+    def moved(self, table: str, view: tuple[Stage, int, bool], group: Group) -> Columns:
+        """Return the rows of a table that count as of a step; `view` is the stage, the step, and whether labels are mature."""
+        (stage, step, mature), dims = view, self.dimensions((*group[0], *dict(group[1])))
+        query.check(table, dims)
+        return self.moves(table, stage, dims, (mature, PERIOD in group[0])).rows(step, group)
 
     def _weights(self, by: tuple[str, ...]) -> list[int]:
         size = max(len(self.names), steps.LARGEST if PERIOD in by else 0)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from release_core.cube.encode import SCALED, SHARDED, SQUARED, WEIGHTED
-from release_core.cube.labels import QUIET
+from release_core.cube.labels import EVENT
 from release_core.frames import EVERYONE, NEGATIVE, POSITIVE, Grid, Tally
 from release_core.release import SHARDS, VERSIONS
 from release_core.stats import grid as log_odds
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
     from release_core.frames import Array
     from release_core.release import Release
 
-    Columns = dict[str, Array]
+    Columns = Mapping[str, Array]
     Source = Callable[[str], Columns]
 
 MINOR_UNITS = 100
+# What stands for a label in rows that count mature events, and mature events of which silence told, once more.
+MATURED, SILENT = 2, 3
 UNITS = {
     "n": 1,
     "amount": MINOR_UNITS,
@@ -57,16 +60,19 @@ BINNED = {
 }
 
 
-def shards(release: Release, segments: int, columns: Source, *, paired: bool, binned: bool) -> Tally:
+def shards(
+    release: Release, segments: int, columns: Source, *, paired: bool, binned: bool, unseen: Sequence[str] = ()
+) -> Tally:
     """Return the tally [segment, shard, ...]: actions and sums of the pairs, and the bins of one dimension if `binned`.
 
-    `columns` returns the columns of a table (shard or pair), with the number of each row's segment.
+    `columns` returns the columns of a table (shard or pair), with the number of each row's segment; `unseen` names the
+    actions after which no outcome can be seen.
     """
     taken = _Lazy(
         {
             "acted": lambda: _actions(release, segments, columns("pair"), paired=paired),
             "weighed": lambda: _weighed(release, segments, columns("pair"), paired=paired),
-            "hidden": lambda: _hidden(release, segments, columns("pair"), paired=paired),
+            "hidden": lambda: _hidden(release, segments, columns("pair"), unseen, paired=paired),
         }
     )
     totals = _Lazy({"pair": lambda: _totals(segments, columns("pair"))})
@@ -135,7 +141,7 @@ def _totals(segments: int, pair: Columns) -> Columns:
 def labels(columns: Columns) -> tuple[Array, Array, Array]:
     """Return which rows count as events, as positives and as negatives."""
     label = columns["label"]
-    return label < 0, label == 1, (label == 0) | (label == QUIET)
+    return label == EVENT, label == 1, label == 0
 
 
 def _binned(release: Release, columns: Callable[[], Columns], size: tuple[int, ...], axes: tuple[str, ...]) -> _Lazy:
@@ -259,18 +265,18 @@ def _weighed(release: Release, segments: int, pair: Columns, *, paired: bool) ->
     return found
 
 
-def _hidden(release: Release, segments: int, pair: Columns, *, paired: bool) -> Columns:
-    """Return the events whose outcome cannot be seen, by action: no label tells of them, no logged propensity stands for them."""
+def _hidden(release: Release, segments: int, pair: Columns, unseen: Sequence[str], *, paired: bool) -> Columns:
+    """Return the mature events whose outcome cannot be seen, by action: no label tells of them, no logged propensity stands for them."""
     found = {}
     alone = {"unlogged": pair["n"] - pair["weighted"]}
     alone |= {name: pair[name] * (alone["unlogged"] / pair["n"]) for name in (f"{v}_score" for v in VERSIONS)}
-    unseen = _acts(release, segments, pair | alone, paired=paired, only="unseen")
+    hidden = _acts(release, segments, ChainMap(alone, pair), paired=paired, unseen=unseen)
     for name, column in (("unseen", "unlogged"), ("unseen_amounts", "amount")):
         found[f"joint_{name}"], found[name] = (
             every[..., EVERYONE] - every[..., POSITIVE] - every[..., NEGATIVE]
-            for every in (unseen.jointly(column), unseen.each(column))
+            for every in (hidden.jointly(column), hidden.each(column))
         )
-    found["unseen_scores"] = unseen.scores()
+    found["unseen_scores"] = hidden.scores()
     return found
 
 
@@ -283,6 +289,7 @@ class _Acts(NamedTuple):
     places: list[Array]
     both: Array
     own: list[Array]
+    masks: tuple[Array, Array, Array]
 
     def jointly(self, column: str) -> Array:
         """Return sums [segment, shard, baseline's action, candidate's action, population]."""
@@ -301,18 +308,24 @@ class _Acts(NamedTuple):
 
     def _sums(self, shape: tuple[int, ...], places: list[Array], column: str, keep: Array) -> Array:
         place, unit = (self.pair["segment"], self.pair["shard"], *places), UNITS.get(column, SCALED)
-        values = [kept(shape, place, self.pair[column], unit, keep & mask) for mask in labels(self.pair)]
+        values = [kept(shape, place, self.pair[column], unit, keep & mask) for mask in self.masks]
         return np.stack(values, axis=-1)
 
 
-def _acts(release: Release, segments: int, pair: Columns, *, paired: bool, only: str = "") -> _Acts:
-    """Return the rows of pairs, or those that the column `only` flags, by what the versions decided."""
-    acted = [places(pair[f"{version}_action"], release.actions) for version in VERSIONS]
-    wanted = pair[only].astype(bool) if only else np.ones(len(acted[0]), dtype=bool)
+def _acts(
+    release: Release, segments: int, pair: Columns, *, paired: bool, unseen: Sequence[str] | None = None
+) -> _Acts:
+    """Return the rows of pairs by what the versions decided; or the mature ones after the actions `unseen`."""
+    acted = [pair[f"{version}_action"] for version in VERSIONS]
+    events, positive, negative = labels(pair)
+    wanted = np.ones(len(acted[0]), dtype=bool)
+    if unseen is not None:
+        events = pair["label"] == MATURED
+        wanted = np.isin(pair["taken"], [release.actions.index(action) for action in unseen])
     both = wanted & (acted[0] >= 0) & (acted[1] >= 0) & pair["both_scored"].astype(bool)
     # In live stages each version answers for the events on which it acted.
-    own = [both if paired else wanted & (p >= 0) & (pair["arm"] == v) for p, v in zip(acted, VERSIONS, strict=True)]
-    return _Acts(pair, (segments, SHARDS), len(release.actions), acted, both, own)
+    own = [both if paired else wanted & (p >= 0) & (pair["arm"] == v) for v, p in enumerate(acted)]
+    return _Acts(pair, (segments, SHARDS), len(release.actions), acted, both, own, (events, positive, negative))
 
 
 def places(values: Array, names: Sequence[str]) -> Array:
@@ -324,9 +337,3 @@ def places(values: Array, names: Sequence[str]) -> Array:
 def kept(shape: tuple[int, ...], index: tuple[Array, ...], values: Array, unit: int, keep: Array) -> Array:
     """Return the sums by place of the values to `keep`, in units of `unit`."""
     return total(shape, tuple(axis[keep] for axis in index), values[keep], unit)
-
-
-def put_together(many: list[Columns]) -> Columns:
-    """Return the columns of several groups one after the other, without the codes of their dimensions."""
-    names = [name for name in many[0] if name not in {"k0", "k1", "k2"}]
-    return {name: np.concatenate([one[name] for one in many]) for name in names}

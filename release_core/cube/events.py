@@ -12,12 +12,13 @@ from release_core.cube.encode import dimension_columns
 from release_core.cube.files import listed
 from release_core.cube.query import REPLAY_SET, WINDOW
 from release_core.errors import NotFound, Problem
+from release_core.release import VERSIONS
 from release_core.store import quote
 
 if TYPE_CHECKING:
     from release_core.cube.cube import Cube, Where
     from release_core.cube.dense import Columns
-    from release_core.release import Stage
+    from release_core.release import Release, Stage
 
 MOST_EVENTS = 50
 MASKED = "'masked'"
@@ -26,11 +27,11 @@ SALT = secrets.token_hex(16)
 WHY = ("baseline_action", "candidate_action", "baseline_reason", "candidate_reason")
 
 
-def reasons(columns: Columns) -> list[dict[str, Any]]:
+def reasons(release: Release, columns: Columns) -> list[dict[str, Any]]:
     """Return one row per pair of actions and of reasons, most events first, from the cells of the table `reason`."""
     masks = dict(zip(("n", "positive", "negative"), dense.labels(columns), strict=True))
     found: dict[tuple[str, ...], dict[str, Any]] = {}
-    for place, key in enumerate(zip(*(columns[name] for name in WHY), strict=True)):
+    for place, key in enumerate(zip(*(_words(release, columns, name) for name in WHY), strict=True)):
         names = tuple(map(str, key))
         row = found.setdefault(names, dict(zip(WHY, names, strict=True)) | dict.fromkeys((*masks, "amount"), 0))
         for name, mask in masks.items():
@@ -39,12 +40,21 @@ def reasons(columns: Columns) -> list[dict[str, Any]]:
     return sorted(found.values(), key=lambda row: -row["n"])
 
 
-def acted(segments: list[dict[str, str]], columns: Columns) -> list[dict[str, Any]]:
+def _words(release: Release, columns: Columns, name: str) -> list[str]:
+    """Return the text of a column of cells: arms and actions are kept as their places."""
+    if name not in {"arm", *WHY[:2]}:
+        return [str(value) for value in columns[name]]
+    known = VERSIONS if name == "arm" else release.actions
+    return [known[place] if place >= 0 else "" for place in columns[name].tolist()]
+
+
+def acted(release: Release, segments: list[dict[str, str]], columns: Columns) -> list[dict[str, Any]]:
     """Return the events of each segment by arm and pair of actions, from the cells of the table `pair`."""
     keep = (columns["label"] < 0) & columns["both_scored"].astype(bool)
+    words = {name: _words(release, columns, name) for name in ("arm", *WHY[:2])}
     found: dict[tuple[object, ...], dict[str, Any]] = {}
     for place in np.flatnonzero(keep).tolist():
-        key = tuple(str(columns[name][place]) for name in ("arm", *WHY[:2]))
+        key = tuple(words[name][place] for name in words)
         row = found.setdefault(
             (*segments[place].values(), *key),
             {"segment": segments[place]} | dict(zip(("arm", *WHY[:2]), key, strict=True)) | {"n": 0, "amount": 0.0},

@@ -26,11 +26,12 @@ LABELS = {"positive": 1, "negative": 0}
 
 def coverage(release: Release, columns: Columns) -> Coverage:
     """Return which events have labels from the cells of the table `cover`."""
-    ids = dense.ids_of(columns["bin"])
-    actions = tuple(action for action in release.actions if action in set(columns["taken"]))
-    taken = dense.places(columns["taken"], actions)
-    place, shape = (columns["version"], columns["bin"] - ids[0], taken), (len(VERSIONS), len(ids), len(actions))
-    events, positive, negative = (mask & (taken >= 0) for mask in dense.labels(columns))
+    ids, used = dense.ids_of(columns["bin"]), np.unique(columns["taken"])
+    used = used[used >= 0]
+    actions, named = tuple(release.actions[place] for place in used), columns["taken"] >= 0
+    place = (columns["version"], columns["bin"] - ids[0], np.searchsorted(used, columns["taken"]))
+    shape = (len(VERSIONS), len(ids), len(actions))
+    events, positive, negative = (mask & named for mask in dense.labels(columns))
 
     def counted(column: str, keep: Array) -> Array:
         return dense.kept(shape, place, columns[column], dense.UNITS[column], keep)
@@ -40,10 +41,10 @@ def coverage(release: Release, columns: Columns) -> Coverage:
         dense.grid_of(release, ids, SHARDED),
         actions,
         counted("n", events),
-        counted("n", events & columns["mature"].astype(bool)),
+        counted("n", (columns["label"] == dense.MATURED) & named),
         counted("n", positive),
         counted("n", negative),
-        counted("n", (columns["label"] == QUIET) & (taken >= 0)),
+        counted("n", (columns["label"] == dense.SILENT) & named),
         counted("amount", events),
         counted("amount", positive),
         *(counted(name, labelled) for name in ("weighted", "weight", "weight2")),
@@ -63,12 +64,15 @@ def selection(release: Release, columns: Columns) -> Selection:
     No outcome is seen after the actions that the manifest declares so, and after those that have mature events and
     not one label where other actions have some.
     """
-    events, positive, negative = dense.labels(columns)
-    labelled, taken = positive | negative, columns["taken"].astype(str)
-    mature = events & columns["mature"].astype(bool)
-    told = set(taken[labelled])
-    never = [action for action in sorted(set(taken[mature])) if told and action not in told]
-    declared = [action for action in release.labels.unobserved if action in set(taken)]
+    _, positive, negative = dense.labels(columns)
+    labelled = positive | negative
+
+    def taken(keep: Array) -> set[str]:
+        return {release.actions[place] for place in np.unique(columns["taken"][keep]) if place >= 0}
+
+    told = taken(labelled)
+    never = [action for action in sorted(taken(columns["label"] == dense.MATURED)) if told and action not in told]
+    declared = [action for action in release.labels.unobserved if action in taken(columns["label"] < 0)]
     return Selection(tuple(dict.fromkeys([*declared, *never])), bool(columns["weighted"][labelled].any()))
 
 

@@ -39,6 +39,8 @@ def arms(cube: Cube, stage: Stage, groups: tuple[Group, ...]) -> ArmCells:
     chosen = {name: column[keep] for name, column in columns.items()}
     index = (chosen["segment"], look[keep], dense.places(chosen["ramp_step"], ramps))
     chosen["segment"] = np.ravel_multi_index(index, shape)
+    chosen["arm"] = dense.places(chosen["arm"], VERSIONS)
+    chosen |= {name: dense.places(chosen[name], cube.release.actions) for name in ARMED if name.endswith("action")}
     one = dense.shards(cube.release, int(np.prod(shape)), {"pair": chosen}.__getitem__, paired=False, binned=False)
     tally = one.map(lambda array: np.cumsum(array.reshape(*shape, *array.shape[1:]), axis=1))
     return ArmCells(segments, looks, ramps, cube.release.actions, tally)
@@ -266,13 +268,13 @@ def _rows(cube: Cube, table: str, stage: Stage) -> Columns:
 
 def _gathered(
     cube: Cube, stage: Stage, groups: tuple[Group, ...], statement: Callable[[str, Sequence[str]], str]
-) -> tuple[tuple[Segment, ...], Columns]:
+) -> tuple[tuple[Segment, ...], dict[str, Array]]:
     """Return the segments of all groups, and the columns of a statement over them with each row's segment.
 
     `statement` takes the SQL condition of a group and the columns that it is split by.
     """
     segments: list[dict[str, str]] = []
-    found: list[Columns] = []
+    found: list[dict[str, Array]] = []
     for group in groups:
         where, splits, params = _filter(cube, stage, group)
         columns = cube.store.query(statement(where, splits), params)

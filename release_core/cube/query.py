@@ -1,4 +1,4 @@
-"""A question in, SQL over the published cells out: which cells of which table a slice adds up."""
+"""A question in, SQL over the published cells out: which cells of which table a slice adds up, as readers may check it."""
 
 from __future__ import annotations
 
@@ -29,22 +29,18 @@ LABEL = f"if(label = {QUIET} and settled > $step, {EVENT}, label)::int"
 SLICED = {
     "score": ("version", "bin", "band", "label"),
     "shard": ("version", "bin", "band", "shard", "label"),
-    "pair": ("both_scored", "arm", "baseline_action", "candidate_action", "unseen", "shard", "label"),
+    "pair": ("both_scored", "arm", "baseline_action", "candidate_action", "taken", "shard", "label"),
     "joint": ("baseline_bin", "candidate_bin", "label"),
     "crossed": ("baseline_band", "candidate_band", "bin", "label"),
     "world": ("worlds", "shard", "label"),
-    "cover": ("version", "bin", "taken", "mature", "label"),
+    "cover": ("version", "bin", "taken", "label"),
     "reason": ("baseline_action", "candidate_action", "baseline_reason", "candidate_reason", "label"),
     "size": ("baseline_action", "candidate_action", "size", "label"),
 }
-# Keys that are not columns as they stand.
-DERIVED = {"label": f"{LABEL} as label", "mature": "(settled <= $step) as mature", "unseen": "false as unseen"}
-# A mature event after an action whose outcomes cannot be seen.
-UNSEEN = "(settled <= $step and taken in (select unnest($unseen))) as unseen"
 
 
 def statement(
-    table: str, view: tuple[Stage, int, bool], group: Group, dims: Sequence[str], unseen: Sequence[str] = ()
+    table: str, view: tuple[Stage, int, bool], group: Group, dims: Sequence[str]
 ) -> tuple[str, dict[str, object]]:
     """Return the SQL that adds up the cells of a group, and its bound values.
 
@@ -53,17 +49,11 @@ def statement(
         view: the stage, the as-of step, and whether labels count only once mature.
         group: the dimensions to split by (columns k0, k1, ... of the answer are their codes) and the filter.
         dims: the declared dimensions of the group, in the order of the cells.
-        unseen: the actions after which no outcome can be seen; read with the table pair.
 
     Raises:
         Unanswerable: the table does not hold so many dimensions together.
     """
-    if len(dims) > tables.MOST_SCORED and "v3" not in tables.KEYS[table]:
-        found, required = (
-            f"scores by {', '.join(dims)}",
-            f"at most {tables.MOST_SCORED} dimensions, split and filter together",
-        )
-        raise Unanswerable(Problem("segment", found, required, "Remove one of them, or ask for counts of actions."))
+    check(table, dims)
     (stage, step, mature), (by, where) = view, group
     column = dict(zip(dims, ("v1", "v2", "v3"), strict=False)) | {REPLAY_SET: REPLAY_SET}
     params: dict[str, object] = {"by": ",".join(dims), "stage": str(stage), "step": step}
@@ -76,11 +66,18 @@ def statement(
     split = [f"{'since' if dim == PERIOD else f'enum_code({column[dim]})'}::bigint as k{n}" for n, dim in enumerate(by)]
     sums = ", ".join(f"sum({name})::bigint as {name}" for name in tables.SUMS[table].split(", "))
     places = ", ".join(str(n + 1) for n in range(len(by) + len(SLICED[table])))
-    derived = DERIVED
-    if table == "pair" and unseen:
-        derived, params["unseen"] = DERIVED | {"unseen": UNSEEN}, list(unseen)
-    keys = ", ".join([*split, *(derived.get(key, key) for key in SLICED[table])])
+    keys = ", ".join([*split, *(f"{LABEL} as label" if key == "label" else key for key in SLICED[table])])
     return f"select {keys}, {sums}\nfrom {table}\nwhere {' and '.join(tests)}\ngroup by {places}", params
+
+
+def check(table: str, dims: Sequence[str]) -> None:
+    """Raise Unanswerable where a table does not hold so many dimensions together."""
+    if len(dims) > tables.MOST_SCORED and "v3" not in tables.KEYS[table]:
+        found, required = (
+            f"scores by {', '.join(dims)}",
+            f"at most {tables.MOST_SCORED} dimensions, split and filter together",
+        )
+        raise Unanswerable(Problem("segment", found, required, "Remove one of them, or ask for counts of actions."))
 
 
 def watched(daily: int) -> str:

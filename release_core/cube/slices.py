@@ -34,11 +34,11 @@ UNITS = {"n": 1, "amount": dense.MINOR_UNITS, "amount2": 1}
 # A label counts from the step on at which it is known and its event mature; -2 is an event that turns negative then.
 SQL = """
 with own as (
-    select enum_code("by")::bigint as cuboid,
+    select list_position($cuboids, "by") - 1 as cuboid,
         enum_code(v1)::bigint as c1, enum_code(v2)::bigint as c2, enum_code(v3)::bigint as c3,
         (shard % 2)::bigint as half, {first} as i, {second} as j,
         label, since, until, greatest(since, settled) as ready, n, amount, amount2
-    from pair where stage = $stage and list_contains($cuboids, "by"::varchar) {tests}
+    from pair where stage = $stage and "by" in (select unnest($cuboids)) {tests}
 ),
 counted as (
     select *, 0 as population, since as begins, 1 as sign from own where label < 0
@@ -77,11 +77,10 @@ class Searched:
         first, second = acted if stage.paired else (f"(arm = '{VERSIONS[1]}')::bigint", own)
         sql = SQL.format(tests=" ".join(tests), quiet=QUIET, first=first, second=second)
         rows = cube.store.query(sql, params | ({"set": replay_set} if replay_set is not None else {}))
-        codes = cube.store.query("select unnest(enum_range(null::cuboid))::varchar as v")["v"]
         used = np.unique(np.concatenate([rows["i"], rows["j"]] if self.paired else [rows["j"]]))
         self.actions = tuple(cube.release.actions[place] for place in used)
         self.values, self.conditions, place, self.small = _named(
-            self.dims, [str(v) for v in codes], [str(v) for v in cube.names], rows
+            self.dims, named, [str(v) for v in cube.names], rows
         )
         keep = place >= 0
         self.begins = rows["begins"][keep]

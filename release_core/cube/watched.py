@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from release_core.cube import cells, query, steps
+import numpy as np
+
+from release_core.cube import cells, dense, query, steps
 from release_core.cube.files import listed
-from release_core.cube.labels import EVENT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from release_core.cube.cube import Cube, Where
     from release_core.release import Stage
 
@@ -22,18 +21,15 @@ def checks(cube: Cube, stage: Stage, step: int) -> dict[str, int]:
     return {name: int(column[0]) for name, column in cube.store.query(sql, {"stage": stage, "step": step}).items()}
 
 
-def maturity(cube: Cube, view: tuple[Stage, int], where: Where, dims: Sequence[str]) -> dict[str, int]:
+def maturity(cube: Cube, view: tuple[Stage, int], where: Where) -> dict[str, int]:
     """Return how many events (n) of a filter there are as of a step, and how many labels are known and mature."""
-    found = {}
-    for name, mature, test in (
-        ("n", True, "label < 0"),
-        ("known", False, f"label <> {EVENT}"),
-        ("mature", True, f"label <> {EVENT}"),
-    ):
-        sql, params = query.statement("pair", (*view, mature), ((), where), dims)
-        counted = f"select coalesce(sum(n), 0)::bigint as n from ({sql}) where {test}"
-        found[name] = int(cube.store.query(counted, params)["n"][0])
-    return found
+    known, mature = (cube.moved("pair", (*view, mature), ((), where)) for mature in (False, True))
+    events, *labels = dense.labels(mature)
+    return {
+        "n": int(mature["n"][events].sum()),
+        "known": int(known["n"][np.logical_or(*dense.labels(known)[1:])].sum()),
+        "mature": int(mature["n"][np.logical_or(*labels)].sum()),
+    }
 
 
 def spans(cube: Cube, step: int) -> list[dict[str, Any]]:

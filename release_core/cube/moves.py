@@ -1,0 +1,206 @@
+"""Cells of one stage and set of dimensions in; what any filter and split of them adds up to at any as-of step, out.
+
+Cells are read once, as what enters and leaves the counts at each as-of step (a label that was changed leaves again), in the
+order of the steps. The answer as of a step is one sum over the rows before it, from the nearest step for which sums are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from release_core.cube import cells as tables
+from release_core.cube.dense import MATURED, SILENT
+from release_core.cube.labels import EVENT, QUIET
+from release_core.cube.query import PERIOD, REPLAY_SET, SLICED
+from release_core.release import VERSIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from release_core.cube.cube import Cube
+    from release_core.cube.query import Group
+    from release_core.frames import Array
+    from release_core.release import Stage
+
+VALUES = ("v1", "v2", "v3")
+ACTIONS = ("baseline_action", "candidate_action", "taken")
+TEXTS = ("baseline_reason", "candidate_reason")
+# Tables that tell events apart by whether they are mature, and by whether silence told of them.
+MATURING = {"pair", "cover"}
+# Of so many as-of steps one has its sums kept.
+EVERY = 8
+# Codes of keys stay below this, so that one more key fits 64 bits.
+MOST_CODES = 2**62
+
+
+class Rows(Mapping[str, "Array"]):
+    """Columns of equal length by name; each is computed when it is first asked for."""
+
+    def __init__(self, compute: Mapping[str, Callable[[], Array]], held: Mapping[str, Array] | None = None) -> None:
+        """Take what computes each column, and columns that are at hand."""
+        self._compute = compute
+        self._held = dict(held or {})
+
+    def __getitem__(self, name: str) -> Array:
+        """Return a column."""
+        if name not in self._held:
+            self._held[name] = self._compute[name]()
+        return self._held[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the names."""
+        return iter(dict.fromkeys((*self._compute, *self._held)))
+
+    def __len__(self) -> int:
+        """Return how many columns there are."""
+        return len({*self._compute, *self._held})
+
+
+def together(many: Sequence[Mapping[str, Array]]) -> Rows:
+    """Return the rows of several groups one after the other, without the codes of their dimensions."""
+    names = [name for name in many[0] if name not in {"k0", "k1", "k2"}]
+    return Rows({name: lambda name=name: np.concatenate([one[name] for one in many]) for name in names})  # type: ignore[misc]
+
+
+class Moves:
+    """What enters and leaves the counts of a table: of one stage, by some dimensions, labels once mature or once known."""
+
+    def __init__(self, cube: Cube, table: str, stage: Stage, dims: tuple[str, ...], how: tuple[bool, bool]) -> None:
+        """Read the cells; `how`: whether labels count only once mature, and whether events are kept by entry step."""
+        self._names = [str(name) for name in cube.names]
+        mature, self._by_entry = how
+        self._column = dict(zip(dims, VALUES, strict=False)) | {REPLAY_SET: REPLAY_SET, PERIOD: "entry"}
+        keys = self._keys(table, len(dims))
+        sums = tables.SUMS[table].split(", ")
+        found = cube.store.query(*_statement(cube, table, (stage, dims), keys, mature=mature))
+        self._keys_at, self._code = _coded({name: found[name] for name in (*keys, "label")})
+        self._size = len(self._keys_at["label"])
+        self._sums = {name: _small(found[name]) for name in sums}
+        self._ends = np.searchsorted(found["look"], np.arange(len(cube.steps)), side="right")
+        self._looks = {step: look for look, step in enumerate(cube.steps)}
+        self._kept: dict[str, Array] = {}
+        self._last: tuple[int, dict[str, Array]] = (-1, {})
+
+    def _keys(self, table: str, depth: int) -> dict[str, str]:
+        """Return the SQL of each key column, by its name."""
+        keys = {name: f"enum_code({name})::bigint" for name in (*VALUES[:depth], REPLAY_SET)}
+        if self._by_entry:
+            keys["entry"] = "since"
+        for name in SLICED[table]:
+            if name in ACTIONS:
+                keys[name] = f"coalesce(list_position($actions, {name}::varchar), 0)::bigint - 1"
+            elif name == "arm":
+                keys[name] = f"coalesce(list_position({list(VERSIONS)}, arm::varchar), 0)::bigint - 1"
+            elif name != "label":
+                keys[name] = f"{name}::varchar" if name in TEXTS else f"{name}::bigint"
+        return keys
+
+    @property
+    def nbytes(self) -> int:
+        """Return the memory that the rows and the sums take, kept ones included."""
+        arrays = [*self._keys_at.values(), self._code, *self._sums.values(), *self._kept.values()]
+        return sum(array.nbytes for array in arrays)
+
+    def rows(self, step: int, group: Group) -> Rows:
+        """Return the rows of a group as of a step: k0, k1, ... are the codes of its dimensions; those without events are left out."""
+        look, (by, where) = self._looks[step], group
+        alive = self._at(look, "n") != 0
+        for dim, value in where:
+            code = self._names.index(value) if value in self._names else -1
+            alive = alive & (self._keys_at[self._column[dim]] == code)
+        place = np.flatnonzero(alive)
+        key = {f"k{n}": self._column[dim] for n, dim in enumerate(by)} | {name: name for name in self._keys_at}
+        compute: dict[str, Callable[[], Array]] = {
+            name: lambda column=column: self._keys_at[column][place]  # type: ignore[misc]
+            for name, column in key.items()
+        }
+        return Rows(compute | {name: lambda name=name: self._at(look, name)[place] for name in self._sums})  # type: ignore[misc]
+
+    def _at(self, look: int, name: str) -> Array:
+        """Return a sum of every key as of a look."""
+        if self._last[0] != look:
+            self._last = (look, {})
+        held = self._last[1]
+        if name not in held:
+            mark, start = look // EVERY, self._ends[look // EVERY * EVERY]
+            held[name] = self._marks(name)[mark] + self._between(name, int(start), int(self._ends[look]))
+        return held[name]
+
+    def _marks(self, name: str) -> Array:
+        """Return the sums of every key at every eighth look, [mark, key]."""
+        if name not in self._kept:
+            ends = [0, *self._ends[::EVERY].tolist()]
+            parts = [self._between(name, start, end) for start, end in zip(ends[:-1], ends[1:], strict=True)]
+            self._kept[name] = np.cumsum(parts, axis=0)
+        return self._kept[name]
+
+    def _between(self, name: str, start: int, end: int) -> Array:
+        return np.bincount(self._code[start:end], weights=self._sums[name][start:end], minlength=self._size)
+
+
+def _statement(
+    cube: Cube, table: str, place: tuple[Stage, tuple[str, ...]], keys: Mapping[str, str], *, mature: bool
+) -> tuple[str, dict[str, object]]:
+    """Return the SQL of the moves of a table with their as-of step's number, in that order, and its bound values."""
+    ready = "greatest(since, settled)" if mature else "since"
+    named = ", ".join((*keys, *tables.SUMS[table].split(", ")))
+    moves = [
+        (f"{EVENT}", "since", "1", "label < 0"),
+        ("0", "settled", "1", f"label = {QUIET}"),
+        ("label", "ready", "1", "label >= 0 and until > ready"),
+        ("label", "until", "-1", "label >= 0 and until > ready"),
+    ]
+    if table in MATURING:
+        moves.append((f"{MATURED}", "settled", "1", "label < 0"))
+    if table == "cover":
+        moves.append((f"{SILENT}", "settled", "1", f"label = {QUIET}"))
+    counted = " union all ".join(
+        f"select {named}, {label} as said, {begins} as begins, {sign} as sign from own where {test} and {begins} <= $last"
+        for label, begins, sign, test in (moves[:1] if "entry" in keys else moves)
+    )
+    sums = ", ".join(f"sum(sign * {name})::bigint as {name}" for name in tables.SUMS[table].split(", "))
+    columns = ", ".join(f"{sql} as {name}" for name, sql in keys.items() if sql != name)
+    first, last = cube.steps[0], cube.steps[-1]
+    stage, dims = place
+    params: dict[str, object] = {"by": ",".join(dims), "stage": str(stage), "first": first, "last": last}
+    # The number of the first as-of step at or after each step of the clock.
+    params["looks"] = np.searchsorted(cube.steps, np.arange(first, last + 1)).tolist()
+    if any(name in ACTIONS for name in keys):
+        params["actions"] = list(cube.release.actions)
+    held = ", ".join(dict.fromkeys((*tables.SUMS[table].split(", "), "label", "since", "until", "settled")))
+    sql = f"""
+with own as (select {columns}, {held}, {ready} as ready from {table} where "by" = $by and stage = $stage),
+counted as ({counted})
+select {", ".join(keys)}, said::bigint as label, $looks[greatest(begins - $first, 0) + 1]::bigint as look, {sums}
+from counted group by all order by look"""
+    return sql, params
+
+
+def _coded(columns: Mapping[str, Array]) -> tuple[dict[str, Array], Array]:
+    """Return the distinct rows of some columns, and each row's place among them."""
+    code, size = np.zeros(len(next(iter(columns.values()))), np.int64), 1
+    for column in columns.values():
+        first, many = 0, 0
+        if column.dtype == object:
+            values, column = np.unique(column.astype(str), return_inverse=True)  # noqa: PLW2901
+            many = len(values)
+        elif len(column):
+            first = int(column.min())
+            many = int(column.max()) - first + 1
+        if size * max(many, 1) > MOST_CODES:
+            found, code = np.unique(code, return_inverse=True)
+            size = len(found)
+        code, size = code * max(many, 1) + (column - first), size * max(many, 1)
+    _, first_at, back = np.unique(code, return_index=True, return_inverse=True)
+    return {name: column[first_at] for name, column in columns.items()}, back.astype(np.int32)
+
+
+def _small(column: Array) -> Array:
+    """Return whole numbers in the smallest type that holds them."""
+    if not len(column):
+        return column
+    wanted = np.promote_types(np.min_scalar_type(column.min()), np.min_scalar_type(column.max()))
+    return column.astype(wanted)
