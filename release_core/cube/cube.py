@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import ChainMap
 from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +26,7 @@ from release_core.cube import (
 from release_core.cube.encode import COARSE, FINE
 from release_core.cube.files import listed
 from release_core.cube.query import PERIOD, REPLAY_SET, WINDOW
+from release_core.cube.rows import beside, together
 from release_core.errors import NotFound, Problem, Unanswerable
 from release_core.frames import Cells, natural
 from release_core.release import Stage
@@ -226,7 +226,7 @@ class Cube:
         self.single((dim, "") for dim in (*group[0], *dict(group[1])))
         columns = self.moved(table, view, group)
         segments, place = self.placed(group, columns)
-        return segments, ChainMap({"segment": place}, columns)
+        return segments, beside(columns, {"segment": place})
 
     def _coverage(self, stage: Stage, step: int, where: Where = ()) -> Coverage:
         """Return which events have labels; the filter has at most one dimension beside the replay set."""
@@ -365,26 +365,24 @@ class Cube:
             columns = self.moved("pair", (stage, step, mature), group)
             keys.append(np.unique(self._key(group[0], columns)) if any(group) else np.zeros(1, np.int64))
             place = len(segments) + np.searchsorted(keys[-1], self._key(group[0], columns))
-            pairs.append(ChainMap({"segment": place}, columns))
+            pairs.append(beside(columns, {"segment": place}))
             segments += [dict(group[1]) | self._named(group[0], key) for key in keys[-1].tolist()]
 
         @cache
         def columns_of(table: str) -> Columns:
             """Return the columns of a table over all groups; the tables of scores are read only when they are needed."""
             if table == "pair":
-                return moves.together(pairs)
+                return together(pairs)
             found, first = [], 0
             for group, placed in zip(groups, keys, strict=True):
                 columns = self.moved(table, (stage, step, mature), group)
                 place = first + np.searchsorted(placed, self._key(group[0], columns))
-                found.append(ChainMap({"segment": place}, columns))
+                found.append(beside(columns, {"segment": place}))
                 first += len(placed)
-            return moves.together(found)
+            return together(found)
 
         unseen, weighted = self.selection(stage, step)
-        shards = dense.shards(
-            self.release, len(segments), columns_of, paired=stage.paired, binned=fine, unseen=unseen
-        )
+        shards = dense.shards(self.release, len(segments), columns_of, paired=stage.paired, binned=fine, unseen=unseen)
         return Cells(
             tuple(segments),
             dense.whole(self.release, shards.sum(1), columns_of, FINE if fine else COARSE),

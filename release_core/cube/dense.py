@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import ChainMap
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from release_core.cube.encode import SCALED, SHARDED, SQUARED, WEIGHTED
 from release_core.cube.labels import EVENT
+from release_core.cube.rows import beside
 from release_core.frames import EVERYONE, NEGATIVE, POSITIVE, Grid, Tally
 from release_core.release import SHARDS, VERSIONS
 from release_core.stats import grid as log_odds
@@ -270,7 +270,7 @@ def _hidden(release: Release, segments: int, pair: Columns, unseen: Sequence[str
     found = {}
     alone = {"unlogged": pair["n"] - pair["weighted"]}
     alone |= {name: pair[name] * (alone["unlogged"] / pair["n"]) for name in (f"{v}_score" for v in VERSIONS)}
-    hidden = _acts(release, segments, ChainMap(alone, pair), paired=paired, unseen=unseen)
+    hidden = _acts(release, segments, beside(pair, alone), paired=paired, unseen=unseen)
     for name, column in (("unseen", "unlogged"), ("unseen_amounts", "amount")):
         found[f"joint_{name}"], found[name] = (
             every[..., EVERYONE] - every[..., POSITIVE] - every[..., NEGATIVE]

@@ -97,6 +97,7 @@ def aged(kind: str, kinds: Callable[[], Sequence[str]]) -> tuple[str, str]:
 
 def arrivals(release: Release, rows: Columns, step: int, kind: str) -> Arrivals:
     """Return when `kind` arrived from the cells of the table `age` (a label) or `kind` (an outcome), as of a step."""
+    rows = dict(rows)
     happened, arrived = _labels(release, rows, step, kind) if kind in LABELS else _outcomes(rows, step, kind)
     entries = tuple(int(entry) for entry in np.unique(rows["entry"][happened]))
     actions = tuple(action for action in release.actions if action in set(rows["taken"][happened]))
@@ -107,7 +108,7 @@ def arrivals(release: Release, rows: Columns, step: int, kind: str) -> Arrivals:
     return Arrivals(actions, entries, events, dense.kept(shape, (*place, rows["age"]), rows["n"], 1, arrived))
 
 
-def _labels(release: Release, rows: Columns, step: int, kind: str) -> tuple[Array, Array]:
+def _labels(release: Release, rows: dict[str, Array], step: int, kind: str) -> tuple[Array, Array]:
     """Return which rows are events, and which are labels of the class that stand as of the step.
 
     Rows of silence are both: they take the age of maturity, in place, once their event has settled.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ from release_core.cube import cells as tables
 from release_core.cube import dense
 from release_core.cube.encode import FASTEST, PER_DOUBLING, SCALED, SLOWEST
 from release_core.cube.entities import TAKEN
+from release_core.cube.files import text
 from release_core.cube.gauges import SCALED as GAUGED
 from release_core.cube.labels import EVENT, QUIET
 from release_core.cube.steps import FOREVER
@@ -25,22 +27,20 @@ if TYPE_CHECKING:
     from release_core.cube.dense import Columns
     from release_core.cube.query import Group
     from release_core.frames import Array, Segment
-    from release_core.release import Stage
+    from release_core.release import Release, Stage
 
 ARMED = ("both_scored", "arm", "ramp_step", "baseline_action", "candidate_action", "shard")
 
 
 def arms(cube: Cube, stage: Stage, groups: tuple[Group, ...]) -> ArmCells:
     """Return the cells of each arm by look; labels are the mature ones."""
-    segments, columns = _gathered(cube, stage, groups, _moves)
+    segments, columns = _gathered(cube, stage, groups, partial(_moves, cube.release))
     looks, ramps = cube.steps, _ramps(cube, stage)
     shape = (len(segments), len(looks), len(ramps))
     look, keep = _looked(columns["moment"], looks)
     chosen = {name: column[keep] for name, column in columns.items()}
     index = (chosen["segment"], look[keep], dense.places(chosen["ramp_step"], ramps))
     chosen["segment"] = np.ravel_multi_index(index, shape)
-    chosen["arm"] = dense.places(chosen["arm"], VERSIONS)
-    chosen |= {name: dense.places(chosen[name], cube.release.actions) for name in ARMED if name.endswith("action")}
     one = dense.shards(cube.release, int(np.prod(shape)), {"pair": chosen}.__getitem__, paired=False, binned=False)
     tally = one.map(lambda array: np.cumsum(array.reshape(*shape, *array.shape[1:]), axis=1))
     return ArmCells(segments, looks, ramps, cube.release.actions, tally)
@@ -82,12 +82,14 @@ def before(cube: Cube, stage: Stage) -> Before:
     return Before(found.scored, found.x, found.xx, doings(found.y), doings(found.xy))
 
 
-def _moves(where: str, splits: Sequence[str]) -> str:
+def _moves(release: Release, where: str, splits: Sequence[str]) -> str:
     """Return SQL for what enters and leaves the counts of each arm, and at which step."""
     keys = ", ".join((*splits, *ARMED))
     names = tables.SUMS["pair"].split(", ")
     sums = ", ".join(f"sum(sign * {name})::bigint as {name}" for name in names)
     named = ", ".join(names)
+    places = {"arm": VERSIONS, "baseline_action": release.actions, "candidate_action": release.actions}
+    columns = [_placed(name, places[name]) if name in places else name for name in ARMED]
     # A label counts from the step at which it is known and its event is mature, until it is overturned.
     held = f"label >= 0 and greatest(since, settled) < until and {where}"
     return f"""
@@ -100,7 +102,12 @@ with moved as (
     union all
     select {keys}, label, until, -1, {named} from pair where until < {FOREVER} and {held}
 )
-select {_coded(splits)}{", ".join(ARMED)}, said as label, moment, {sums} from moved group by all"""
+select {_coded(splits)}{", ".join(columns)}, said as label, moment, {sums} from moved group by all"""
+
+
+def _placed(column: str, names: Sequence[str]) -> str:
+    """Return SQL for the place of a column's text among the names, -1 where it is none of them."""
+    return f"coalesce(list_position([{', '.join(map(text, names))}], {column}::varchar), 0)::bigint - 1 as {column}"
 
 
 def effects(cube: Cube, stage: Stage, groups: tuple[Group, ...], hours: int) -> Effects:

@@ -6,7 +6,7 @@ order of the steps. The answer as of a step is one sum over the rows before it, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,10 +15,11 @@ from release_core.cube import cells as tables
 from release_core.cube.dense import MATURED, SILENT
 from release_core.cube.labels import EVENT, QUIET
 from release_core.cube.query import PERIOD, REPLAY_SET, SLICED
+from release_core.cube.rows import Rows
 from release_core.release import VERSIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping
 
     from release_core.cube.cube import Cube
     from release_core.cube.query import Group
@@ -34,35 +35,6 @@ MATURING = {"pair", "cover"}
 EVERY = 8
 # Codes of keys stay below this, so that one more key fits 64 bits.
 MOST_CODES = 2**62
-
-
-class Rows(Mapping[str, "Array"]):
-    """Columns of equal length by name; each is computed when it is first asked for."""
-
-    def __init__(self, compute: Mapping[str, Callable[[], Array]], held: Mapping[str, Array] | None = None) -> None:
-        """Take what computes each column, and columns that are at hand."""
-        self._compute = compute
-        self._held = dict(held or {})
-
-    def __getitem__(self, name: str) -> Array:
-        """Return a column."""
-        if name not in self._held:
-            self._held[name] = self._compute[name]()
-        return self._held[name]
-
-    def __iter__(self) -> Iterator[str]:
-        """Yield the names."""
-        return iter(dict.fromkeys((*self._compute, *self._held)))
-
-    def __len__(self) -> int:
-        """Return how many columns there are."""
-        return len({*self._compute, *self._held})
-
-
-def together(many: Sequence[Mapping[str, Array]]) -> Rows:
-    """Return the rows of several groups one after the other, without the codes of their dimensions."""
-    names = [name for name in many[0] if name not in {"k0", "k1", "k2"}]
-    return Rows({name: lambda name=name: np.concatenate([one[name] for one in many]) for name in names})  # type: ignore[misc]
 
 
 class Moves:
@@ -117,7 +89,7 @@ class Moves:
             name: lambda column=column: self._keys_at[column][place]  # type: ignore[misc]
             for name, column in key.items()
         }
-        return Rows(compute | {name: lambda name=name: self._at(look, name)[place] for name in self._sums})  # type: ignore[misc]
+        return Rows(compute | {name: lambda name=name: self._at(look, name)[place] for name in self._sums})
 
     def _at(self, look: int, name: str) -> Array:
         """Return a sum of every key as of a look."""
@@ -133,7 +105,7 @@ class Moves:
         """Return the sums of every key at every eighth look, [mark, key]."""
         if name not in self._kept:
             ends = [0, *self._ends[::EVERY].tolist()]
-            parts = [self._between(name, start, end) for start, end in zip(ends[:-1], ends[1:], strict=True)]
+            parts = [self._between(name, start, end) for start, end in pairwise(ends)]
             self._kept[name] = np.cumsum(parts, axis=0)
         return self._kept[name]
 

@@ -79,9 +79,7 @@ class Searched:
         rows = cube.store.query(sql, params | ({"set": replay_set} if replay_set is not None else {}))
         used = np.unique(np.concatenate([rows["i"], rows["j"]] if self.paired else [rows["j"]]))
         self.actions = tuple(cube.release.actions[place] for place in used)
-        self.values, self.conditions, place, self.small = _named(
-            self.dims, named, [str(v) for v in cube.names], rows
-        )
+        self.values, self.conditions, place, self.small = _named(self.dims, named, [str(v) for v in cube.names], rows)
         keep = place >= 0
         self.begins = rows["begins"][keep]
         first_axis = np.searchsorted(used, rows["i"]) if self.paired else rows["i"]

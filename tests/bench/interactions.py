@@ -114,7 +114,9 @@ def screens() -> Iterator[Screen]:
     chart: Work = lambda v: selection.score_map(v, "candidate")  # noqa: E731
     yield Screen("Selective labels", "", (selection.page, selection.score_map))
     yield Screen("Selective labels", "other score", (selection.page,), (chart,))
-    yield Screen("Selective labels", "hold-out", (selection.page, selection.score_map), (lambda v: selection.sizing(v, 0.1),))
+    yield Screen(
+        "Selective labels", "hold-out", (selection.page, selection.score_map), (lambda v: selection.sizing(v, 0.1),)
+    )
     base: tuple[Work, ...] = (disagreement.page,)
     yield Screen("Disagreement", "", (*base, lambda v: disagreement.by_segment(v, dim(v))))
     yield Screen("Disagreement", "other dimension", base, (lambda v: disagreement.by_segment(v, dim(v, 1)),))
@@ -125,7 +127,12 @@ def _drift() -> Iterator[Screen]:
     yield Screen("Score drift", "swap set", base, (score_drift.swaps,))
     yield Screen("Score drift", "distribution", base, (score_drift.shape,))
     yield Screen("Score drift", "linear axis", (*base, score_drift.shape), (lambda v: score_drift.shape(v, True),))
-    yield Screen("Score drift", "over time", base, (lambda v: score_drift.over_time(v, "alert_rate", next(iter(score_drift.periods(v)))),))
+    yield Screen(
+        "Score drift",
+        "over time",
+        base,
+        (lambda v: score_drift.over_time(v, "alert_rate", next(iter(score_drift.periods(v)))),),
+    )
     yield Screen("Score drift", "by segment", base, (lambda v: score_drift.by_segment(v, dim(v)),))
     yield Screen("Score drift", "score map", base, (score_drift.both_scores,))
     for rule in transfer.RULES:
@@ -139,14 +146,24 @@ def _drift() -> Iterator[Screen]:
 def _segments() -> Iterator[Screen]:
     base: tuple[Work, ...] = (selection.speaks, segments.comparable)
     for metric in ("recall", "alert_rate", "auc"):
-        yield Screen("Segments", f"{metric} by one", base, (lambda v, m=metric: segments.segments(v, m, (dim(v),)), drilled))  # type: ignore[misc]
+        yield Screen(
+            "Segments", f"{metric} by one", base, (lambda v, m=metric: segments.segments(v, m, (dim(v),)), drilled)
+        )  # type: ignore[misc]
     yield Screen("Segments", "recall by two", base, (lambda v: segments.segments(v, "recall", (dim(v), dim(v, 1))),))
     three = lambda v: segments.segments(v, "recall", tuple(dim(v, n) for n in range(3 - len(v.where))))  # noqa: E731
     yield Screen("Segments", "recall by three", base, (three,))
     for metric in ("recall", "alert_rate"):
-        found: tuple[Work, ...] = (lambda v, m=metric: slices.searched(v, m), lambda v, m=metric: slices.ranked(v, m, "sure"))  # type: ignore[misc]
+        found: tuple[Work, ...] = (
+            lambda v, m=metric: slices.searched(v, m),
+            lambda v, m=metric: slices.ranked(v, m, "sure"),
+        )  # type: ignore[misc]
         yield Screen("Segments", f"worst slices, {metric}", (*base, slices.searchable), found)
-    yield Screen("Segments", "mix or rate", (*base, mix.splittable), (lambda v: mix.mixed(v, next(iter(dict(mix.splittable(v)))), dim(v)),))
+    yield Screen(
+        "Segments",
+        "mix or rate",
+        (*base, mix.splittable),
+        (lambda v: mix.mixed(v, next(iter(dict(mix.splittable(v)))), dim(v)),),
+    )
 
 
 def _cutoffs() -> Iterator[Screen]:
@@ -154,11 +171,24 @@ def _cutoffs() -> Iterator[Screen]:
     yield Screen("Cutoffs", "all events", base)
     moved: Work = lambda v: cutoffs.cutoffs(v, replace(ask(v), review=0.06))  # noqa: E731
     yield Screen("Cutoffs", "another cutoff", base, (moved,))
-    panels: tuple[Work, ...] = (lambda v: cutoffs.panels(v, dim(v), costs(v), "review"), lambda v: cutoffs.explained(v, dim(v), costs(v)))
+    panels: tuple[Work, ...] = (
+        lambda v: cutoffs.panels(v, dim(v), costs(v), "review"),
+        lambda v: cutoffs.explained(v, dim(v), costs(v)),
+    )
     yield Screen("Cutoffs", "segment by segment", base, panels)
     for worst in (False, True):
-        yield Screen("Cutoffs", f"capacity{', busiest period' * worst}", (*base, *panels), (lambda v, w=worst: cutoff_capacity.within(v, dim(v), costs(v), 100.0, worst=w),))  # type: ignore[misc]
-    yield Screen("Cutoffs", "edited table", (*base, *panels), (lambda v: cutoff_tables.start(v, dim(v), costs(v), 100.0, "candidate"),))
+        yield Screen(
+            "Cutoffs",
+            f"capacity{', busiest period' * worst}",
+            (*base, *panels),
+            (lambda v, w=worst: cutoff_capacity.within(v, dim(v), costs(v), 100.0, worst=w),),
+        )  # type: ignore[misc]
+    yield Screen(
+        "Cutoffs",
+        "edited table",
+        (*base, *panels),
+        (lambda v: cutoff_tables.start(v, dim(v), costs(v), 100.0, "candidate"),),
+    )
 
 
 def _calibration() -> Iterator[Screen]:
@@ -172,7 +202,9 @@ def _calibration() -> Iterator[Screen]:
             return None
         fit = windows.fits(view, offered[0])[0]
         judge = windows.judges(view, offered[0], fit)[0]
-        return recalibration.recalibration(view, offered[0], fit, judge, method or windows.advised(view, offered[0], fit))
+        return recalibration.recalibration(
+            view, offered[0], fit, judge, method or windows.advised(view, offered[0], fit)
+        )
 
     yield Screen("Calibration", "what if recalibrated", base, (recalibrated,))
     yield Screen("Calibration", "another method", (*base, recalibrated), (lambda v: recalibrated(v, "isotonic"),))
@@ -181,10 +213,34 @@ def _calibration() -> Iterator[Screen]:
 def _labels() -> Iterator[Screen]:
     base: tuple[Work, ...] = (labels.labels,)
     course = next
-    yield Screen("Labels", "quality now", base, (nowcast.quality, delay.counts, lambda v: nowcast.by_cohort(v, course(iter(nowcast.offered(v)))), lambda v: nowcast.by_segment(v, course(iter(nowcast.offered(v))), v.release.segments.all[0])))
-    yield Screen("Labels", "how fast", base, (lambda v: delay.curves(v, next(iter(delay.kinds(v))), next(iter(delay.splits(v)))), lambda v: delay.triangle(v, delay.actions(v)[0]), delay.counts))
+    yield Screen(
+        "Labels",
+        "quality now",
+        base,
+        (
+            nowcast.quality,
+            delay.counts,
+            lambda v: nowcast.by_cohort(v, course(iter(nowcast.offered(v)))),
+            lambda v: nowcast.by_segment(v, course(iter(nowcast.offered(v))), v.release.segments.all[0]),
+        ),
+    )
+    yield Screen(
+        "Labels",
+        "how fast",
+        base,
+        (
+            lambda v: delay.curves(v, next(iter(delay.kinds(v))), next(iter(delay.splits(v)))),
+            lambda v: delay.triangle(v, delay.actions(v)[0]),
+            delay.counts,
+        ),
+    )
     yield Screen("Labels", "when gates can answer", base, (answerable.answerable,))
-    yield Screen("Labels", "then and now", base, (lambda v: then_now.then_now(v, max((s for s in v.opened.cube.steps if s < v.step), default=None)),))
+    yield Screen(
+        "Labels",
+        "then and now",
+        base,
+        (lambda v: then_now.then_now(v, max((s for s in v.opened.cube.steps if s < v.step), default=None)),),
+    )
     yield Screen("Labels", "without labels", base, (lambda v: expected.estimated(v, next(iter(expected.offered(v)))),))
 
 
@@ -212,9 +268,12 @@ def measured(opened: library.Opened, stage: Stage, screen: Screen) -> dict[str, 
     cold(opened)
     works = (*screen.base, *screen.part)
     last = View(opened, stage, steps[-1])
-    found = {"first": ms(works, last), "as-of": middle(ms(works, View(opened, stage, next(fresh))) for _ in range(TIMES))}
+    found = {
+        "first": ms(works, last),
+        "as-of": middle(ms(works, View(opened, stage, next(fresh))) for _ in range(TIMES)),
+    }
     name = opened.release.segments.all[0]
-    values = [value for value in opened.cube.values(name)][:TIMES]
+    values = opened.cube.values(name)[:TIMES]
     found["filter"] = middle(ms(works, View(opened, stage, steps[-1], ((name, value),))) for value in values)
     clicks = []
     for _ in range(TIMES if screen.part else 0):
@@ -256,7 +315,7 @@ def table(opened: library.Opened, wanted: str = "") -> None:
             if screen.page.startswith(wanted) or wanted in name:
                 try:
                     rows.append((name, measured(opened, stage, screen)))
-                except Exception as error:  # noqa: BLE001 - a screen that cannot be answered is listed as such
+                except Exception as error:
                     say(f"{name}: {type(error).__name__}: {error}")
     over = sum(max(row["as-of"], row["filter"]) > GOAL for _, row in rows)
     say(f"{'CPU ms; goal 50':<64}" + "".join(f"{column:>8}" for column in COLUMNS))
