@@ -93,9 +93,11 @@ class Moves:
 
     def _at(self, look: int, name: str) -> Array:
         """Return a sum of every key as of a look."""
-        if self._last[0] != look:
-            self._last = (look, {})
-        held = self._last[1]
+        # Another thread may ask for another look at any moment: it then has sums of its own.
+        last = self._last
+        if last[0] != look:
+            last = self._last = (look, {})
+        held = last[1]
         if name not in held:
             mark, start = look // EVERY, self._ends[look // EVERY * EVERY]
             held[name] = self._marks(name)[mark] + self._between(name, int(start), int(self._ends[look]))
