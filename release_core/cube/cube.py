@@ -93,7 +93,7 @@ class Cube:
         """
         tables_of = self.facts["tables"].items()
         files = {t: f"read_parquet({listed([self.folder.parent / name for name in names])})" for t, names in tables_of}
-        singles = [name for name, columns, _ in tables.cuboids(self.release) if len(columns) == 1]
+        singles = [one.name for one in tables.cuboids(self.release) if len(one.columns) == 1]
         sql = f'select distinct "by", v1 as v from {files["pair"]} where "by" in (select unnest($singles))'
         found = self.store.query(sql, {"singles": singles})
         sets = self.store.query(f"select distinct replay_set as v from {files['checks']}")["v"]
