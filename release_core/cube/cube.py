@@ -18,13 +18,13 @@ from release_core.cube import (
     known,
     live,
     moves,
+    opening,
     query,
     slices,
     steps,
     watched,
 )
 from release_core.cube.encode import COARSE, FINE
-from release_core.cube.files import listed
 from release_core.cube.query import PERIOD, REPLAY_SET, WINDOW
 from release_core.cube.rows import beside, together
 from release_core.errors import NotFound, Problem, Unanswerable
@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     Where = tuple[tuple[str, str], ...]
 
 MOST_DIMENSIONS = 3
-CODED = ("v1", "v2", "v3", REPLAY_SET)
 
 
 class Cube:
@@ -63,7 +62,7 @@ class Cube:
         self.steps: tuple[int, ...] = tuple(self.facts["steps"])
         self.fingerprint: str = self.facts["fingerprint"]
         self.store = Store()
-        self.names, self._values = self._load()
+        self.names, self._values = opening.load(self.store, release, folder, self.facts["tables"])
         self.slice = lru_cache(maxsize=64)(self._slice)
         self.days = lru_cache(maxsize=256)(self._days)
         self.map = lru_cache(maxsize=16)(self._map)
@@ -85,30 +84,6 @@ class Cube:
         self.slices = partial(slices.within, self)
         self.customers = lru_cache(maxsize=8)(partial(customers.known, self))
         self.development = lru_cache(maxsize=256)(self._development)
-
-    def _load(self) -> tuple[Array, dict[str, tuple[str, ...]]]:
-        """Open the tables; return the text of every dimension value at its code, by which slices group, and those of each dimension.
-
-        The large tables stay on disk: what is asked of them is read by dimension, in which order they were written.
-        """
-        tables_of = self.facts["tables"].items()
-        files = {t: f"read_parquet({listed([self.folder.parent / name for name in names])})" for t, names in tables_of}
-        singles = [one.name for one in tables.cuboids(self.release) if len(one.columns) == 1]
-        sql = f'select distinct "by", v1 as v from {files["pair"]} where "by" in (select unnest($singles))'
-        found = self.store.query(sql, {"singles": singles})
-        sets = self.store.query(f"select distinct replay_set as v from {files['checks']}")["v"]
-        values: dict[str, set[str]] = {}
-        for dim, value in zip(found["by"], found["v"], strict=True):
-            values.setdefault(str(dim), set()).add(str(value))
-        names = sorted({"", *map(str, sets), *(value for some in values.values() for value in some)}, key=natural)
-        self.store.execute("create type code as enum (select unnest($names))", {"names": names})
-        for table, file in files.items():
-            coded = [f"{column}::code as {column}" for column in CODED if column in tables.KEYS.get(table, "")]
-            replaced = f"replace ({', '.join(coded)})" if coded else ""
-            kind = "view" if table in query.SLICED else "table"
-            self.store.execute(f"create {kind} {table} as select * {replaced} from {file}")
-        known = self.store.query("select unnest(enum_range(null::code))::varchar as v")["v"]
-        return known, {dim: tuple(sorted(some, key=natural)) for dim, some in values.items()}
 
     def given(self, log: str) -> frozenset[str]:
         """Return the columns that at least one file of a log holds."""
