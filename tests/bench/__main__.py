@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from streamlit.testing.v1 import AppTest
 
-from release_core import cube, demo, library, manifest, review
+from release_core import cube, demo, library, live, manifest, review
 from release_core.store import Store
 from release_core.views import recalibration, score_drift, transfer, windows
 from release_core.views.cutoffs import Ask, cutoffs
@@ -32,6 +32,9 @@ select sum(baseline_score), sum(candidate_score), sum(amount), max(event_time),
     count(market), count(surface), count(risk_tier), count(cohort), count(entity_id), count(event_id)
 from read_parquet($files)
 """
+
+ARRIVALS = 5
+LIVE_FROM = "select epoch(max(event_time)) - 86400 as moment from read_parquet($files, union_by_name = true)"
 
 
 def cpu(work: Callable[[], object], times: int = 3) -> float:
@@ -126,6 +129,21 @@ def credit(folder: Path) -> None:
     answers(opened)
 
 
+def fraud(folder: Path) -> None:
+    """Print what the cube of a demo with live stages costs, and what each of a few small files adds as time passes."""
+    demo.build(folder / "releases", only=["fraud-threshold"])
+    source = manifest.load(folder / "releases" / "fraud-threshold")
+    say("fraud-threshold, its cube, CPU s", f"{cpu(lambda: cube.build(source, folder / 'fraud'), 1):.1f}")
+    into = folder / "arriving"
+    with Store() as store:
+        files = sorted(map(str, (source.folder / "decisions").rglob("*.parquet")))
+        start = float(store.query(LIVE_FROM, {"files": files})["moment"][0])
+    plan = live.prepared(source, into, live.Plan(live.source_of(source), start, 3600.0, 0.02))
+    ticks = zip(range(ARRIVALS), live.feed(source, into, plan=plan), strict=False)
+    took = [cpu(lambda: cube.build(manifest.load(into), folder / "arrived"), 1) for _ in ticks]
+    say("a small file that arrives, its part in the cube, CPU ms", f"{1000 * min(took[1:]):.0f}")
+
+
 def pages(folder: Path) -> None:
     """Print the CPU time of every page's script on the credit demo with warm caches."""
     os.environ[library.RELEASES_VARIABLE] = str(folder / "releases")
@@ -146,6 +164,8 @@ def main() -> None:
         say("credit demo, real data", "")
         credit(Path(folder))
         pages(Path(folder))
+        say("fraud demo, made data", "")
+        fraud(Path(folder))
         say("generated log", "")
         build(rows, Path(folder))
 
