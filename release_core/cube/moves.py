@@ -60,7 +60,7 @@ class Moves:
         """Return the SQL of each key column, by its name."""
         keys = {name: f"enum_code({name})::bigint" for name in (*VALUES[:depth], REPLAY_SET)}
         if self._by_entry:
-            keys["entry"] = "since"
+            keys["entry"] = "since::bigint"
         for name in SLICED[table]:
             if name in ACTIONS:
                 keys[name] = f"coalesce(list_position($actions, {name}::varchar), 0)::bigint - 1"
