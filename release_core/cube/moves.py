@@ -6,6 +6,7 @@ order of the steps. The answer as of a step is one sum over the rows before it, 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -52,7 +53,7 @@ class Moves:
         self._size = len(self._keys_at["label"])
         self._sums = {name: _small(found[name]) for name in sums}
         self._ends = np.searchsorted(found["look"], np.arange(len(cube.steps)), side="right")
-        self._looks = {step: look for look, step in enumerate(cube.steps)}
+        self._steps = cube.steps
         self._kept: dict[str, Array] = {}
         self._last: tuple[int, dict[str, Array]] = (-1, {})
 
@@ -78,7 +79,7 @@ class Moves:
 
     def rows(self, step: int, group: Group) -> Rows:
         """Return the rows of a group as of a step: k0, k1, ... are the codes of its dimensions; those without events are left out."""
-        look, (by, where) = self._looks[step], group
+        look, (by, where) = bisect_right(self._steps, step) - 1, group
         alive = self._at(look, "n") != 0
         for dim, value in where:
             code = self._names.index(value) if value in self._names else -1
@@ -92,7 +93,9 @@ class Moves:
         return Rows(compute | {name: lambda name=name: self._at(look, name)[place] for name in self._sums})
 
     def _at(self, look: int, name: str) -> Array:
-        """Return a sum of every key as of a look."""
+        """Return a sum of every key as of a look; nothing before the first."""
+        if look < 0:
+            return np.zeros(self._size)
         # Another thread may ask for another look at any moment: it then has sums of its own.
         last = self._last
         if last[0] != look:
