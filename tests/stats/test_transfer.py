@@ -23,7 +23,7 @@ def test_equal_precision_is_the_lowest_edge_that_is_precise_enough(rows, target)
         assert found.bin == -1
         return
     alerts = [(pos[edge:].sum(), (pos + neg)[edge:].sum()) for edge in range(pos.size)]
-    precise = [n > 0 and caught / n >= target - 1e-12 for caught, n in alerts]
+    precise = [n > 0 and caught / n >= target * (1 - 1e-12) for caught, n in alerts]
     assert found.bin == (precise.index(True) if any(precise) else pos.size)
     if any(precise):
         caught, n = alerts[int(found.bin)]
