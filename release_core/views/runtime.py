@@ -186,7 +186,7 @@ def written(value: float | None, unit: str) -> str:
     """Return a runtime value as a reader sees it, with its unit.
 
     >>> written(116.94, "ms"), written(8760.0, "hours"), written(0.0123, "share")
-    ('117 ms', 'over a year', '1.23%')
+    ('117 ms', 'over a year', '1.2%')
     """
     if value is None:
         return digits.NOT_KNOWN
