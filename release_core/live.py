@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import click
 
 from release_core import contract, library, manifest
+from release_core.cube import steps
 from release_core.cube.files import copy, digest, listed, replace_text
 from release_core.errors import NotFound, Problem
 from release_core.store import Store
@@ -257,8 +258,6 @@ def live(
 
 def _start(release: Release, since: str | None) -> float:
     """Return when the feed begins: `since`, or the first decision of a live stage, or the first of all."""
-    from release_core.cube import steps  # noqa: PLC0415
-
     if since is not None:
         return steps.parse(since).timestamp()
     files = listed([file.path for file in contract.files(release, "decisions")])

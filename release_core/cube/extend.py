@@ -10,6 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from release_core.cube import cells, customers, entities, grouped, steps
+from release_core.cube.across import reversals
 from release_core.cube.files import copy, digest, listed, text
 from release_core.cube.parts import FORMAT, Part
 from release_core.release import Kind
@@ -201,8 +202,6 @@ def _fates(cursor: Cursor, found: dict[str, Any]) -> None:
 
 
 def _reversals(release: Release, cursor: Cursor) -> dict[str, Any]:
-    from release_core.cube.across import reversals  # noqa: PLC0415
-
     if release.kind is not Kind.RECALIBRATION:
         return {"reversals": None}
     names = "baseline_risk, candidate_risk, both_scored"
