@@ -11,6 +11,7 @@ import numpy as np
 from release_core.frames import EVERYONE, MetricRow
 from release_core.metrics import resampled
 from release_core.metrics import values as v
+from release_core.metrics.shapes import areas, discordant, shaped
 from release_core.metrics.table import ABOVE
 from release_core.release import VERSIONS
 from release_core.stats import decisions, intervals, ranking
@@ -39,8 +40,9 @@ class Estimate:
     """One metric: arrays [segment, side], sides being baseline, candidate, difference (only the last for comparisons).
 
     `n` is the denominator and `positives` the labelled positives, of the candidate for the difference; `evidence`
-    [segment] counts the events that speak of it. `closed` gives bounds where the jackknife cannot. `note` says why there is no
-    value yet, where more than the metric itself is to be said.
+    [segment] counts the events that speak of it. `closed` gives bounds where the jackknife cannot, `shaped` those by its error
+    where they are not value -+ t x error. `note` says why there is no value yet, where more than the metric itself is to be
+    said.
     """
 
     metric: Metric
@@ -54,6 +56,7 @@ class Estimate:
     closed_name: str
     spread_name: str
     note: str = field(default="", kw_only=True)
+    shaped: Closed | None = field(default=None, kw_only=True)
 
     def bounds(self, confidence: float | Array, sides: int = 2) -> Bounds:
         """Return low and high [segment, side] at `confidence` (one, or one per segment).
@@ -61,7 +64,11 @@ class Estimate:
         With `sides` = 1 each of the two holds with that confidence on its own.
         """
         level = np.broadcast_to(np.asarray(confidence, dtype=float), self.df.shape)[:, None]
-        low, high = intervals.interval(self.value, self.se, self.df[:, None], level, sides)
+        low, high = (
+            self.shaped(level, sides)
+            if self.shaped
+            else intervals.interval(self.value, self.se, self.df[:, None], level, sides)
+        )
         if self.closed and not self.jackknifed.all():
             closed_low, closed_high = self.closed(level, sides)
             low, high = (np.where(self.jackknifed, a, b) for a, b in ((low, closed_low), (high, closed_high)))
@@ -104,6 +111,7 @@ def estimate(cells: Cells | Lived, metric: Metric, transform: Callable[[Array], 
     closed, name = _closed(cells, metric) if transform is None else (None, "")
     drawn = metric.bins and not cells.shards.binned
     se, df = resampled.spread(metric, cells) if drawn else _jackknifed(cells, metric, full, transform)
+    shape = shaped(metric, cells, full, (se, np.where(df > 0, df, np.inf))) if transform is None else None
     return Estimate(
         metric if transform is None else replace(metric, limits=(-np.inf, np.inf)),
         full,
@@ -115,6 +123,7 @@ def estimate(cells: Cells | Lived, metric: Metric, transform: Callable[[Array], 
         closed,
         name,
         BOOTSTRAP if drawn else JACKKNIFE if cells.clustered else JACKKNIFE + INDEPENDENT,
+        shaped=shape,
     )
 
 
@@ -165,7 +174,7 @@ def _closed(cells: Cells, metric: Metric) -> tuple[Closed | None, str]:
     if metric.compared:
         return (_one_share(metric, cells), "Wilson") if metric.unit == "share" else (None, "")
     if metric.name == "auc":
-        return _auc(metric, cells), "DeLong on log-odds, widened and paired as all events are"
+        return _auc(metric, cells), "DeLong, widened and paired as all events are"
     if metric.unit == "share" and metric.name != "amount_recall":
         paired = bool(metric.rate) and cells.paired
         name = "Wilson; difference Bonett-Price" if paired else "Wilson; difference Newcombe"
@@ -196,7 +205,7 @@ def _shares(metric: Metric, cells: Cells, *, paired: bool) -> Closed:
         k, n, effect = counts()
         each = decisions.wilson(k, n, level, sides)
         if paired:
-            lost, gained, both = (part / effect for part in _discordant(metric, tally))
+            lost, gained, both = (part / effect for part in discordant(metric, tally))
             between = decisions.bonett_price(lost, gained, both, level[:, 0], sides)
         elif cells.paired and metric.name in SAME_EVENTS:
             # Both versions count the same events with the same labels: the difference is 0, not an estimate.
@@ -214,15 +223,6 @@ def _same_scores(tally: Tally) -> Array:
     """Return [segment]: whether both versions score every event alike: as many in each bin, and equal sums of scores."""
     alike = (tally.n[:, 0] == tally.n[:, 1]).all(-1) & (tally.scores[:, 0] == tally.scores[:, 1])
     return np.asarray(alike & (tally.events[:, 0] > 0))
-
-
-def _discordant(metric: Metric, tally: Tally) -> tuple[Array, Array, Array]:
-    """Return the events on which only the baseline, or only the candidate, took the metric's actions, and all of them."""
-    actions, population = metric.rate or ((), EVERYONE)
-    joint = tally.joint[..., population]
-    chosen = np.isin(np.arange(joint.shape[-1]), actions)
-    lost, gained = joint[..., chosen, :][..., ~chosen], joint[..., ~chosen, :][..., chosen]
-    return lost.sum((-2, -1)), gained.sum((-2, -1)), joint.sum((-2, -1))
 
 
 def _design_effect(metric: Metric, cells: Cells) -> float:
@@ -253,17 +253,8 @@ def _auc(metric: Metric, cells: Cells) -> Closed:
         effect, correlation, _ = resampled.alike(metric, cells)
         return resampled.paired(np.sqrt(variance * effect), correlation)
 
-    fewest = np.minimum(tally.positives, tally.negatives)
-    df = np.maximum(np.column_stack([fewest, fewest.min(-1)]) - 1, 1)
-
     def bounds(level: Array, sides: int) -> Bounds:
-        # On the log-odds axis an AUC of few positives is covered; one of exactly 0 or 1 has an error of 0, and takes Wilson's.
-        low, high = intervals.interval(shown, se(), df, level, sides)
-        own = intervals.logit_interval(value, se()[:, :2], df[:, :2], level, sides)
-        edge = decisions.wilson(value * fewest, fewest, level, sides)
-        inside, known = (value > 0) & (value < 1), np.isfinite(se()[:, :2])
-        ends = [np.where(inside, one, np.where(known, two, np.nan)) for one, two in zip(own, edge, strict=True)]
-        return np.column_stack([ends[0], low[:, 2]]), np.column_stack([ends[1], high[:, 2]])
+        return areas(tally, shown, (se(), np.full(len(shown), np.inf)))(level, sides)
 
     return bounds
 

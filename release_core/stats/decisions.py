@@ -48,13 +48,17 @@ def share(k: ArrayLike, n: ArrayLike) -> Array:
     return ratio(k, n)
 
 
-def wilson(k: ArrayLike, n: ArrayLike, confidence: ArrayLike = 0.95, sides: int = 2) -> Interval:
+def wilson(
+    k: ArrayLike, n: ArrayLike, confidence: ArrayLike = 0.95, sides: int = 2, df: ArrayLike = np.inf
+) -> Interval:
     """Return the score interval of a rate k / n (Wilson 1927); NaN where n is 0. k need not be whole.
+
+    `df` are the degrees of freedom of the quantile: infinite where n is counted, not estimated.
 
     >>> [bound.round(4).item() for bound in wilson(0, 10)]
     [0.0, 0.2775]
     """
-    z = critical(confidence, sides)
+    z = critical(confidence, sides, df)
     events, rate = floats(n), ratio(k, n)
     centre = rate + ratio(z**2, 2 * events)
     reach = z * np.sqrt(ratio(rate * (1 - rate), events) + ratio(z**2, 4 * events**2))
@@ -62,6 +66,24 @@ def wilson(k: ArrayLike, n: ArrayLike, confidence: ArrayLike = 0.95, sides: int 
     low = np.where(rate == 0, 0.0, (centre - reach) / widening)
     high = np.where(rate == 1, 1.0, (centre + reach) / widening)
     return Interval(low, high)
+
+
+def share_interval(
+    value: ArrayLike, se: ArrayLike, df: ArrayLike = np.inf, confidence: ArrayLike = 0.95, sides: int = 2
+) -> Interval:
+    """Return the interval of a share whose standard error was estimated: Wilson's, of as many events as say as much.
+
+    n = value (1 - value) / se^2 and Student's quantile (Kott and Carr 1997, Journal of Official Statistics 13; Korn and
+    Graubard 1998, Survey Methodology 24). For many events value -+ t se; near 0 or 1 that would be too short. NaN where
+    the share is 0 or 1, or the error 0.
+
+    >>> [bound.round(4).item() for bound in share_interval(0.1, 0.03)]
+    [0.0552, 0.1744]
+    """
+    share_of, error = floats(value), floats(se)
+    events = ratio(share_of * (1 - share_of), error**2)
+    events = only(events, (events > 0) & (error > 0))
+    return wilson(share_of * events, events, confidence, sides, df)
 
 
 def clopper_pearson(k: ArrayLike, n: ArrayLike, confidence: ArrayLike = 0.95, sides: int = 2) -> Interval:
@@ -119,7 +141,12 @@ def newcombe(
 
 
 def bonett_price(
-    only_baseline: ArrayLike, only_candidate: ArrayLike, n: ArrayLike, confidence: ArrayLike = 0.95, sides: int = 2
+    only_baseline: ArrayLike,
+    only_candidate: ArrayLike,
+    n: ArrayLike,
+    confidence: ArrayLike = 0.95,
+    sides: int = 2,
+    df: ArrayLike = np.inf,
 ) -> Difference:
     """Return the difference of two rates on the same n events, from the events that only one version counts.
 
@@ -130,10 +157,34 @@ def bonett_price(
     """
     lost, gained, events = floats(only_baseline), floats(only_candidate), floats(n)
     p1, p2 = (lost + 1) / (events + 2), (gained + 1) / (events + 2)
-    reach = critical(confidence, sides) * np.sqrt((p1 + p2 - (p2 - p1) ** 2) / (events + 2))
+    reach = critical(confidence, sides, df) * np.sqrt((p1 + p2 - (p2 - p1) ** 2) / (events + 2))
     value = ratio(gained - lost, events)
     low, high = np.maximum(p2 - p1 - reach, -1.0), np.minimum(p2 - p1 + reach, 1.0)
     return Difference(value, only(low, events > 0), only(high, events > 0))
+
+
+def paired_interval(
+    shares: tuple[ArrayLike, ArrayLike],
+    se: ArrayLike,
+    df: ArrayLike = np.inf,
+    confidence: ArrayLike = 0.95,
+    sides: int = 2,
+) -> Interval:
+    """Return the interval of a paired difference whose standard error was estimated: Bonett and Price's, of as many events.
+
+    `shares` are those of the events that only the baseline, or only the candidate, counts; n = (p1 + p2 - (p2 - p1)^2) /
+    se^2. For many events difference -+ t se; of few events that differ that would be too short on the side of harm.
+    NaN where no event differs, or the error is 0.
+
+    >>> [bound.round(4).item() for bound in paired_interval((0.02, 0.06), 0.028)]
+    [-0.0198, 0.0986]
+    """
+    lost, gained = map(floats, shares)
+    error = floats(se)
+    events = ratio(lost + gained - (gained - lost) ** 2, error**2)
+    events = only(events, (events > 0) & (error > 0))
+    found = bonett_price(lost * events, gained * events, events, confidence, sides, df)
+    return Interval(found.low, found.high)
 
 
 def mcnemar(only_baseline: ArrayLike, only_candidate: ArrayLike) -> Array:

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from scipy.stats import multinomial
+from scipy.stats import multinomial, norm, t
 from sklearn import metrics
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
@@ -97,3 +97,31 @@ def test_bonett_price_stays_inside_one_and_is_undefined_without_events():
 def test_mcnemar_equals_statsmodels(b, c):
     expected = 1.0 if b + c == 0 else mcnemar([[10, b], [c, 10]], exact=True).pvalue
     assert decisions.mcnemar(b, c) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(("value", "se", "df"), [(0.95, 0.02, 31), (0.001, 0.0004, 31), (0.5, 0.1, np.inf), (0.2, 0.4, 19)])
+def test_share_of_an_estimated_error_equals_statsmodels_wilson_of_as_many_events(value, se, df):
+    n = value * (1 - value) / se**2
+    alpha = 2 * norm.sf(t.ppf(0.975, df))
+    expected = proportion_confint(value * n, n, alpha=alpha, method="wilson")
+    np.testing.assert_allclose(decisions.share_interval(value, se, df), expected, rtol=1e-9)
+
+
+def test_estimated_errors_of_nothing_say_nothing():
+    for value, se in ((0.0, 0.0), (1.0, 0.0), (0.5, 0.0), (np.nan, np.nan), (0.5, np.nan)):
+        assert np.isnan(decisions.share_interval(value, se)).all()
+    for shares, se in (((0.0, 0.0), 0.0), ((0.1, 0.0), 0.0), ((np.nan, 0.1), 0.1), ((0.1, 0.1), np.nan)):
+        assert np.isnan(decisions.paired_interval(shares, se)).all()
+
+
+@pytest.mark.parametrize(("lost", "gained", "n"), [(2, 6, 100), (1, 0, 5), (0, 1, 1000), (3, 3, 40)])
+def test_paired_interval_of_independent_events_is_bonett_and_price(lost, gained, n):
+    se = np.sqrt((lost + gained - (gained - lost) ** 2 / n) / n**2)
+    found = decisions.paired_interval((lost / n, gained / n), se)
+    expected = decisions.bonett_price(lost, gained, n)
+    np.testing.assert_allclose(found, (expected.low, expected.high), rtol=1e-9)
+    for sides in (1, 2):
+        wide = decisions.paired_interval((lost / n, gained / n), se * 2, 31, 0.95, sides)
+        narrow = decisions.paired_interval((lost / n, gained / n), se, 31, 0.95, sides)
+        assert wide.low < narrow.low
+        assert wide.high > narrow.high

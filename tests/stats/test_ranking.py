@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics
 from statsmodels.stats.nonparametric import rank_compare_2ordinal
+from statsmodels.stats.proportion import proportion_confint
 
 from release_core.stats import grid, ranking
 from release_core.stats.average_precision import average_precision
@@ -180,3 +181,24 @@ def test_duplicated_events_keep_the_auc_and_halve_its_variance():
     pos, neg, _ = binned(*scored(5, 20_000, 0.02), 8)
     assert ranking.auc(2 * pos, 2 * neg) == pytest.approx(ranking.auc(pos, neg).item(), rel=1e-12)
     assert ranking.delong_variance(2 * pos, 2 * neg) == pytest.approx(ranking.delong_variance(pos, neg) / 2, rel=5e-3)
+
+
+@pytest.mark.parametrize(("value", "se", "classes"), [(0.96, 0.02, (20, 4000)), (1.0, 0.0, (10, 500)), (0.5, 0.1, (5, 5))])
+def test_interval_of_an_auc_is_statsmodels_wilson_of_as_many_events(value, se, classes):
+    p, n = classes
+    area = min(value, 1 - 0.5 / (p * n))
+    worst, own = area * (1 - area) * (1 / p + 1 / n), min(p, n) - 1
+    events = area * (1 - area) / ((3 * worst + own * se**2) / (3 + own))
+    alpha = 2 * stats.norm.sf(stats.t.ppf(0.975, min(own, 31)))
+    expected = proportion_confint(value * events, events, alpha=alpha, method="wilson")
+    np.testing.assert_allclose(ranking.auc_interval(value, se, classes, 31), expected, rtol=1e-9)
+
+
+def test_interval_of_an_auc_without_two_of_a_class_or_an_error_is_not_known():
+    for value, se, classes in ((0.8, 0.1, (1, 40)), (0.8, 0.1, (40, 0)), (0.8, np.nan, (9, 9)), (np.nan, np.nan, (0, 0))):
+        assert np.isnan(ranking.auc_interval(value, se, classes)).all()
+
+
+def test_interval_of_an_auc_of_many_events_is_the_normal_one():
+    found = ranking.auc_interval(0.8, 0.001, (40_000, 4_000_000))
+    np.testing.assert_allclose(found, (0.8 - 1.959964e-3, 0.8 + 1.959964e-3), atol=1e-5)
