@@ -68,13 +68,20 @@ def _beside(row: Row, unit: str) -> Row:
     sides = [digits.level(row[side], unit) for side in ("baseline", "candidate") if row.get(side) is not None]
     return {
         "shown_levels": " → ".join(sides),
-        "shown_shrunken": digits.difference(row["shrunken"], unit) if row["shrunken"] is not None else "",
+        "shown_shrunken": _pulled(row, unit),
         "shown_flag": "worse" if row["flag"] else "",
         "shown_provable": digits.difference(row["provable"], unit).lstrip("+") if row["provable"] is not None else "",
         "shown_needed": digits.count(row["needed"]) if row["needed"] is not None else "",
         "shown_daily": digits.number(row["events_per_day"], 2) if row["events_per_day"] is not None else "",
         "shown_money": digits.signed(round(row["money_per_day"], 2)) if row["money_per_day"] is not None else "",
     }
+
+
+def _pulled(row: Row, unit: str) -> str:
+    if row["shrunken"] is None:
+        return ""
+    ends = digits.interval(row["shrunken_low"], row["shrunken_high"], unit)
+    return f"{digits.difference(row['shrunken'], unit)} {ends}"
 
 
 def _texts(row: Row, unit: str) -> Row:

@@ -127,7 +127,8 @@ def _shrunken(ordered: list[Row], places: dict[int, int], scale: float, unit: st
             "y": [places[id(row)] for row in pulled],
             "customdata": [row.get("key", row["segment"]) for row in pulled],
             "text": [
-                f"<b>{style.plain(row['segment'])}</b><br>pulled together {digits.difference(row['shrunken'], unit)}"
+                f"<b>{style.plain(row['segment'])}</b><br>pulled together {digits.difference(row['shrunken'], unit)} "
+                + digits.interval(row.get("shrunken_low"), row.get("shrunken_high"), unit)
                 for row in pulled
             ],
             "hovertemplate": "%{text}<extra></extra>",

@@ -73,4 +73,5 @@ def offsets(pos: ArrayLike, n: ArrayLike, log_odds: ArrayLike, widened: float = 
     weight = np.where(shrinkable, pooled.weight, 1.0)
     value = np.where(shrinkable, pooled.value, raw)
     tau2 = float(pooled.tau2[0]) if shrinkable.any() else float("nan")
-    return Offsets(raw, se, value, np.where(shrinkable, pooled.se, se), weight, tau2)
+    error = np.where(shrinkable, pooling.errors(raw, se**2, pooled), se)
+    return Offsets(raw, se, value, error, weight, tau2)

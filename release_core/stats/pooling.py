@@ -7,16 +7,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from release_core.stats.arrays import Array, Flags, Indices, floats, only, ratio
+from release_core.stats.arrays import Array, Indices, floats, only, ratio
 
 LEAST_SEGMENTS = 5
 _ROUNDS = 200
+_GRID = 100
 
 
 class Pooled(NamedTuple):
     """What pooling says: per estimate its shrunken value, weight and error; per group tau^2, mean and number of estimates.
 
-    `se` is the standard error of the shrunken value, tau^2 and the mean being estimated too.
     `weight` is the share of an estimate's own value in its shrunken one. NaN where a group holds fewer than five
     estimates of known, positive variance, and for estimates that have none.
     """
@@ -26,7 +26,6 @@ class Pooled(NamedTuple):
     tau2: Array
     mean: Array
     size: Indices
-    se: Array
 
 
 def shrink(values: ArrayLike, variances: ArrayLike, groups: ArrayLike | None = None) -> Pooled:
@@ -52,24 +51,50 @@ def shrink(values: ArrayLike, variances: ArrayLike, groups: ArrayLike | None = N
     tau2, mean = _paule_mandel(theta[own], variance[own], group[own], size)
     tau2, mean = only(tau2, enough), only(mean, enough)
     weight = only(ratio(tau2[group], tau2[group] + variance), own)
-    apart = theta - mean[group]
-    se = np.sqrt(_variance(variance, weight, apart, (tau2, group, size, own)))
-    return Pooled(mean[group] + weight * apart, weight, tau2, mean, size, se)
+    return Pooled(mean[group] + weight * (theta - mean[group]), weight, tau2, mean, size)
 
 
-def _variance(variance: Array, weight: Array, apart: Array, groups: tuple[Array, Indices, Indices, Flags]) -> Array:
-    """Return the variance of shrunken values with tau^2 and the mean estimated (Morris 1983, JASA 78, 47-55).
+def errors(values: ArrayLike, variances: ArrayLike, pooled: Pooled) -> Array:
+    """Return the standard errors of the shrunken values of one group [n]: value -+ 1.96 errors holds the truth.
 
-    v (1 - (k - 1) / k x B) + 2 / (k - 3) x B^2 x (v' + tau^2) / (v + tau^2) x (theta - mu)^2, B = 1 - weight, v' the
-    variances' mean, weighted by 1 / (v + tau^2).
+    One tau^2 taken for the truth makes them too short (92 % of intervals hold it, not 95 %). So tau^2 and the mean have a
+    flat prior (Morris and Lysy 2012, Statistical Science 27, 115-134), which is integrated over a grid; the posterior's
+    second moment around the shrunken value is the squared error. NaN where there is no shrunken value.
+
+    >>> values, variances = [0.0, 0.0, 0.0, 0.0, 5.0], [1.0] * 5
+    >>> errors(values, variances, shrink(values, variances)).round(2)
+    array([0.97, 0.97, 0.97, 0.97, 1.11])
     """
-    tau2, group, size, own = groups
-    total = only(variance + tau2[group], own)
-    sums = [np.bincount(group[own], weights=terms[own], minlength=len(size)) for terms in (1 / total, variance / total)]
-    mean = ratio(sums[1], sums[0])[group]
-    k, pulled = floats(np.maximum(size, 1))[group], 1 - weight
-    known = variance * (1 - (k - 1) / k * pulled)
-    return known + 2 / np.maximum(k - 3, 1) * pulled**2 * ratio(mean + tau2[group], total) * apart**2
+    theta, variance = floats(values), floats(variances)
+    own = np.isfinite(pooled.weight)
+    found = np.full(theta.shape, np.nan)
+    if own.any():
+        mean, spread = _posterior(theta[own], variance[own])
+        found[own] = np.sqrt(spread + (mean - pooled.value[own]) ** 2)
+    return found
+
+
+def _posterior(theta: Array, variance: Array) -> tuple[Array, Array]:
+    """Return mean and variance of every true value, tau^2 and mu having flat priors.
+
+    The grid is even in tau^2 / (tau^2 + v) for the median v: it reaches from no difference to nothing shared.
+    """
+    usual = float(np.median(variance))
+    part = (np.arange(_GRID) + 0.5) / _GRID
+    tau2 = usual * part / (1 - part)
+    weight = 1 / (variance[:, None] + tau2)
+    total = weight.sum(0)
+    mu = (weight * theta[:, None]).sum(0) / total
+    squares = (weight * (theta[:, None] - mu) ** 2).sum(0)
+    # The last term is how much of tau^2 a step of the grid stands for.
+    log = (np.log(weight).sum(0) - np.log(total) - squares) / 2 - 2 * np.log(1 - part)
+    chance = np.exp(log - log.max())
+    chance /= chance.sum()
+    pull = variance[:, None] * weight
+    middle = theta[:, None] + pull * (mu - theta[:, None])
+    within = variance[:, None] * (1 - pull) + pull**2 / total
+    mean = (chance * middle).sum(1)
+    return mean, (chance * (within + (middle - mean[:, None]) ** 2)).sum(1)
 
 
 def _paule_mandel(theta: Array, variance: Array, group: Indices, size: Indices) -> tuple[Array, Array]:

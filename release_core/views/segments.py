@@ -138,6 +138,7 @@ def _together(metric: Metric, cells: Cells) -> tuple[list[Row], list[str]]:
     low, high = (bound[:, -1] for bound in one.bounds(0.95))
     se = np.where(one.jackknifed[:, -1], one.se[:, -1], (high - low) / (2 * intervals.critical(0.95)))
     pooled = pooling.shrink(value, se**2)
+    reach = intervals.critical(0.95) * pooling.errors(value, se**2, pooled)
     sign = {"higher": -1, "lower": 1}.get(metric.better, 0)
     p = (
         intervals.p_above(sign * value, se, 0.0, np.where(one.df > 0, one.df, np.inf))
@@ -149,6 +150,8 @@ def _together(metric: Metric, cells: Cells) -> tuple[list[Row], list[str]]:
     rows = [
         {
             "shrunken": finite(pooled.value[n]),
+            "shrunken_low": finite(pooled.value[n] - reach[n]),
+            "shrunken_high": finite(pooled.value[n] + reach[n]),
             "own_weight": finite(pooled.weight[n]),
             "provable": finite(provable[n]),
             "flag": bool(flags[n]),

@@ -107,10 +107,10 @@ def intervals_of(value: Array, se: Array, truth: float) -> tuple[Array, float, A
     return low, truth, high
 
 
-def _auc_log(rng: np.random.Generator, runs: int, each: int, positives: int) -> tuple[Array, Array]:
-    """Return positives and negatives [run, bin] of two normal scores one and a half deviations apart."""
+def _auc_log(rng: np.random.Generator, runs: int, each: int, positives: int, apart: float) -> tuple[Array, Array]:
+    """Return positives and negatives [run, bin] of two normal scores so many deviations apart."""
     size = grid.top_bin(8) + 1
-    y, q = rng.normal(1.5, 1, (runs, positives)), rng.normal(0, 1, (runs, each))
+    y, q = rng.normal(apart, 1, (runs, positives)), rng.normal(0, 1, (runs, each))
     row = np.arange(runs)[:, None] * size
     return tuple(  # type: ignore[return-value]
         np.bincount((row + grid.bin_of(expit(part), 8)).ravel(), minlength=runs * size)
@@ -120,12 +120,42 @@ def _auc_log(rng: np.random.Generator, runs: int, each: int, positives: int) -> 
     )
 
 
-def delong(rng: np.random.Generator, runs: int, positives: int) -> Array:
-    """Return how DeLong's interval does on independent events: on the log-odds axis, t with a degree of freedom per positive."""
-    pos, neg = _auc_log(rng, runs, 4000, positives)
+def delong(rng: np.random.Generator, runs: int, positives: int, apart: float = 1.5) -> Array:
+    """Return how the interval of an AUC does on independent events; 3.29 deviations apart it is 0.99."""
+    pos, neg = _auc_log(rng, runs, 4000, positives, apart)
     value, se = ranking.auc(pos, neg), np.sqrt(ranking.delong_variance(pos, neg))
-    truth = scipy_stats.norm.cdf(1.5 / np.sqrt(2))
-    return inside(*_around(intervals.logit_interval(value, se, positives - 1), truth))
+    truth = scipy_stats.norm.cdf(apart / np.sqrt(2))
+    return inside(*_around(ranking.auc_interval(value, se, (positives, 4000)), truth))
+
+
+def _by_shard(rng: np.random.Generator, runs: int, counts: tuple[Array, ...]) -> tuple[Array, ...]:
+    """Return counts [run] of events of several kinds dealt to shards [run, shard]."""
+    deal = np.full(SHARDS, 1 / SHARDS)
+    return tuple(rng.multinomial(part, deal) for part in counts)
+
+
+def _left_out(top: Array, bottom: Array) -> tuple[Array, Array, Array]:
+    """Return a ratio of sums over shards with its jackknife's error and degrees of freedom."""
+    whole, every = top.sum(-1, keepdims=True), bottom.sum(-1, keepdims=True)
+    full = (whole / every)[..., 0]
+    return full, *intervals.jackknife(full, (whole - top) / (every - bottom), bottom > 0)
+
+
+def few(rng: np.random.Generator, runs: int, n: int, rate: float) -> Array:
+    """Return how the interval of a share by its shard jackknife does on single events, where the jackknife tells."""
+    hits = rng.binomial(n, rate, runs)
+    top, rest = _by_shard(rng, runs, (hits, n - hits))
+    return inside(*_around(decisions.share_interval(*_left_out(top, top + rest)), rate))
+
+
+def harmed(rng: np.random.Generator, runs: int, n: int, shares: tuple[float, float]) -> Array:
+    """Return how the one-sided upper bound of harm does: events that the candidate loses less those that it gains."""
+    lost, gained, same = rng.multinomial(n, (*shares, 1 - sum(shares)), runs).T
+    parts = _by_shard(rng, runs, (lost, gained, same))
+    _, se, df = _left_out(parts[1] - parts[0], np.sum(parts, axis=0))
+    low = decisions.paired_interval((lost / n, gained / n), se, df, 0.95, 1).low
+    truth = shares[1] - shares[0]
+    return inside(low, truth, np.where(np.isnan(low), np.nan, np.inf))
 
 
 def clustered(rng: np.random.Generator, runs: int) -> Array:
@@ -185,14 +215,15 @@ def p99(rng: np.random.Generator, runs: int) -> Array:
     return inside(*_around(found, truth))
 
 
-def shrunken(rng: np.random.Generator, runs: int) -> Array:
-    """Return how the interval of a shrunken segment does, over 12 segments that truly differ."""
+def shrunken(rng: np.random.Generator, runs: int, size: int) -> Array:
+    """Return how the interval of a shrunken segment does, over segments that truly differ."""
     held = []
     for _ in range(runs):
-        se = rng.uniform(0.1, 0.5, 12)
-        truth = rng.normal(0.2, 0.3, 12)
-        found = pooling.shrink(truth + se * rng.normal(size=12), se**2)
-        held.append(np.abs(found.value - truth) <= intervals.critical(0.95) * found.se)
+        se = rng.uniform(0.1, 0.5, size)
+        truth = rng.normal(0.2, 0.3, size)
+        values = truth + se * rng.normal(size=size)
+        found = pooling.shrink(values, se**2)
+        held.append(np.abs(found.value - truth) <= intervals.critical(0.95) * pooling.errors(values, se**2, found))
     return np.concatenate(held)
 
 
@@ -233,8 +264,13 @@ TABLE: tuple[tuple[str, str, int, Simulation], ...] = (
     ("Observed / expected, exact Poisson", "20,000 events at 0.1 %", 20_000, expected),
     ("Calibration intercept", "20,000 events, 0.5 % bad", 2_000, shift),
     ("Calibration slope", "5,000 events", 2_000, slope),
-    ("AUC, DeLong on log-odds", "200 bad, 4,000 good", 2_000, lambda r, n: delong(r, n, 200)),
-    ("AUC, DeLong on log-odds", "20 bad, 4,000 good", 2_000, lambda r, n: delong(r, n, 20)),
+    ("AUC", "200 bad, 4,000 good", 1_000, lambda r, n: delong(r, n, 200)),
+    ("AUC", "20 bad, 4,000 good", 2_000, lambda r, n: delong(r, n, 20)),
+    ("AUC of 0.99", "10 bad, 4,000 good", 2_000, lambda r, n: delong(r, n, 10, 3.29)),
+    ("Share, shard jackknife", "100 events at 95 %", 20_000, lambda r, n: few(r, n, 100, 0.95)),
+    ("Share, shard jackknife", "2,000 events at 1 %", 20_000, lambda r, n: few(r, n, 2000, 0.01)),
+    ("Paired difference, shard jackknife, one bound", "100 events, 7 differ", 20_000, lambda r, n: harmed(r, n, 100, (0.05, 0.02))),
+    ("Paired difference, shard jackknife, one bound", "5,000 events, 15 differ", 4_000, lambda r, n: harmed(r, n, 5000, (0.002, 0.001))),
     ("Any metric, shard jackknife", "576 customers with 5 events", 4_000, clustered),
     ("Weighted share, Hajek", "8,000 events, chances 5 % and 50 %", 1_000, hajek),
     ("Labels known by an age", "360 bad, age 5 of 30", 4_000, lambda r, n: maturity(r, n, 5)),
@@ -242,8 +278,9 @@ TABLE: tuple[tuple[str, str, int, Simulation], ...] = (
     ("Final bad events, nowcast", "2 a cohort", 2_000, lambda r, n: final(r, n, 2)),
     ("Final bad events, nowcast", "60 a cohort", 2_000, lambda r, n: final(r, n, 60)),
     ("99th percentile of latency", "2,000 calls", 2_000, p99),
-    ("Shrunken segments", "12 segments", 1_000, shrunken),
-    ("Equal odds ratios, Breslow-Day", "8 segments", 1_000, alike),
+    ("Shrunken segments", "12 segments", 1_000, lambda r, n: shrunken(r, n, 12)),
+    ("Shrunken segments", "30 segments", 1_000, lambda r, n: shrunken(r, n, 30)),
+    ("Equal odds ratios, Breslow-Day", "8 segments", 10_000, alike),
     ("Share at every look", "400 looks", 1_000, looks),
     ("Ratio of rare harms at every look", "200 looks, arm of 5 %", 400, harms),
 )  # fmt: skip

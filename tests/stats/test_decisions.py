@@ -99,7 +99,9 @@ def test_mcnemar_equals_statsmodels(b, c):
     assert decisions.mcnemar(b, c) == pytest.approx(expected, rel=1e-12)
 
 
-@pytest.mark.parametrize(("value", "se", "df"), [(0.95, 0.02, 31), (0.001, 0.0004, 31), (0.5, 0.1, np.inf), (0.2, 0.4, 19)])
+@pytest.mark.parametrize(
+    ("value", "se", "df"), [(0.95, 0.02, 31), (0.001, 0.0004, 31), (0.5, 0.1, np.inf), (0.2, 0.4, 19)]
+)
 def test_share_of_an_estimated_error_equals_statsmodels_wilson_of_as_many_events(value, se, df):
     n = value * (1 - value) / se**2
     alpha = 2 * norm.sf(t.ppf(0.975, df))

@@ -187,7 +187,11 @@ def test_interval_of_an_auc_from_few_positives_holds_the_truth(positives, apart)
         per_bin((row + grid.bin_of(1 / (1 + np.exp(-x)), 8)).ravel(), None, runs * size).reshape(runs, size)
         for x in (rng.normal(apart, 1, (runs, positives)), rng.normal(0, 1, (runs, 300)))
     )
-    auc, se, truth = ranking.auc(pos, neg), np.sqrt(ranking.delong_variance(pos, neg)), stats.norm.cdf(apart / np.sqrt(2))
+    auc, se, truth = (
+        ranking.auc(pos, neg),
+        np.sqrt(ranking.delong_variance(pos, neg)),
+        stats.norm.cdf(apart / np.sqrt(2)),
+    )
 
     def covered(bounds):
         return ((bounds.low <= truth) & (truth <= bounds.high)).mean()

@@ -183,7 +183,9 @@ def test_duplicated_events_keep_the_auc_and_halve_its_variance():
     assert ranking.delong_variance(2 * pos, 2 * neg) == pytest.approx(ranking.delong_variance(pos, neg) / 2, rel=5e-3)
 
 
-@pytest.mark.parametrize(("value", "se", "classes"), [(0.96, 0.02, (20, 4000)), (1.0, 0.0, (10, 500)), (0.5, 0.1, (5, 5))])
+@pytest.mark.parametrize(
+    ("value", "se", "classes"), [(0.96, 0.02, (20, 4000)), (1.0, 0.0, (10, 500)), (0.5, 0.1, (5, 5))]
+)
 def test_interval_of_an_auc_is_statsmodels_wilson_of_as_many_events(value, se, classes):
     p, n = classes
     area = min(value, 1 - 0.5 / (p * n))
@@ -195,7 +197,12 @@ def test_interval_of_an_auc_is_statsmodels_wilson_of_as_many_events(value, se, c
 
 
 def test_interval_of_an_auc_without_two_of_a_class_or_an_error_is_not_known():
-    for value, se, classes in ((0.8, 0.1, (1, 40)), (0.8, 0.1, (40, 0)), (0.8, np.nan, (9, 9)), (np.nan, np.nan, (0, 0))):
+    for value, se, classes in (
+        (0.8, 0.1, (1, 40)),
+        (0.8, 0.1, (40, 0)),
+        (0.8, np.nan, (9, 9)),
+        (np.nan, np.nan, (0, 0)),
+    ):
         assert np.isnan(ranking.auc_interval(value, se, classes)).all()
 
 
