@@ -20,7 +20,7 @@ from release_core.release import Comparison, Verdict
 from release_core.stats import sequential
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from release_core.cube.cube import Cube
@@ -134,18 +134,19 @@ def voided(rows: Sequence[GateRow]) -> list[GateRow]:
     return [row if row.comparison in kept else replace(row, verdict=Verdict.NODATA, sentence=why) for row in rows]
 
 
-def fired(release: Release, cube: Cube, stage: Stage, drill: gates.Rehearsal | None = None) -> tuple[Alarm, ...]:
-    """Return the alarms of a live stage over all as-of steps, the earliest first; () where the candidate does not act."""
+def fired(release: Release, cube: Cube, stage: Stage) -> tuple[Alarm, ...]:
+    """Return the alarms of a live stage over all as-of steps, the earliest first; () where the candidate does not act.
+
+    Whether the way back is proven is no matter of the logs: see `unready`.
+    """
     if stage.paired:
         return ()
-    rules = [spec for spec in release.stops if stage in spec.stages and release.kind in spec.kinds]
+    rules = _rules(release, stage)
     known = metrics.table(release.actions, release.cutoff_ids, probability=release.scale.name == "probability")
     served = {name: metric for name, metric in metrics.live_table(release.costs).items() if metric.measure}
     found: list[Alarm] = []
     for spec in rules:
-        if spec.metric == READY:
-            found += _unready(release, cube, stage, spec, drill)
-        elif spec.comparison is Comparison.SRM:
+        if spec.comparison is Comparison.SRM:
             found += _uneven(release, cube, stage, spec)
         elif spec.metric in served and served[spec.metric].outcome:
             found += _suffered(release, cube, stage, (spec, served[spec.metric]), len(rules))
@@ -153,7 +154,22 @@ def fired(release: Release, cube: Cube, stage: Stage, drill: gates.Rehearsal | N
             found += _served(release, cube, stage, (spec, served[spec.metric]), len(rules))
         elif spec.metric in known and not known[spec.metric].bins:
             found += _harmed(release, cube, stage, (spec, known[spec.metric]), len(rules))
-    return tuple(sorted(found, key=lambda alarm: (alarm.at, alarm.rule, alarm.place)))
+    return in_order(found)
+
+
+def unready(release: Release, cube: Cube, stage: Stage, drill: gates.Rehearsal | None) -> tuple[Alarm, ...]:
+    """Return the alarms of rules on the way back, which was last rehearsed in `drill`; () where the candidate does not act."""
+    rules = [] if stage.paired else [spec for spec in _rules(release, stage) if spec.metric == READY]
+    return in_order([alarm for spec in rules for alarm in _unready(release, cube, stage, spec, drill)])
+
+
+def in_order(alarms: Iterable[Alarm]) -> tuple[Alarm, ...]:
+    """Return alarms, the earliest first."""
+    return tuple(sorted(alarms, key=lambda alarm: (alarm.at, alarm.rule, alarm.place)))
+
+
+def _rules(release: Release, stage: Stage) -> list[GateSpec]:
+    return [spec for spec in release.stops if stage in spec.stages and release.kind in spec.kinds]
 
 
 def unread(release: Release, stage: Stage) -> frozenset[str]:
@@ -326,4 +342,4 @@ def _look(looks: Sequence[int], step: int) -> int:
     return int(np.searchsorted(np.array(looks), step, side="right")) - 1
 
 
-__all__ = ["SPLIT", "Alarm", "fired", "planned", "split", "unread", "voided"]
+__all__ = ["READY", "SPLIT", "Alarm", "fired", "in_order", "planned", "split", "unread", "unready", "voided"]

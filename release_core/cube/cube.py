@@ -63,6 +63,11 @@ class Cube:
         self.fingerprint: str = self.facts["fingerprint"]
         self.store = Store()
         self.names, self._values = opening.load(self.store, release, folder, self.facts["tables"])
+        self.stages = cache(self._stages)
+        self.replay_sets = cache(self._replay_sets)
+        self.kinds = cache(self._kinds)
+        self.began = cache(self._began)
+        self.given = cache(self._given)
         self.slice = lru_cache(maxsize=64)(self._slice)
         self.days = lru_cache(maxsize=256)(self._days)
         self.map = lru_cache(maxsize=16)(self._map)
@@ -85,7 +90,7 @@ class Cube:
         self.customers = lru_cache(maxsize=8)(partial(customers.known, self))
         self.development = lru_cache(maxsize=256)(self._development)
 
-    def given(self, log: str) -> frozenset[str]:
+    def _given(self, log: str) -> frozenset[str]:
         """Return the columns that at least one file of a log holds."""
         return frozenset(name for report in self.facts["logs"][log] for name in report["given"])
 
@@ -101,12 +106,12 @@ class Cube:
         """
         return self.steps[-1] if as_of is None else steps.snap(self.unit, self.steps, steps.parse(as_of))
 
-    def stages(self) -> tuple[Stage, ...]:
+    def _stages(self) -> tuple[Stage, ...]:
         """Return the stages with decisions, in their order."""
         found = set(self.store.query("select distinct stage from checks")["stage"])
         return tuple(stage for stage in Stage if stage in found)
 
-    def replay_sets(self, stage: Stage) -> tuple[str, ...]:
+    def _replay_sets(self, stage: Stage) -> tuple[str, ...]:
         """Return the replay sets of a stage, sorted; ("",) where the logs name none."""
         sql = "select distinct replay_set as v from checks where stage = $stage order by v"
         return tuple(map(str, self.store.query(sql, {"stage": stage})["v"]))
@@ -172,7 +177,7 @@ class Cube:
         """Return how labels develop for every value of a dimension; the filter is by replay set only."""
         return development.read_by(self, stage, step, self.tests(stage, (*where, (dim, "")), every=True))
 
-    def kinds(self) -> tuple[str, ...]:
+    def _kinds(self) -> tuple[str, ...]:
         """Return the kinds of outcomes in the logs, sorted."""
         found = self.store.query("select distinct kind from kind where kind <> '' order by kind")
         return tuple(map(str, found["kind"]))
@@ -272,7 +277,7 @@ class Cube:
         """Return a sample of quarantined rows: file, row, column, value, rule."""
         return watched.quarantined(self, limit)
 
-    def began(self, stage: Stage) -> datetime:
+    def _began(self, stage: Stage) -> datetime:
         """Return the beginning (UTC) of the step in which the first event of a stage entered; the stage has events."""
         sql = "select min(entry) as first from checks where stage = $stage"
         return self.end(int(self.store.query(sql, {"stage": stage})["first"][0]) - 1) + steps.TICK

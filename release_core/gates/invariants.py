@@ -13,7 +13,7 @@ from release_core.metrics import find
 from release_core.release import VERSIONS, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from release_core.frames import Cells, Segment
     from release_core.metrics import Metric
@@ -38,8 +38,6 @@ class Facts:
     segments: (dimension, value) -> events.
     reversals: reversed, tied and all events of a recalibration, or None.
     scenarios: (id, verdict, sentence, events) as `gates.scenarios` found them.
-    alarms: (rule, since when in words, sentence) of every stop rule that has fired.
-    ready: whether the way back is proven, and in words why (see readiness.py).
     """
 
     release: Release
@@ -52,19 +50,38 @@ class Facts:
     reversals: dict[str, int] | None
     scenarios: Sequence[tuple[str, Verdict, str, int]] = ()
     extra: dict[str, Any] = field(default_factory=dict)
-    alarms: Sequence[tuple[str, str, str]] = ()
-    ready: tuple[Verdict, str] = (Verdict.NODATA, "Whether the way back is proven was not looked up.")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What invariants look at that a rehearsed rollback can change, the logs staying as they are.
+
+    alarms: (rule, since when in words, sentence) of every stop rule that has fired.
+    ready: whether the way back is proven, and in words why (see readiness.py).
+    """
+
+    alarms: Sequence[tuple[str, str, str]]
+    ready: tuple[Verdict, str]
 
 
 def check(spec: GateSpec, facts: Facts) -> list[GateRow]:
-    """Return the rows of an invariant.
+    """Return the rows of an invariant of the logs.
 
     Raises:
         NotFound: no invariant has that name.
     """
     if spec.metric not in INVARIANTS:
-        required = f"one of {', '.join(INVARIANTS)}"
+        required = f"one of {', '.join((*INVARIANTS, *STANDING))}"
         raise NotFound(Problem(f"gate {spec.id}", f"invariant {spec.metric!r}", required, "Correct the gate's metric."))
+    return _rows(spec, INVARIANTS[spec.metric](facts))
+
+
+def stands(spec: GateSpec, standing: Standing) -> list[GateRow]:
+    """Return the rows of an invariant that is one of STANDING."""
+    return _rows(spec, STANDING[spec.metric](standing))
+
+
+def _rows(spec: GateSpec, found: Iterable[Found]) -> list[GateRow]:
     return [
         GateRow(
             gate=spec.id,
@@ -79,7 +96,7 @@ def check(spec: GateSpec, facts: Facts) -> list[GateRow]:
             method="counted",
             n=n,
         )
-        for verdict, sentence, segment, n in INVARIANTS[spec.metric](facts)
+        for verdict, sentence, segment, n in found
     ]
 
 
@@ -269,15 +286,15 @@ def _costs_declared(facts: Facts) -> Iterator[Found]:
         yield Verdict.PASS, "Costs are declared, and every segment whose cutoffs change has scored events.", {}, 0
 
 
-def _stop_rules(facts: Facts) -> Iterator[Found]:
-    if not facts.alarms:
+def _stop_rules(standing: Standing) -> Iterator[Found]:
+    if not standing.alarms:
         yield Verdict.PASS, "No stop rule has fired.", {}, 0
-    for rule, since, sentence in facts.alarms:
+    for rule, since, sentence in standing.alarms:
         yield Verdict.FAIL, f"Stop rule {rule} fired on {since}: {sentence}", {}, 0
 
 
-def _rollback_ready(facts: Facts) -> Iterator[Found]:
-    yield *facts.ready, {}, 0
+def _rollback_ready(standing: Standing) -> Iterator[Found]:
+    yield *standing.ready, {}, 0
 
 
 INVARIANTS: dict[str, Callable[[Facts], Iterator[Found]]] = {
@@ -290,6 +307,8 @@ INVARIANTS: dict[str, Callable[[Facts], Iterator[Found]]] = {
     "rank_reversals": _rank_reversals,
     "scenarios": _scenarios,
     "costs_declared": _costs_declared,
+}
+STANDING: dict[str, Callable[[Standing], Iterator[Found]]] = {
     "rollback_ready": _rollback_ready,
     "stop_rules": _stop_rules,
 }
