@@ -13,8 +13,9 @@ import os
 import sys
 import threading
 import zlib
+from contextlib import suppress
 from dataclasses import asdict, fields, replace
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,7 +112,7 @@ def _file(opened: Opened, name: str) -> Path:
     return opened.cube.folder / FOLDER / f"{name}.json.gz"
 
 
-@cache
+@lru_cache(maxsize=32)
 def _made(opened: Opened) -> str:
     """Return what names all that verdicts of a release are made of: it, the cells of its cube, and the code."""
     return hashlib.sha256(f"{opened.cube.name} {CODE} {opened.release!r}".encode()).hexdigest()
@@ -134,4 +135,5 @@ def _write(file: Path, text: str) -> None:
         unfinished.write_bytes(gzip.compress(text.encode(), EFFORT))
         unfinished.replace(file)
     except OSError:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):
+            unfinished.unlink()

@@ -158,6 +158,12 @@ def open_release(name: str, progress: Callable[[float, str], None] | None = None
         return _kept.setdefault(key, opened)
 
 
+def kept() -> list[Opened]:
+    """Return the releases that are open, the latest last."""
+    with _lock:
+        return list(_kept.values())
+
+
 def stamp(name: str) -> tuple[str, float]:
     """Return what changes with a release's manifest or any of its log files, and when the newest file was written.
 

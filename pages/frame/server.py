@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import sys
+import time
 from contextlib import asynccontextmanager
 from importlib import metadata
 from pathlib import Path
@@ -28,6 +30,8 @@ MIDDLEWARE = [Middleware(GZipMiddleware, minimum_size=2000, compresslevel=5)]
 PLOTLY_ROUTE = "/api/plotly.min.js"
 # Seconds between two looks at the stop rules of all releases, where notices are sent.
 WATCHED_EVERY = 60
+# Seconds between two looks for a release whose as-of steps are not judged yet.
+IDLE = 1.0
 
 
 def routes() -> list[Route]:
@@ -60,11 +64,25 @@ def _bundle() -> Path:
 async def warm(_: st.App) -> AsyncIterator[None]:
     """Import the heavy libraries while the first visitor's browser still loads the page."""
     task = asyncio.create_task(asyncio.to_thread(_import_heavy))
-    watching = asyncio.create_task(_watch()) if notify.targets() else None
+    others = [asyncio.create_task(_ahead()), *([asyncio.create_task(_watch())] if notify.targets() else [])]
     yield
     await task
-    if watching:
-        watching.cancel()
+    for other in others:
+        other.cancel()
+
+
+async def _ahead() -> None:
+    """Judge every as-of step of the open releases before somebody asks, half of the time at most."""
+    while True:
+        began = time.monotonic()
+        found = await asyncio.to_thread(_judge)
+        await asyncio.sleep(time.monotonic() - began if found else IDLE)
+
+
+def _judge() -> bool:
+    # Before the first page has loaded the core there is nothing to judge.
+    ahead = importlib.import_module("release_core.ahead") if "release_core.library" in sys.modules else None
+    return bool(ahead and ahead.judge())
 
 
 async def _watch() -> None:

@@ -23,11 +23,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from release_core import cube, library, manifest
+from release_core import course, cube, library, manifest
 from release_core.release import Costs, Stage
 from release_core.views import (
     answerable,
     attribution,
+    business,
     calibration,
     cutoff_capacity,
     cutoff_tables,
@@ -42,6 +43,7 @@ from release_core.views import (
     overview,
     recalibration,
     rollback,
+    runtime,
     score_drift,
     segments,
     selection,
@@ -106,6 +108,7 @@ def screens() -> Iterator[Screen]:
     yield Screen("Data health", "", (health.health,))
     yield Screen("Attribution", "", (attribution.page, attribution.split))
     yield Screen("History", "", (lambda v: timeline.timeline(v, []),))
+    yield from _live()
     yield from _drift()
     yield from _segments()
     yield from _cutoffs()
@@ -120,6 +123,24 @@ def screens() -> Iterator[Screen]:
     base: tuple[Work, ...] = (disagreement.page,)
     yield Screen("Disagreement", "", (*base, lambda v: disagreement.by_segment(v, dim(v))))
     yield Screen("Disagreement", "other dimension", base, (lambda v: disagreement.by_segment(v, dim(v, 1)),))
+
+
+def _live() -> Iterator[Screen]:
+    served: tuple[Work, ...] = (runtime.page, lambda v: runtime.over_time(v, runtime.offered(v)[0]))
+    yield Screen("Runtime", "", served)
+    yield Screen("Runtime", "another metric", served, (lambda v: runtime.over_time(v, runtime.offered(v)[-1]),))
+
+    def compared(view: View, place: int = 0) -> object:
+        found = business.comparable(view)
+        return business.by_segment(view, found[0], dim(view, place)) if found else None
+
+    def at_age(view: View) -> object:
+        found = business.reached(view)
+        return [business.at_age(view, found[-1]), business.ages(view, business.kinds(view)[0])] if found else None
+
+    base: tuple[Work, ...] = (business.page, compared, at_age)
+    yield Screen("Business", "", base)
+    yield Screen("Business", "other dimension", base, (lambda v: compared(v, 1),))
 
 
 def _drift() -> Iterator[Screen]:
@@ -302,6 +323,10 @@ def main() -> None:
     before = time.process_time()
     opened = library.Opened(release, cube.Cube(release, published), "bench")
     say(f"opened, CPU ms {1000 * (time.process_time() - before):.0f}")
+    before = time.process_time()
+    for _ in course.fill(opened):
+        pass
+    say(f"every as-of step judged, as the app does ahead of its readers, CPU s {time.process_time() - before:.1f}")
     wanted = sys.argv[3] if len(sys.argv) > 3 else ""
     table(opened, wanted)
 

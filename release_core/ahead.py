@@ -1,0 +1,35 @@
+"""Open releases in, their as-of steps judged before anybody asks: one stage at one step at a time, the latest steps first."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from release_core import course, library
+from release_core.errors import ReleaseReviewError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_working = threading.Lock()
+_work: dict[str, Iterator[None]] = {}
+NOTHING = object()
+
+
+def judge() -> bool:
+    """Judge one thing that is not judged yet in the releases that are open; return whether there was any."""
+    with _working:
+        opened = {one.key: one for one in library.kept()}
+        for key in [key for key in _work if key not in opened]:
+            del _work[key]
+        for key, one in reversed(opened.items()):
+            try:
+                if next(_work.setdefault(key, course.fill(one)), NOTHING) is not NOTHING:
+                    return True
+            except ReleaseReviewError:
+                # A page that asks for it says why it cannot be judged.
+                continue
+        return False
+
+
+__all__ = ["judge"]
