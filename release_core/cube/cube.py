@@ -63,10 +63,10 @@ class Cube:
         self.fingerprint: str = self.facts["fingerprint"]
         self.store = Store()
         self.names, self._values = opening.load(self.store, release, folder, self.facts["tables"])
-        self.stages = cache(self._stages)
-        self.replay_sets = cache(self._replay_sets)
-        self.kinds = cache(self._kinds)
-        self.began = cache(self._began)
+        self.stages = cache(partial(watched.stages, self))
+        self.replay_sets = cache(partial(watched.replay_sets, self))
+        self.kinds = cache(partial(watched.kinds, self))
+        self.began = cache(partial(watched.began, self))
         self.given = cache(self._given)
         self.slice = lru_cache(maxsize=64)(self._slice)
         self.days = lru_cache(maxsize=256)(self._days)
@@ -105,16 +105,6 @@ class Cube:
             NotFound: the text is no time, or lies before the first step.
         """
         return self.steps[-1] if as_of is None else steps.snap(self.unit, self.steps, steps.parse(as_of))
-
-    def _stages(self) -> tuple[Stage, ...]:
-        """Return the stages with decisions, in their order."""
-        found = set(self.store.query("select distinct stage from checks")["stage"])
-        return tuple(stage for stage in Stage if stage in found)
-
-    def _replay_sets(self, stage: Stage) -> tuple[str, ...]:
-        """Return the replay sets of a stage, sorted; ("",) where the logs name none."""
-        sql = "select distinct replay_set as v from checks where stage = $stage order by v"
-        return tuple(map(str, self.store.query(sql, {"stage": stage})["v"]))
 
     def values(self, dim: str) -> tuple[str, ...]:
         """Return the values of a dimension in the logs, sorted; it is declared, or `replay_set`, or `window`."""
@@ -176,11 +166,6 @@ class Cube:
     def developments(self, dim: str, stage: Stage, step: int, where: Where = ()) -> dict[str, Development]:
         """Return how labels develop for every value of a dimension; the filter is by replay set only."""
         return development.read_by(self, stage, step, self.tests(stage, (*where, (dim, "")), every=True))
-
-    def _kinds(self) -> tuple[str, ...]:
-        """Return the kinds of outcomes in the logs, sorted."""
-        found = self.store.query("select distinct kind from kind where kind <> '' order by kind")
-        return tuple(map(str, found["kind"]))
 
     def _map(self, stage: Stage, step: int, where: Where = (), *, mature: bool = True) -> ScoreMap:
         """Return the joint table of both scores; the filter has at most one dimension beside the replay set."""
@@ -276,11 +261,6 @@ class Cube:
     def quarantined(self, limit: int) -> list[dict[str, Any]]:
         """Return a sample of quarantined rows: file, row, column, value, rule."""
         return watched.quarantined(self, limit)
-
-    def _began(self, stage: Stage) -> datetime:
-        """Return the beginning (UTC) of the step in which the first event of a stage entered; the stage has events."""
-        sql = "select min(entry) as first from checks where stage = $stage"
-        return self.end(int(self.store.query(sql, {"stage": stage})["first"][0]) - 1) + steps.TICK
 
     def spans(self, step: int) -> list[dict[str, Any]]:
         """Return the events of each stage and ramp step by a step; see `watched`."""

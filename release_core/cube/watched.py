@@ -8,10 +8,36 @@ import numpy as np
 
 from release_core.cube import cells, dense, query, steps
 from release_core.cube.files import listed
+from release_core.release import Stage
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from release_core.cube.cube import Cube, Where
-    from release_core.release import Stage
+
+
+def stages(cube: Cube) -> tuple[Stage, ...]:
+    """Return the stages with decisions, in their order."""
+    found = set(cube.store.query("select distinct stage from checks")["stage"])
+    return tuple(stage for stage in Stage if stage in found)
+
+
+def replay_sets(cube: Cube, stage: Stage) -> tuple[str, ...]:
+    """Return the replay sets of a stage, sorted; ("",) where the logs name none."""
+    sql = "select distinct replay_set as v from checks where stage = $stage order by v"
+    return tuple(map(str, cube.store.query(sql, {"stage": stage})["v"]))
+
+
+def kinds(cube: Cube) -> tuple[str, ...]:
+    """Return the kinds of outcomes in the logs, sorted."""
+    found = cube.store.query("select distinct kind from kind where kind <> '' order by kind")
+    return tuple(map(str, found["kind"]))
+
+
+def began(cube: Cube, stage: Stage) -> datetime:
+    """Return the beginning (UTC) of the step in which the first event of a stage entered; the stage has events."""
+    sql = "select min(entry) as first from checks where stage = $stage"
+    return cube.end(int(cube.store.query(sql, {"stage": stage})["first"][0]) - 1) + steps.TICK
 
 
 def checks(cube: Cube, stage: Stage, step: int) -> dict[str, int]:
