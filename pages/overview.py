@@ -12,9 +12,10 @@ with read.told("This release cannot be reviewed"):
     units = read.units()
     parts.title(read.view(choice))
     show.banner(page.verdict.name, page.headline, page.aggregate, page.points)
-    if page.early:
-        st.warning(show.escape_markdown(page.early), icon=":material/schedule:")
+    parts.early(page.early)
+    parts.primary(page.primary)
     show.chips(page.facts)
+    parts.house(read.view(choice))
     parts.not_open(read.view(choice))
     parts.alarms(read.page(stops.page))
     if page.mixed:

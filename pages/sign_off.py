@@ -18,7 +18,9 @@ with read.told("Nothing can be signed here"):
     stands = sign_off.standing(view, read.records())
     st.title("Sign-off", anchor=False)
     show.banner(page.verdict, page.answer, stands.reason if stands.decision else "Nothing is signed at this stage yet.")
+    parts.early(page.early)
     show.chips(page.facts)
+    parts.house(view)
     parts.not_open(view)
     done = st.session_state.pop("recorded", None)
     if done:

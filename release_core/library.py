@@ -110,8 +110,8 @@ def _card(name: str, path: Path) -> Card:
 
 
 def _manifest(path: Path) -> Release:
-    """Return the manifest of a folder, parsed again only when it or the house gates have changed."""
-    stamps = tuple(_stamp(file) for file in (path / MANIFEST, manifest.HOUSE_GATES))
+    """Return the manifest of a folder, parsed again only when it or a house's gates have changed."""
+    stamps = tuple(_stamp(file) for file in (path / MANIFEST, *manifest.house_files()))
     return _parsed(path, stamps)
 
 

@@ -275,6 +275,15 @@ class GateSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class House:
+    """Whose gates judge a release: the name of the house (empty: the usual one), its title, and what it does otherwise."""
+
+    name: str = ""
+    title: str = "the usual house gates"
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StagePlan:
     """What the release plans for one stage."""
 
@@ -366,6 +375,7 @@ class Release:
     freezes: tuple[Freeze, ...] = ()
     max_quarantined_share: float = 0.01
     about: About = field(default_factory=About)
+    house: House = field(default_factory=House)
 
     def bundle(self, version: str) -> Bundle:
         """Return the bundle of `version` (baseline or candidate)."""

@@ -125,6 +125,31 @@ def not_open(view: View) -> None:
         st.warning(show.escape_markdown(why), icon=":material/lock:")
 
 
+def early(sentence: str) -> None:
+    """Warn where a go would come before some of its evidence."""
+    if sentence:
+        st.warning(show.escape_markdown(sentence), icon=":material/schedule:")
+
+
+def primary(rows: Sequence[Row]) -> None:
+    """Say whether what the release set out to improve is proven to be better, by name and with its interval."""
+    for row in rows:
+        text = show.escape_markdown(row["text"])
+        if row["verdict"] == "PASS":
+            st.success(text, icon=":material/trending_up:")
+        elif row["verdict"] == "FAIL":
+            st.error(text, icon=":material/trending_down:")
+        else:
+            st.info(text, icon=":material/trending_flat:")
+
+
+def house(view: View) -> None:
+    """Say in one line what a house with gates of its own does otherwise than the usual one."""
+    found = view.release.house
+    if found.name:
+        st.caption(show.escape_markdown(f"Judged by {found.title}. {found.note}"))
+
+
 def open_segments(rows: Sequence[Row]) -> None:
     """Offer a link to the Segments page for the worst segments of a gate, with metric, split and segment preset."""
     links = [row for row in rows if row["verdict"] == "FAIL" and row["where"]][:MOST_LINKS]

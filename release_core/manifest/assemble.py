@@ -6,14 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from release_core.errors import ManifestError
-from release_core.manifest import data, process
+from release_core.manifest import data, houses, process
 from release_core.manifest.fields import Fields
-from release_core.manifest.forms import NAME, SHARE, SLUG, Form, member_of, nearest, one_of, repeated
+from release_core.manifest.forms import NAME, SHARE, SLUG, TEXT, Form, member_of, nearest, one_of, repeated
 from release_core.manifest.gates import check_blocking, check_scopes, gates
 from release_core.manifest.policies import policies, scenarios
 from release_core.manifest.tables import tables
 from release_core.manifest.text import HOUSE_GATES, fingerprint, read
-from release_core.release import ACTIONS, Kind, Release
+from release_core.release import ACTIONS, House, Kind, Release
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -31,17 +31,21 @@ _MATERIALITY = one_of(("low", "medium", "high"))
 def load(folder: Path, house: Path | None = None) -> Release:
     """Return the release that `folder`/release.toml declares, under the gates of `house` (default: the repository's).
 
-    A release in which more than the kind's component differs loads too: the gate one_kind judges it.
+    Where the manifest names a house, these gates are changed as that house says. A release in which more than the kind's
+    component differs loads too: the gate one_kind judges it.
 
     Raises:
         ManifestError: with every problem found in the two files.
     """
     problems: list[Problem] = []
     gate_file = house or HOUSE_GATES
-    manifest, rules = read(folder / MANIFEST, problems), read(gate_file, problems)
+    manifest = read(folder / MANIFEST, problems)
+    named = houses.named(manifest)
+    rules = houses.rules(gate_file, named, problems)
     if problems:
         raise ManifestError(*problems)
-    root, house_root = Fields(manifest, MANIFEST, problems, ""), Fields(rules, gate_file.name, problems, "")
+    told = gate_file.name if named is None else f"{houses.FOLDER}/{named}.toml on {gate_file.name}"
+    root, house_root = Fields(manifest, MANIFEST, problems, ""), Fields(rules, told, problems, "")
     release = _release(root, house_root, folder)
     root.close()
     house_root.close()
@@ -89,8 +93,18 @@ def _release(root: Fields, house: Fields, folder: Path) -> Release:
         scenarios=suite,
         stages=plans,
         stops=stops,
+        house=_house(head, house),
         **_independent(root, head),
     )
+
+
+def _house(head: Fields, house: Fields) -> House:
+    """Return which house judges the release; a house with a name says what it is."""
+    name = head.get("house", SLUG, "")
+    told = house.table("house", required=bool(name))
+    if not name:
+        return House(title=told.get("title", NAME, House().title), note=told.get("note", TEXT, ""))
+    return House(name, told.need("title", NAME), told.need("note", TEXT))
 
 
 def _independent(root: Fields, head: Fields) -> dict[str, Any]:

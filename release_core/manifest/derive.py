@@ -96,7 +96,7 @@ def _tables(release: Release, parent: Mapping[str, Any], derived: Derived) -> Ta
 def _head(parent: Mapping[str, Any], derived: Derived) -> Tables:
     sides = {"from": derived.baseline, "to": derived.candidate}
     bundles = {name: {part: getattr(bundle, part) for part in COMPONENTS} for name, bundle in sides.items()}
-    told = {key: value for key, value in parent["release"].items() if key in {"owner", "materiality"}}
+    told = {key: value for key, value in parent["release"].items() if key in {"owner", "materiality", "house"}}
     return {"id": derived.id, "kind": str(derived.kind), "title": derived.title, **told, **bundles}
 
 

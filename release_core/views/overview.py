@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from release_core import gates, review
 from release_core.gates.words import place
 from release_core.ledger import standing
-from release_core.release import Level, Stage, Verdict
+from release_core.release import Comparison, Level, Stage, Verdict
 from release_core.stages import ACCOUNTS
 from release_core.views.view import paired_rows
 
@@ -35,15 +35,17 @@ WORST_SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """What the page shows. `early` says that a go would come before some of its evidence.
+    """What the page shows.
 
-    `gates` has one row a gate, worst first; `rows` every judged segment of every gate.
+    `early` says that a go would come before some of its evidence; `primary` what was to get better and whether that is
+    proven. `gates` has one row a gate, worst first; `rows` every judged segment of every gate.
     """
 
     verdict: Verdict
     headline: str
     points: list[str]
     early: str
+    primary: list[Row]
     aggregate: str
     facts: dict[str, str]
     kpis: list[Row]
@@ -61,7 +63,8 @@ def overview(view: View, records: Sequence[Record] = ()) -> Overview:
         found.verdict,
         f"{ANSWERS[found.verdict]}: {_counts(found.rows)}",
         [row.sentence for row in _worst(found.rows)],
-        _early(found.rows),
+        early(found.rows),
+        primary(found.rows),
         _aggregate(found),
         _facts(view, found),
         _kpis(view),
@@ -88,7 +91,7 @@ def _worst(rows: Sequence[GateRow]) -> list[GateRow]:
     return (first + [row for row in same if row not in first])[:WORST_SHOWN]
 
 
-def _early(rows: Sequence[GateRow]) -> str:
+def early(rows: Sequence[GateRow]) -> str:
     """Return which gates judge what is learned later, where the verdict allows a go without them; else nothing."""
     waiting = list(dict.fromkeys(row.title for row in rows if gates.early(row) and row.level != Level.OBSERVE))
     if not waiting or gates.worst(rows) > Verdict.MARGINAL:
@@ -97,6 +100,22 @@ def _early(rows: Sequence[GateRow]) -> str:
         f"Too early to be sure: what {len(waiting)} {'gate judges' if len(waiting) == 1 else 'gates judge'} is learned later, "
         f"and the verdict can still turn. Not known yet: {'; '.join(title[:1].lower() + title[1:] for title in waiting)}."
     )
+
+
+PROVEN = {Verdict.PASS: "Proven better", Verdict.FAIL: "Proven worse"}
+
+
+def primary(rows: Sequence[GateRow]) -> list[Row]:
+    """Return what the release set out to improve, gate by gate: its verdict, and the finding by name with its interval."""
+    return [
+        {
+            "verdict": row.verdict.name,
+            "gate": row.gate,
+            "text": f"{PROVEN.get(row.verdict, 'Not proven better yet')}: {row.title}. {row.sentence}",
+        }
+        for row in rows
+        if row.comparison == Comparison.SUPERIORITY and row.level != Level.OBSERVE and row.counts
+    ]
 
 
 def _counts(rows: Sequence[GateRow]) -> str:
@@ -139,6 +158,7 @@ def _facts(view: View, found: Review) -> dict[str, str]:
         "As of": view.as_of,
         "Labels": "not known" if share is None else f"{100 * share:.0f} % mature",
         "Rollback point": f"{release.rollback.target}",
+        "Judged by": release.house.title,
         "Data": f"{release.about.data or 'not stated'} data",
     }
 
@@ -248,4 +268,4 @@ def _split(found: Review) -> list[str]:
     ]
 
 
-__all__ = ["ANSWERS", "Overview", "board", "gate_row", "ladder", "overview"]
+__all__ = ["ANSWERS", "Overview", "board", "early", "gate_row", "ladder", "overview", "primary"]

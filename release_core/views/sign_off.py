@@ -9,7 +9,7 @@ from release_core import ledger, review
 from release_core.evidence import evidence
 from release_core.release import Stage
 from release_core.stages import ACCOUNTS
-from release_core.views.overview import ANSWERS
+from release_core.views.overview import ANSWERS, early
 from release_core.views.view import version_ids
 
 if TYPE_CHECKING:
@@ -21,10 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SignOffPage:
-    """What the page shows. `evidence` is what would be stored, `mark` its hash; `needs` one per decision."""
+    """What the page shows. `evidence` is what would be stored, `mark` its hash; `needs` one per decision.
+
+    `early` says that a go would come before some of its evidence.
+    """
 
     verdict: str
     answer: str
+    early: str
     facts: dict[str, str]
     evidence: dict[str, Any]
     mark: str
@@ -44,6 +48,7 @@ def sign_off(view: View, attempt: int = 1) -> SignOffPage:
     return SignOffPage(
         found.verdict.name,
         ANSWERS[found.verdict],
+        early(found.rows),
         {
             "Release": view.release.id,
             "Stage": str(view.stage),
@@ -53,6 +58,7 @@ def sign_off(view: View, attempt: int = 1) -> SignOffPage:
             "Manifest": found.release.manifest_hash[:12],
             "Data": found.fingerprint[:12],
             "Evidence": mark[:12],
+            "Judged by": view.release.house.title,
             **({"Attempt": f"{attempt} on this data"} if attempt > 1 else {}),
         },
         seen,

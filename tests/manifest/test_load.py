@@ -151,7 +151,7 @@ def test_load_complete_process(full):
 def test_load_complete_gates(full):
     gates = {gate.id: gate for gate in full.gates}
     assert gates["recall"].margin == 0.01
-    assert gates["recall"].stages == (Stage.REPLAY,)
+    assert gates["recall"].stages == (Stage.REPLAY, Stage.SHADOW)
     assert gates["eu-recall"] == GateSpec(
         id="eu-recall",
         metric="recall",

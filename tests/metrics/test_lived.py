@@ -203,7 +203,7 @@ def test_gates_judge_them_as_any_other_metric(opened, metric, limits, verdict):
 def test_house_gates_ask_for_nothing_that_is_unknown(opened):
     found = review.review(opened, Stage.CANARY, opened.cube.steps[-1])
     assert not [row.sentence for row in found.rows if "in this version" in row.sentence]
-    assert {row.gate for row in found.rows} >= {"latency_p99", "error_rate", "review_queue", "canary_complaint_rate"}
+    assert {row.gate for row in found.rows} >= {"latency_p99", "error_rate", "review_queue", "complaint_rate"}
 
 
 def test_every_row_says_what_it_is():

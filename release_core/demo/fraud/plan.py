@@ -94,9 +94,9 @@ STORIES = {
         Story(
             "fraud-model",
             seed=11,
-            size=145_000,
+            size=205_000,
             end=90.0,
-            spans=_spans(replay=0.35, shadow=0.25, canary=0.9),
+            spans=_spans(replay=0.6, shadow=0.25, canary=0.9),
             sides=Sides(candidate=2.6, live_shift=1.0, worse=-0.6),
             segment=REGRESSED,
             handling=3.0,

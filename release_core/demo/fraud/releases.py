@@ -39,6 +39,8 @@ WORTH_WORKERS = 600_000
 REVIEW, BLOCK = 0.035, 0.09
 # Of the events of the replay: a segment with so many has some forty bad ones. Of all events: cardholders in an A/B.
 QUALITY_SHARE, EXPECT_SHARE = 0.06, 0.1
+# A segment is judged by itself from so many days of the portfolio on.
+LEAST_DAYS = 0.16
 TRUTH = "truth.json"
 # Who changes the score answers for every market; elsewhere small markets, with a handful of frauds, are only watched.
 MARKETS_JUDGED = ("fraud-model", "fraud-mixed")
@@ -152,7 +154,7 @@ def _manifest(story: Story, size: int, cutoffs: dict[str, float]) -> str:
         maturity=plan.MATURITY_DAYS,
         per_day=f"{plan.PORTFOLIO_PER_DAY:,}",
         capacity=round(plan.per_day(story, size) * 0.04),
-        min_events=max(200, round(size / 110)),
+        min_events=max(200, round(plan.per_day(story, size) * LEAST_DAYS)),
         quality_events=max(200, round(plan.counts(story, size)[0] * QUALITY_SHARE)),
         expect_n=max(500, round(size * EXPECT_SHARE)),
         drilled=_drilled(story),
