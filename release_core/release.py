@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING
 
+from release_core.house import House
+
 if TYPE_CHECKING:
     from datetime import date, datetime
     from pathlib import Path
@@ -15,8 +17,7 @@ COMPONENTS = ("model", "calibration", "thresholds", "policy")
 ACTIONS = ("approve", "review", "block", "escalate")
 CUTOFF_ACTIONS = ("review", "block")
 SHARDS = 32
-MISSING = "(missing)"
-OTHER = "(other)"
+MISSING, OTHER = "(missing)", "(other)"
 
 
 class Kind(StrEnum):
@@ -275,15 +276,6 @@ class GateSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class House:
-    """Whose gates judge a release: the name of the house (empty: the usual one), its title, and what it does otherwise."""
-
-    name: str = ""
-    title: str = "the usual house gates"
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class StagePlan:
     """What the release plans for one stage."""
 
@@ -396,12 +388,9 @@ class Release:
     @property
     def cutoff_ids(self) -> tuple[str, ...]:
         """Return the registered cutoffs as `table.action`, baseline's table first."""
-        tables = dict.fromkeys((self.baseline.thresholds, self.candidate.thresholds))
+        ids = dict.fromkeys((self.baseline.thresholds, self.candidate.thresholds))
         return tuple(
-            f"{table}.{action}"
-            for table in tables
-            for action in CUTOFF_ACTIONS
-            if self._has(self.tables[table], action)
+            f"{one}.{action}" for one in ids for action in CUTOFF_ACTIONS if self._has(self.tables[one], action)
         )
 
     @staticmethod

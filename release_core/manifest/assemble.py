@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from release_core.errors import ManifestError
+from release_core.house import House
 from release_core.manifest import data, houses, process
 from release_core.manifest.fields import Fields
 from release_core.manifest.forms import NAME, SHARE, SLUG, TEXT, Form, member_of, nearest, one_of, repeated
@@ -13,7 +14,7 @@ from release_core.manifest.gates import check_blocking, check_scopes, gates
 from release_core.manifest.policies import policies, scenarios
 from release_core.manifest.tables import tables
 from release_core.manifest.text import HOUSE_GATES, fingerprint, read
-from release_core.release import ACTIONS, House, Kind, Release
+from release_core.release import ACTIONS, Kind, Release
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
