@@ -94,8 +94,7 @@ def _release(root: Fields, house: Fields, folder: Path) -> Release:
         scenarios=suite,
         stages=plans,
         stops=stops,
-        house=_house(head, house),
-        **_independent(root, head),
+        **_independent(root, head, house),
     )
 
 
@@ -108,10 +107,11 @@ def _house(head: Fields, house: Fields) -> House:
     return House(name, told.need("title", NAME), told.need("note", TEXT))
 
 
-def _independent(root: Fields, head: Fields) -> dict[str, Any]:
+def _independent(root: Fields, head: Fields, house: Fields) -> dict[str, Any]:
     """Return the fields of a release that depend on no other part of its manifest."""
     return {
         "id": head.need("id", SLUG),
+        "house": _house(head, house),
         "title": head.need("title", NAME),
         "owner": head.get("owner", NAME, ""),
         "materiality": head.get("materiality", _MATERIALITY, "medium"),
