@@ -222,12 +222,17 @@ class Segments:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a log's files are (glob relative to the release folder), its layout and column names."""
+    """Where a log's files are (glob relative to the release folder), its layout and column names.
+
+    `versions` tells for each side what its rows are called in a log of the long layout, in lower case; none: by the
+    side's own name, or its model's.
+    """
 
     path: str
     layout: str = "wide"
     columns: tuple[tuple[str, str], ...] = ()
     epoch_unit: str | None = None
+    versions: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,6 +101,14 @@ def write(folder: Path, log: pd.DataFrame, told: pd.DataFrame | None = None, *, 
     return folder
 
 
+def lengthened(log: pd.DataFrame, model: str = "candidate") -> pd.DataFrame:
+    """Return a log with one row per event and version, an event's rows together; `model` names the candidate's rows."""
+    names = {"baseline": "Baseline", "candidate": model}
+    scores = [f"{side}_score" for side in names]
+    sides = [log.assign(version=name, score=log[f"{side}_score"]).drop(columns=scores) for side, name in names.items()]
+    return pd.concat(sides).sort_index(kind="stable").reset_index(drop=True)
+
+
 def opened(folder: Path, cache: Path | None = None) -> library.Opened:
     """Return the release in `folder`, its cube built in `cache` (default: beside it)."""
     release = manifest.load(folder)

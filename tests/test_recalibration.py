@@ -4,7 +4,10 @@ import contextlib
 import hashlib
 import io
 import json
+import os
 import re
+import subprocess
+import sys
 import zipfile
 from dataclasses import replace
 from types import SimpleNamespace
@@ -280,6 +283,34 @@ def test_log_in_csv_is_scored_by_the_readme_too(tmp_path):
     home = unpacked(export, tmp_path)
     assert sorted(path.name for path in (home / "decisions").iterdir()) == ["00.csv", "01.csv"]
     assert "recalibrated_score" in pd.read_csv(home / "decisions" / "00.csv").columns
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+def test_log_in_long_layout_is_exported_scored_and_checked_like_the_wide_one(tmp_path, ending):
+    """The candidate's rows bear its model's id; the exported release is checked by the command line."""
+    log = log_of(4000)
+    verdicts = []
+    for name, rows, source in (("wide", log, {}), ("long", factory.lengthened(log, "m2"), {"layout": "long"})):
+        view = view_of(tmp_path / name, rows, source={"decisions": source})
+        if ending == "csv":
+            for path in sorted((tmp_path / name / "parent" / "decisions").iterdir()):
+                pd.read_parquet(path).to_csv(path.with_suffix(".csv"), index=False)
+                path.unlink()
+        export = recalibration_release.export(view, *choice(view), "platt")
+        home = unpacked(export, tmp_path / name)
+        words = [sys.executable, "-m", "release_core", "check", str(home), "--format", "json"]
+        cache = {
+            "RELEASE_REVIEW_CACHE": str(tmp_path / "cache"),
+            "RELEASE_REVIEW_LEDGER": str(tmp_path / "ledger.sqlite"),
+        }
+        done = subprocess.run(words, capture_output=True, text=True, env=os.environ | cache, check=False)  # noqa: S603
+        found = json.loads(done.stdout)
+        assert found["logs"]["decisions"]["quarantined"] == 0
+        verdicts.append(
+            [(g["id"], g["segment"], g["verdict"], g["baseline"], g["candidate"], g["low"]) for g in found["gates"]]
+        )
+    assert verdicts[0] == verdicts[1]
+    assert next(row for row in verdicts[1] if row[0] == "rank_reversals")[2] == "PASS"
 
 
 def test_interval_of_the_change_covers_the_truth():

@@ -128,7 +128,8 @@ def _text(source: Source) -> str:
 
 def _word(source: Source) -> str:
     spelling = f"list_position($spellings_{source.place}::varchar[], lower({_text(source)}))"
-    return f"list_extract($words_{source.place}::varchar[], {spelling})"
+    known = f"list_extract($words_{source.place}::varchar[], {spelling})"
+    return f"coalesce({known}, {_text(source)})" if source.column.others else known
 
 
 def _number(source: Source) -> str:

@@ -36,7 +36,8 @@ FIELDS: dict[str, Kind] = {
 class Column:
     """One column of a checked log: what it holds, the text for a missing value, and the words that it allows.
 
-    `words` maps every accepted spelling in lower case to the one that is kept; `field` is the per-version
+    `words` maps every accepted spelling in lower case to the one that is kept, `others` says that further words are kept
+    as they are; `field` is the per-version
     field (score, action, ...) that the column carries for `version`; in a `free` number NaN means missing; a
     `declared` column is there because the manifest names it.
     """
@@ -50,6 +51,7 @@ class Column:
     version: str | None = None
     free: bool = False
     declared: bool = False
+    others: bool = False
 
     @property
     def sql_type(self) -> str:
@@ -80,8 +82,16 @@ def columns(release: Release, log: Log) -> tuple[Column, ...]:
 def long_columns(release: Release) -> tuple[Column, ...]:
     """Return the columns of a decisions log with one row per event and version: the version and its fields."""
     event = tuple(column for column in _decisions(release) if column.field is None)
-    version = Column("version", "word", needed=True, words=_version_words(release))
+    told = release.decisions.versions
+    words = tuple((name, names[0]) for _, names in told for name in names) or _version_words(release)
+    version = Column("version", "word", needed=True, words=words, others=bool(told))
     return (*event, version, *_fields(release, ""))
+
+
+def version_names(release: Release) -> dict[str, str]:
+    """Return what the rows of each side are called once a log of the long layout is read; "" where it has none."""
+    told = dict(release.decisions.versions)
+    return {side: (told[side] or ("",))[0] if told else side for side in VERSIONS}
 
 
 def _decisions(release: Release) -> tuple[Column, ...]:

@@ -10,7 +10,7 @@ from release_core.release import VERSIONS
 from release_core.store import quote
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from release_core.contract.columns import Column, Log
     from release_core.store import Cursor
@@ -36,9 +36,10 @@ def set_repeats_aside(cursor: Cursor, table: str, bad: str, keys: Sequence[str])
     _set_aside(cursor, table, bad)
 
 
-def widen(cursor: Cursor, table: str, bad: str, columns: Sequence[Column]) -> None:
+def widen(cursor: Cursor, table: str, bad: str, columns: Sequence[Column], names: Mapping[str, str]) -> None:
     """Turn `table` from one row per event and version into one row per event with `columns`.
 
+    `names` tells what the rows of each side are called; those of further versions tell of the event alone.
     Rows that repeat an event and version, contradict the event's first row or belong to an event without any
     score are moved to `bad`. An event's row number is that of its baseline row, or of its first row.
     """
@@ -48,11 +49,13 @@ def widen(cursor: Cursor, table: str, bad: str, columns: Sequence[Column]) -> No
     cursor.execute(
         "create or replace temp table _repeats as select row, 'score' as column_name, null::varchar as value, "
         f"'no score from either version' as rule from {quote(table)} semi join (select stage, event_id "
-        f"from {quote(table)} group by stage, event_id having count(score) = 0) using (stage, event_id)"
+        f"from {quote(table)} group by stage, event_id having count(score) filter (version in ($old, $new)) = 0) "
+        "using (stage, event_id)",
+        _bound(names),
     )
     _set_aside(cursor, table, bad)
     cursor.execute(f"create or replace temp table _long as select * from {quote(table)}")
-    cursor.execute(f"create or replace temp table {quote(table)} as {_pivot(columns)}")
+    cursor.execute(f"create or replace temp table {quote(table)} as {_pivot(columns)}", _bound(names))
     cursor.execute("drop table _long")
 
 
@@ -83,14 +86,20 @@ def _set_aside(cursor: Cursor, table: str, bad: str) -> None:
     cursor.execute("drop table _repeats")
 
 
+def _bound(names: Mapping[str, str]) -> dict[str, object]:
+    return dict(zip(("old", "new"), (names[side] for side in VERSIONS), strict=True))
+
+
 def _pivot(columns: Sequence[Column]) -> str:
     """Return the SQL of the wide rows; what one version's row leaves out of the event, the other's may tell."""
-    baseline, _ = VERSIONS
-    told = ["stage", "event_id", f"coalesce(min(row) filter (version = '{baseline}'), min(row)) as row"]
+    sides = dict(zip(VERSIONS, ("$old", "$new"), strict=True))
+    told = ["stage", "event_id", "coalesce(min(row) filter (version = $old), min(row)) as row"]
     for column in columns:
         name = quote(column.name)
         if column.field:
-            told.append(f"arg_min({quote(column.field)}, row) filter (version = '{column.version}') as {name}")
+            told.append(
+                f"arg_min({quote(column.field)}, row) filter (version = {sides[column.version or VERSIONS[0]]}) as {name}"
+            )
         elif column.name not in EVENT:
             told.append(f"arg_min({name}, row) as {name}")
     final = ", ".join(f"{final_sql(column)} as {quote(column.name)}" for column in columns)

@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from release_core.contract.columns import columns
+from release_core.contract.columns import columns, version_names
 from release_core.contract.demands import judged_notes, supply, wrong_throughout
 from release_core.contract.judge import judge, split
 from release_core.contract.layout import KEYS, set_repeats_aside, widen
@@ -77,7 +77,7 @@ def _read(cursor: Cursor, release: Release, file: LogFile, tables: tuple[str, st
     count = _judge(cursor, release, raw, supplied, good, folder)
     split(cursor, good, bad)
     if not wide:
-        widen(cursor, good, bad, columns(release, file.log))
+        widen(cursor, good, bad, columns(release, file.log), version_names(release))
     elif KEYS[file.log]:
         set_repeats_aside(cursor, good, bad, KEYS[file.log])
     reasons = _reasons(cursor, bad)

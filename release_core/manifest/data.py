@@ -80,12 +80,30 @@ def _source(fields: Fields, log: str, known: set[str]) -> Source:
         if name not in known:
             remedy = nearest(name, known) or "Write ours = theirs, with a column of the log contract on the left."
             fields.problem(f"columns.{name}", f"a column of the {log} log, a dimension or a declared input", remedy)
+    layout = fields.get("layout", one_of(("wide", "long")), "wide") if log == "decisions" else "wide"
     return Source(
         path=fields.get("path", NAME, f"{log}/**/*"),
-        layout=fields.get("layout", one_of(("wide", "long")), "wide") if log == "decisions" else "wide",
+        layout=layout,
         columns=columns,
         epoch_unit=fields.get("epoch_unit", one_of(("s", "ms", "us", "ns")), None),
+        versions=_versions(fields, layout) if log == "decisions" else (),
     )
+
+
+def _versions(fields: Fields, layout: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return what the rows of each side are called; names that sides share must all be shared."""
+    if "versions" not in fields:
+        return ()
+    table = fields.table("versions")
+    found = {side: tuple(name.casefold() for name in table.many(side, NAME)) for side in ("baseline", "candidate")}
+    if layout != "long":
+        fields.problem("versions", 'layout = "long", which has one row per event and version', "Remove versions.")
+        return ()
+    old, new = map(set, found.values())
+    if old & new and old != new:
+        shared = ", ".join(sorted(old & new))
+        table.problem(f"{shared} on one side and on both", "names that differ, or the same ones", "Correct the names.")
+    return tuple(found.items())
 
 
 def scale(fields: Fields) -> Scale:

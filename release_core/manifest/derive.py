@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from release_core.errors import ManifestError, Problem, Unanswerable
+from release_core.errors import ManifestError, Problem
 from release_core.manifest.text import read, render
 from release_core.release import COMPONENTS, VERSIONS, Bundle, Kind
 from release_core.worlds import carried_over
@@ -61,13 +61,7 @@ def manifest_text(release: Release, derived: Derived) -> str:
 
     Raises:
         ManifestError: the parent's manifest can no longer be read.
-        Unanswerable: the parent's log has one row per event and version, which cannot be read with other scores.
     """
-    if release.decisions.layout == "long":
-        found = "a decisions log with one row per event and version"
-        raise Unanswerable(
-            Problem(release.id, found, "one row per event", "Write the log in the wide layout, then export again.")
-        )
     problems: list[Problem] = []
     parent = read(release.folder / MANIFEST, problems)
     if problems:
@@ -134,6 +128,8 @@ def _source(release: Release, source: Mapping[str, Any], derived: Derived) -> Ta
         table["path"] = path if PurePath(path).is_absolute() else f"../{release.folder.name}/{path}"
     if derived.decisions:
         told["decisions"]["path"] = derived.decisions
+    if release.decisions.layout == "long":
+        return told | {"decisions": told["decisions"] | _rows(release, told["decisions"], derived)}
     declared = dict(release.decisions.columns)
     columns = dict(told["decisions"].get("columns", {}))
     for side, score in zip(VERSIONS, derived.scores, strict=True):
@@ -141,6 +137,28 @@ def _source(release: Release, source: Mapping[str, Any], derived: Derived) -> Ta
         columns |= {f"{side}_{name}": "" for name in OWN}
     told["decisions"]["columns"] = columns
     return told
+
+
+def _rows(release: Release, source: Mapping[str, Any], derived: Derived) -> Tables:
+    """Return which rows of a log with one row per event and version each side reads, and which of their columns."""
+    columns = dict(source.get("columns", {})) | dict.fromkeys(OWN, "")
+    versions = dict(zip(VERSIONS, (row_names(release, score) for score in derived.scores), strict=True))
+    return {"columns": columns, "versions": versions}
+
+
+def row_names(release: Release, score: str | None) -> list[str]:
+    """Return what the rows that hold a score are called in a log of the long layout: as declared, else by side or model.
+
+    A score that neither side of the release has is called by its own name; none (None) by no name.
+    """
+    if score not in VERSIONS:
+        return [score] if score else []
+    told = dict(release.decisions.versions)
+    if told:
+        return list(told[score])
+    models = [release.bundle(side).model for side in VERSIONS]
+    apart = models[0].casefold() != models[1].casefold()
+    return [score, *([release.bundle(score).model] if apart else [])]
 
 
 def split(release: Release) -> tuple[Derived, ...]:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from string import Template
 from typing import TYPE_CHECKING, Any
 
-from release_core.manifest.derive import MANIFEST, Derived, manifest_text
-from release_core.release import Kind
+from release_core.manifest.derive import MANIFEST, Derived, manifest_text, row_names
+from release_core.release import VERSIONS, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,9 +49,9 @@ calibration.json  the map, where it was fitted and judged, and the cutoffs befor
 
 What to do
 1. Put this folder beside the folder $folder.
-2. Score the decisions log: write each file of $folder again into decisions/ of this folder, with one more
-   column recalibrated_score. The script below does it for Parquet and CSV; run it in this folder. The outcomes are read
-   where they are.
+2. Score the decisions log: write each file of $folder again into decisions/ of this folder, with
+   $more.
+   The script below does it for Parquet and CSV; run it in this folder. The outcomes are read where they are.
 3. Open the release: its gates judge that no order of scores is reversed, that the cutoffs are carried over, and that the
    new score is calibrated. Nothing is in force before it is signed off and deployed.
 
@@ -77,12 +77,27 @@ for path in sorted(root.glob("$path")):
     if path.suffix not in {".parquet", ".csv"}:
         continue
     log = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-    log["recalibrated_score"] = recalibrate(log["$column"].to_numpy(float))
+$score
     to = Path("decisions") / path.relative_to(root / "$base")
     to.parent.mkdir(parents=True, exist_ok=True)
     log.to_parquet(to) if path.suffix == ".parquet" else log.to_csv(to, index=False)
 ```
 """
+
+
+# What the script adds, in words and in code: a column, or in the long layout a row per event.
+WIDE = (
+    "one more column recalibrated_score",
+    """\
+    log["recalibrated_score"] = recalibrate(log["$column"].to_numpy(float))""",
+)
+LONG = (
+    'one more row for every row of the candidate: version "recalibrated", with the new score',
+    """\
+    mine = log[log["$version"].astype(str).str.strip().str.casefold().isin($names)]
+    mine = mine.assign(**{"$version": "recalibrated", "$column": recalibrate(mine["$column"].to_numpy(float))})
+    log = pd.concat([log, mine], ignore_index=True)""",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +116,7 @@ def derived(release: Release, proposal: Proposal) -> Derived:
     fitted = ", ".join(proposal.facts["fit"]["windows"])
     note = (
         f"Fitted by {proposal.facts['method']} on {fitted} of {release.id}, labels as of {proposal.facts['as_of']}; the map "
-        f"is in {MAP}. Its decisions are those of {release.id} with one more column, {SCORED}_score: see {README}."
+        f"is in {MAP}. Its decisions are those of {release.id} with one more {_addition(release)}: see {README}."
     )
     return Derived(
         f"{release.id[:60]}-{proposal.calibration}",
@@ -124,7 +139,6 @@ def files(release: Release, proposal: Proposal) -> dict[str, str]:
 
     Raises:
         ManifestError: the parent's manifest can no longer be read.
-        Unanswerable: the parent's log has one row per event and version.
     """
     one = derived(release, proposal)
     return {
@@ -168,8 +182,17 @@ def _cutoffs(table: CutoffTable) -> dict[str, Any]:
     return {"id": table.id, "default": dict(table.default), "segments": rows}
 
 
+def _long(release: Release) -> bool:
+    return release.decisions.layout == "long"
+
+
+def _addition(release: Release) -> str:
+    return f"row per event, version {SCORED}" if _long(release) else f"column, {SCORED}_score"
+
+
 def _column(release: Release) -> str:
-    return dict(release.decisions.columns).get("candidate_score", "candidate_score")
+    name = "score" if _long(release) else "candidate_score"
+    return dict(release.decisions.columns).get(name, name)
 
 
 def _base(path: str) -> str:
@@ -188,6 +211,10 @@ def _base(path: str) -> str:
 
 def _readme(release: Release, one: Derived, proposal: Proposal) -> str:
     turn, path = release.scale.riskier == "lower", release.decisions.path
+    more, code = LONG if _long(release) else WIDE
+    version = dict(release.decisions.columns).get("version", "version")
+    names = [name.casefold() for name in row_names(release, VERSIONS[1])]
+    score = Template(code).safe_substitute(column=_column(release), version=version, names=names)
     root = "/" if path.startswith("/") else f"../{release.folder.name}"
     return Template(README_TEXT).substitute(
         id=one.id,
@@ -203,5 +230,6 @@ def _readme(release: Release, one: Derived, proposal: Proposal) -> str:
         root=root,
         path=path.lstrip("/"),
         base=_base(path.lstrip("/")),
-        column=_column(release),
+        more=more,
+        score=score,
     )

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import expit
 
-from release_core.errors import Unanswerable
 from release_core.frames import segment_text
 from release_core.manifest import derive, handover
 from release_core.release import Stage
@@ -60,10 +59,7 @@ def export(view: View, dim: str, fit: str, judge: str, method: str) -> Export:
     proposal = handover.Proposal(calibration, table, _facts(view, one, found))
     made = handover.derived(view.release, proposal)
     rows = _rows(view, found)
-    try:
-        files = handover.files(view.release, proposal)
-    except Unanswerable as error:
-        return Export(rows, [], "", b"", str(error))
+    files = handover.files(view.release, proposal)
     return Export(rows, _notes(view, table, exact=exact), f"{made.id}.zip", derive.zipped(files), "")
 
 

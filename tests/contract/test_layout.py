@@ -47,6 +47,30 @@ def test_long_rows_become_one_wide_row_per_event(check_rows, long_release, endin
     assert good[0]["event_time"] == datetime(2026, 3, 1, 10)
 
 
+def test_each_side_reads_the_rows_that_the_manifest_names(check_rows, make_release):
+    """Both sides may read the same rows; those of further versions tell of the event, and of no score."""
+    names = (("baseline", ("challenger", "m13")), ("candidate", ("challenger", "m13")))
+    release = make_release(decisions=Source("decisions", layout="long", versions=names))
+    rows = [
+        row("e1", "baseline", 0.1, market=None), row("e1", "Challenger", 0.9), row("e2", "M13", 0.4), row("e3", "other", 0.5),
+        row("e2", "challenger", 0.8),
+    ]  # fmt: skip
+    _, good, bad = check_rows(rows, release=release)
+    assert [(one["event_id"], one["baseline_score"], one["candidate_score"], one["market"]) for one in good] == [
+        ("e1", 0.9, 0.9, "DE"),
+        ("e2", 0.4, 0.4, "DE"),
+    ]
+    assert sorted((one["row"], one["rule"]) for one in bad) == [
+        (4, "no score from either version"),
+        (5, "duplicate of row 3"),
+    ]
+    apart = (("baseline", ("challenger",)), ("candidate", ("recalibrated",)))
+    release = make_release(decisions=Source("decisions", layout="long", versions=apart))
+    _, good, bad = check_rows([*rows[:2], row("e1", "recalibrated", 0.7)], release=release)
+    assert [(one["row"], one["baseline_score"], one["candidate_score"]) for one in good] == [(2, 0.9, 0.7)]
+    assert bad == []
+
+
 def test_long_and_wide_give_the_same_columns(check_rows, long_release, rows_of):
     _, wide, _ = check_rows([rows_of(1)])
     _, long, _ = check_rows([row("e1", "baseline", 0.25), row("e1", "candidate", 0.75)], release=long_release)

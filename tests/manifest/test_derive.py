@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from release_core import manifest, review
-from release_core.errors import Unanswerable
 from release_core.manifest import derive
 from release_core.release import COMPONENTS, CutoffTable, Kind, SegmentCutoffs, Stage, Verdict
 from tests import factory
@@ -115,10 +114,20 @@ def test_cutoff_table_becomes_a_threshold_release_on_one_score(tmp_path):
     assert (cells.whole.n[:, 0] == cells.whole.n[:, 1]).all()
 
 
-def test_log_in_long_layout_cannot_be_read_with_other_scores(tmp_path):
-    release = parent(tmp_path, source={"decisions": {"layout": "long"}})
-    with pytest.raises(Unanswerable, match="one row per event"):
-        derive.manifest_text(release, derive.split(release)[0])
+def test_log_in_long_layout_gives_the_same_releases_as_the_wide_one(tmp_path):
+    log = factory.decisions(1500, seed=5)
+    table = CutoffTable("mine", (("review", 0.2), ("block", 0.8)))
+    found = []
+    for name, rows, source in (("wide", log, {}), ("long", factory.lengthened(log, "m2"), {"layout": "long"})):
+        release = parent(tmp_path / name, rows, source={"decisions": source})
+        derived = (*derive.split(release), derive.with_cutoffs(release, "candidate", table, "By hand"))
+        made = [factory.opened(one.folder) for one in put(tmp_path / name, release, derived)]
+        found.append([one.cube.slice(Stage.REPLAY, one.cube.steps[-1], (((), ()),)).whole for one in made])
+    for wide, long in zip(*found, strict=True):
+        for part in ("n", "positive", "joint", "scores"):
+            np.testing.assert_array_equal(getattr(wide, part), getattr(long, part))
+    assert not (found[1][0].n[:, 0] == found[1][0].n[:, 1]).all()
+    assert (found[1][-1].n[:, 0] == found[1][-1].n[:, 1]).all()
 
 
 def test_archive_holds_every_file_and_is_reproducible():

@@ -8,6 +8,7 @@ import pytest
 
 from release_core.errors import ManifestError
 
+SHARED = {"layout": "long", "versions": {"baseline": ["a", "b"], "candidate": ["b"]}}
 # Path of the value that is set (None: removed), the value, where in release.toml it is reported, part of the text.
 MISTAKES = [
     # types, missing keys, unknown keys
@@ -46,6 +47,8 @@ MISTAKES = [
     ("rollback/max_minutes", math.nan, "[rollback]", "max_minutes = nan"),
     # sources, score, labels, costs
     ("source/decisions/layout", "tall", "[source.decisions]", "layout = 'tall'; required: one of wide, long"),
+    ("source/decisions/versions", {"baseline": ["a"]}, "[source.decisions]", 'versions; required: layout = "long"'),
+    ("source/decisions", SHARED, "[source.decisions.versions]", "b on one side and on both"),
     ("source/decisions/columns/entity", "x", "[source.decisions]", 'Did you mean "entity_id"?'),
     ("source/decisions/columns/entity_id", 1, "[source.decisions.columns]", "entity_id = 1"),
     ("source/outcomes/layout", "long", "[source.outcomes]", "unknown key layout"),
