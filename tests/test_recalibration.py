@@ -303,7 +303,7 @@ def test_log_in_long_layout_is_exported_scored_and_checked_like_the_wide_one(tmp
             "RELEASE_REVIEW_CACHE": str(tmp_path / "cache"),
             "RELEASE_REVIEW_LEDGER": str(tmp_path / "ledger.sqlite"),
         }
-        done = subprocess.run(words, capture_output=True, text=True, env=os.environ | cache, check=False)  # noqa: S603
+        done = subprocess.run(words, capture_output=True, text=True, env=os.environ | cache, check=False)
         found = json.loads(done.stdout)
         assert found["logs"]["decisions"]["quarantined"] == 0
         verdicts.append(
