@@ -222,11 +222,7 @@ class Segments:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a log's files are (glob relative to the release folder), its layout and column names.
-
-    `versions` tells for each side what its rows are called in a log of the long layout, in lower case; none: by the
-    side's own name, or its model's.
-    """
+    """Where a log's files are (glob relative to the release folder), its layout, names of columns and of versions' rows."""
 
     path: str
     layout: str = "wide"

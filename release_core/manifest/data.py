@@ -91,7 +91,10 @@ def _source(fields: Fields, log: str, known: set[str]) -> Source:
 
 
 def _versions(fields: Fields, layout: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Return what the rows of each side are called; names that sides share must all be shared."""
+    """Return what the rows of each side are called, in lower case; names that sides share must all be shared.
+
+    None: by the side's own name, or its model's.
+    """
     if "versions" not in fields:
         return ()
     table = fields.table("versions")
