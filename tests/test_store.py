@@ -1,3 +1,4 @@
+import gc
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -152,3 +153,26 @@ def test_close_removes_what_was_spilled(monkeypatch, tmp_path):
 @pytest.mark.parametrize("name", ["plain", "with space", 'say "hi"', "it's", "select", "ümlaut", "a;b--c", "$1"])
 def test_quote_makes_any_name_safe(store, name):
     assert list(store.query(f"select 1 as {quote(name)}")) == [name]
+
+
+def test_shared_stores_keep_their_tables_apart_and_leave_nothing_behind():
+    def tables(store):
+        sql = "select table_schema || '.' || table_name as name from information_schema.tables where table_name like 'apart%'"
+        return {row["name"] for row in store.rows(sql)}
+
+    one, other = Store(shared=True), Store(shared=True)
+    for store, value in ((one, 1), (other, 2)):
+        store.execute("create type word as enum ('a', 'b')")
+        store.execute(f"create table apart as select {value} as x, 'b'::word as w")
+    assert [s.query("select x, enum_code(w) as w from apart")["x"].tolist() for s in (one, other)] == [[1], [2]]
+    assert len(tables(one)) == 2
+    other.close()
+    other.close()
+    assert len(tables(one)) == 1
+    lost = Store(shared=True)
+    lost.execute("create table apart_too as select 1 as x")
+    del lost
+    gc.collect()
+    with Store(shared=True):  # drops what nobody holds
+        assert len(tables(one)) == 1
+    one.close()

@@ -14,11 +14,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from release_core import contract
-from release_core.cube import cells, customers, entities, extend, gauges, grouped, steps
+from release_core.cube import cells, customers, entities, extend, gauges, grouped, sizes, steps
 from release_core.cube.across import across
 from release_core.cube.files import copy, digest, listed, replace_text, text
-from release_core.cube.parts import FORMAT, Part, part, spec
-from release_core.cube.query import WINDOW
+from release_core.cube.parts import FORMAT, PUBLISHED, Part, part, spec
 from release_core.errors import Problem, SourceError
 from release_core.release import OTHER
 from release_core.store import Store
@@ -38,8 +37,6 @@ if TYPE_CHECKING:
 MOST_PARTS = 32
 # Files with fewer rows than this share their cells with their neighbours.
 BATCH_ROWS = 250_000
-# The smallest table that holds every event by every dimension tells which values of a dimension are crowded.
-SMALLEST = "age"
 # What only a look across files finds: where, in which column, and the rule.
 LATE = {
     "decisions": ("duplicates", "event_id", "event already in an earlier file"),
@@ -66,10 +63,12 @@ def build(release: Release, cache: Path, progress: Progress | None = None) -> Pa
     found = {log: contract.files(release, log, cache) for log in LOGS}
     if not found["decisions"]:
         raise SourceError(_no_decisions(release))
-    name = digest(FORMAT, spec(release), [(file.relative, file.fingerprint) for log in LOGS for file in found[log]])
+    name = digest(
+        FORMAT, PUBLISHED, spec(release), [(file.relative, file.fingerprint) for log in LOGS for file in found[log]]
+    )
     target = cache / f"cube-{name}"
     if not (target / "cube.json").exists():
-        with Store() as store:
+        with Store(shared=True) as store:
             _build(release, store, found, target, progress or _silence)
     replace_text(cache / "current.json", json.dumps({"cube": target.name}))
     return target
@@ -109,7 +108,7 @@ def _counted(
     for number, batch in enumerate(batches):
         tell(0.45 + 0.4 * number / len(batches), f"Counting {parts['decisions'][batch[-1]].file.relative}")
         folders.append(_cells(release, store, parts, batch, [_own(facts, place) for place in batch]))
-    return facts, folders, []
+    return facts | {"sizes": sizes.of(store, folders)}, folders, []
 
 
 def _no_decisions(release: Release) -> Problem:
@@ -209,15 +208,18 @@ def _publish(
     unfinished.mkdir(exist_ok=True)
     summary["tables"] = {}
     with store.cursor() as cursor:
-        _find_crowded(release, cursor, [file for folder in folders for file in grouped.files(folder, SMALLEST)])
+        crowded = sizes.crowded(release, noted["facts"]["sizes"])
+        _note_crowded(cursor, crowded)
+        summary["values"] = sizes.shown(noted["facts"]["sizes"], crowded)
         for table in cells.TABLES:
             files = [file for folder in folders for file in grouped.files(folder, table)]
             if files:
-                summary["tables"][table] = _table(cursor, table, files, unfinished)
-        own = entities.merge(cursor, folders, unfinished) | customers.merge(release, cursor, folders, unfinished)
+                summary["tables"][table] = _table(cursor, table, files, unfinished, crowded=bool(crowded))
+        own = entities.merge(cursor, folders, unfinished)
         own |= gauges.publish(cursor, runtime, summary["unit"], target.parent, unfinished)
         for table, names in own.items():
             summary["tables"][table] = [f"{target.name}/{name}" for name in names]
+        summary["tables"][customers.TABLE] = _customers(cursor, noted, target.name, unfinished)
     (unfinished / "extend.json").write_text(json.dumps(noted), encoding="utf-8")
     (unfinished / "cube.json").write_text(json.dumps(summary, indent=1), encoding="utf-8")
     try:
@@ -227,9 +229,19 @@ def _publish(
         shutil.rmtree(unfinished)
 
 
-def _table(cursor: Cursor, table: str, files: list[Path], folder: Path) -> list[str]:
+def _customers(cursor: Cursor, noted: dict[str, Any], name: str, unfinished: Path) -> list[str]:
+    """Return the files, relative to the cache, that tell who had events: of all whole batches one, written once."""
+    known, file = noted["facts"].get("customers"), f"{customers.TABLE}.parquet"
+    if not known or known["of"] != noted["folders"]:
+        folders = [unfinished.parent / folder for folder in noted["folders"]]
+        customers.merge(cursor, folders, unfinished / file)
+        known = noted["facts"]["customers"] = {"of": noted["folders"], "file": f"{name}/{file}"}
+    return [known["file"], *(f"{folder}/{file}" for folder in noted["changes"])]
+
+
+def _table(cursor: Cursor, table: str, files: list[Path], folder: Path, *, crowded: bool) -> list[str]:
     """Return the files, relative to the cache, that hold a table: the parts' own, or one in which they are added up."""
-    crowded = '"by"' in cells.KEYS[table] and bool(cursor.rows("select 1 from crowded limit 1"))
+    crowded = crowded and '"by"' in cells.KEYS[table]
     if not crowded and len(files) <= MOST_PARTS:
         return [str(file.relative_to(folder.parent)) for file in files]
     _cap(cursor, table, f"select * from read_parquet({listed(files)})", crowded=crowded)
@@ -259,18 +271,13 @@ def _cap(cursor: Cursor, table: str, rows: str, *, crowded: bool) -> None:
     cursor.execute(f"create or replace temp view capped as select r.* replace ({replaced}) from ({rows}) r")
 
 
-def _find_crowded(release: Release, cursor: Cursor, files: list[Path]) -> None:
-    """Make the table `crowded` (dim, value) of the values beyond the cap of their dimension, by number of events."""
+def _note_crowded(cursor: Cursor, crowded: dict[str, list[str]]) -> None:
+    """Make the table `crowded` (dim, value) of the values beyond the cap of their dimension."""
+    pairs = [(dim, value) for dim, values in crowded.items() for value in values]
+    dims, values = ([pair[place] for pair in pairs] for place in (0, 1))
     cursor.execute(
-        f"""
-        create or replace temp table crowded as
-        select dim, value from (
-            select dim, value, row_number() over (partition by dim order by n desc, value) as place from (
-                select "by" as dim, v1 as value, sum(n) as n
-                from read_parquet({listed(files)}) where label < 0 and "by" not in ('', '{WINDOW}') group by "by", v1
-            )
-        ) where place > {release.segments.cap}
-        """
+        "create or replace temp table crowded as select unnest($dims::varchar[]) as dim, unnest($values::varchar[]) as value",
+        {"dims": dims, "values": values},
     )
 
 

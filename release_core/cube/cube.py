@@ -61,8 +61,11 @@ class Cube:
         self.unit: str = self.facts["unit"]
         self.steps: tuple[int, ...] = tuple(self.facts["steps"])
         self.fingerprint: str = self.facts["fingerprint"]
-        self.store = Store()
-        self.names, self._values = opening.load(self.store, release, folder, self.facts["tables"])
+        self.store = Store(shared=True)
+        values = self.facts.pop("values")
+        self.names, self._values = opening.load(self.store, release, folder, self.facts["tables"], values)
+        # Has tables in memory that are not read at opening, before a query asks for them.
+        self.hold = opening.Later(self.store, self.facts["tables"])
         self.stages = cache(partial(watched.stages, self))
         self.replay_sets = cache(partial(watched.replay_sets, self))
         self.kinds = cache(partial(watched.kinds, self))
@@ -230,6 +233,7 @@ class Cube:
     def _aged(self, table: str, keys: str, stage: Stage, where: Where, *, every: bool = False) -> Columns:
         """Return the sums of a table with ages by its `keys`, over all as-of steps."""
         tests, params = self.tests(stage, where, every=every)
+        self.hold(table)
         return self.store.query(f"select {keys}, sum(n)::bigint as n from {table} where {tests} group by all", params)
 
     def tests(self, stage: Stage | None, where: Where, *, every: bool = False) -> tuple[str, dict[str, object]]:

@@ -55,21 +55,22 @@ def together(cursor: Cursor, folders: list[Path], target: Path) -> None:
     copy(cursor, _distinct("*", rows, f"(select min(up_to) from {rows})"), target / f"{TABLE}.parquet")
 
 
-def merge(release: Release, cursor: Cursor, folders: list[Path], target: Path) -> dict[str, list[str]]:
-    """Write the index of all parts into `target` and return the names of the files by table.
-
-    The values beyond the cap of their dimension stand in the table `crowded` (dim, value).
-    """
+def merge(cursor: Cursor, folders: list[Path], target: Path) -> None:
+    """Write the index of all parts as the file `target`."""
     rows = f"read_parquet({listed([folder / f'{TABLE}.parquet' for folder in folders])})"
     sampled = f"(select min(up_to) from {rows})"
     share = f"(select least(1.0, {MOST} / greatest(count(*), 1)) from {rows} where who < {sampled})"
-    capped = [
-        f"if({column} in (select value from crowded where dim = {text(dim)}), {text(OTHER)}, {column}) as {column}"
-        for dim, column in zip(release.segments.all, dimension_columns(release), strict=True)
-    ]
-    columns = f"* replace ({', '.join(capped)})" if capped else "*"
-    copy(cursor, _distinct(columns, rows, f"({sampled} * {share})::bigint"), target / f"{TABLE}.parquet")
-    return {TABLE: [f"{TABLE}.parquet"]}
+    copy(cursor, _distinct("*", rows, f"({sampled} * {share})::bigint"), target)
+
+
+def capped(release: Release, values: dict[str, list[str]]) -> dict[str, str]:
+    """Return SQL for the dimensions of the index in which rare values read "(other)"; `values`: those that are shown."""
+    columns = dict(zip(release.segments.all, dimension_columns(release), strict=True))
+    crowded = {dim: column for dim, column in columns.items() if OTHER in values.get(dim, ())}
+    return {
+        column: f"if({column} in ({', '.join(map(text, values[dim]))}), {column}, {text(OTHER)})"
+        for dim, column in crowded.items()
+    }
 
 
 def _distinct(columns: str, rows: str, limit: str) -> str:
@@ -90,12 +91,17 @@ class Known(NamedTuple):
 
 
 def known(cube: Cube, stage: Stage) -> Known:
-    """Return who had events in a stage."""
+    """Return who had events in a stage; rows of files that came later may tell the same again."""
     column = dict(zip(cube.release.segments.all, dimension_columns(cube.release), strict=True)) | {
         REPLAY_SET: REPLAY_SET
     }
     codes = ", ".join(f"enum_code(try_cast({name} as code))::int as {name}" for name in column.values())
-    sql = f"select who, entry, {codes}, up_to from {TABLE} where stage = $stage order by who"
+    # The parts' samples differ in share: the least of them holds in all.
+    limit = f"(select min(up_to) from {TABLE})"
+    sql = (
+        f"select who, entry, {codes}, {limit} as up_to from {TABLE} where stage = $stage and who < {limit} order by who"
+    )
+    cube.hold(TABLE)
     found = cube.store.query(sql, {"stage": str(stage)})
     share = float(found["up_to"][0]) / SPACE if len(found["who"]) else 1.0
     return Known(found["who"], found["entry"], {dim: found[name] for dim, name in column.items()}, share)

@@ -69,6 +69,7 @@ def pending(cube: Cube, stage: Stage, step: int, fresh: int) -> Columns:
 select "by"::varchar as dim, v1::varchar as value, replay_set::varchar as replay_set,
     greatest(settled, $step) as settled, sum(n)::bigint as n, coalesce(sum(n) filter (where entry > $step - $fresh), 0)::bigint as fresh
 from age where stage = $stage and label < 0 and entry <= $step group by all"""
+    cube.hold("age")
     return cube.store.query(sql, {"stage": str(stage), "step": step, "fresh": fresh})
 
 
@@ -86,6 +87,7 @@ moves as (
 )
 select moment, sum(n)::bigint as n, sum(known)::bigint as known, sum(mature)::bigint as mature
 from moves where moment <= $step group by moment order by moment"""
+    cube.hold("age")
     found = cube.store.query(sql, tests[1] | {"step": step})
     places = np.searchsorted(found["moment"], [one for one in cube.steps if one <= step], side="right")
     sums = {name: np.append(0, np.cumsum(found[name])) for name in ("n", "known", "mature")}
@@ -102,6 +104,7 @@ def read(
 
     With `all_stages` a version answers for every event that both scored, whoever acted.
     """
+    cube.hold("age")
     size, ends, days = _buckets(cube, stage, step)
     rows = cube.store.query(statement(tests[0]), tests[1] | {"step": step, "width": size})
     return _developed(cube.release, rows, ends, days, paired=stage.paired or all_stages)
@@ -109,6 +112,7 @@ def read(
 
 def read_by(cube: Cube, stage: Stage, step: int, tests: tuple[str, dict[str, object]]) -> dict[str, Development]:
     """Return the same for every value of the dimension of `tests`, which a stage's events have."""
+    cube.hold("age")
     size, ends, days = _buckets(cube, stage, step)
     rows = cube.store.query(statement(tests[0], "v1::varchar as value, "), tests[1] | {"step": step, "width": size})
     return {

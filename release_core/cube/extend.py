@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from release_core.cube import cells, customers, entities, grouped, steps
-from release_core.cube.across import reversals
+from release_core.cube import cells, customers, entities, grouped, ids, sizes, steps
+from release_core.cube.across import NO_OUTCOMES, reversals
 from release_core.cube.files import copy, digest, listed, text
-from release_core.cube.parts import FORMAT, Part
+from release_core.cube.parts import FORMAT, PUBLISHED, Part
 from release_core.release import Kind
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def extended(
     is one of a file that sorts behind it: then everything is counted anew.
     """
     before = _published(cache)
-    if before is None or before["spec"] != digest(FORMAT, release.manifest_hash):
+    if before is None or before["spec"] != digest(FORMAT, PUBLISHED, release.manifest_hash):
         return None
     keys = {log: [one.key for one in parts[log]] for log in LOGS}
     if any(key not in keys[log] for log in LOGS for key in before["parts"][log]):
@@ -53,14 +53,18 @@ def extended(
     changes = [cache / name for name in before["changes"]]
     if not all((folder / "done").exists() for folder in folders + changes):
         return None
+    if not (cache / before["facts"]["customers"]["file"]).exists():
+        return None
     with store.cursor() as cursor:
         _load(cursor, parts, known)
-        facts = _facts(release, cursor, before, keys)
+        facts = _facts(release, cursor, before, (parts, known))
         if facts is None:
             return None
+        facts |= {name: before["facts"][name] for name in ("sizes", "customers")}
         if fresh["decisions"] or fresh["outcomes"]:
             name = digest(FORMAT, before["name"], [one.key for log in LOGS for one in fresh[log]])
             changes.append(_change(release, cursor, cache / f"cells-{name}"))
+            facts["sizes"] = sizes.added(before["facts"]["sizes"], sizes.of(store, changes[-1:]))
         if len(changes) > MOST_CHANGES:
             changes = [_together(cursor, changes, cache)]
     return facts, folders, changes
@@ -71,7 +75,7 @@ def remembered(
 ) -> dict[str, Any]:
     """Return what a published cube notes of itself, so that it can be extended."""
     return {
-        "spec": digest(FORMAT, release.manifest_hash),
+        "spec": digest(FORMAT, PUBLISHED, release.manifest_hash),
         "parts": {log: [one.key for one in parts[log] if one.good] for log in LOGS},
         "order": {log: [one.key for one in parts[log]] for log in LOGS},
         "facts": facts,
@@ -91,23 +95,27 @@ def _published(cache: Path) -> dict[str, Any] | None:
 
 
 def _load(cursor: Cursor, parts: Parts, known: dict[str, set[str]]) -> None:
-    """Make the tables `e0`, `e1` (events known before, and new) and `o0`, `o1` (outcomes), with the place of their part."""
-    for log, name, empty in (
-        ("decisions", "e", "select null as part, * from (select 1 as row) where false"),
-        ("outcomes", "o", "select 0 as part, 0::bigint as row, '' as event_id, '' as outcome, '' as value, "
-         "null::timestamp as observed_at where false"),
-    ):  # fmt: skip
-        for number, chosen in enumerate((True, False)):
-            files = {
-                str(one.good): place
-                for place, one in enumerate(parts[log])
-                if one.good and (one.key in known[log]) is chosen
-            }
-            form = _rows(files) if files else empty
-            if not files and log == "decisions":
-                any_file = next(str(one.good) for one in parts[log] if one.good)
-                form = f"select * from ({_rows({any_file: 0})}) where false"
-            cursor.execute(f"create or replace temp view {name}{number} as {form}")
+    """Make the tables `e0`, `e1` (events known before, and new) and `o0`, `o1` (outcomes), with the place of their part.
+
+    Of what was known before only the rows of those events are read of which the new files tell.
+    """
+    logs = {"decisions": "e", "outcomes": "o"}
+    for log, name in logs.items():
+        cursor.execute(f"create or replace temp table {name}1 as {_form(parts[log], known[log], old=False)}")
+    told = ids.wanted(cursor, "select event_id from e1 union all select event_id from o1")
+    for log, name in logs.items():
+        old = [(place, one) for place, one in enumerate(parts[log]) if one.good and one.key in known[log]]
+        found = ids.read(parts[log], ids.rows(cursor, old, told))
+        cursor.execute(f"create or replace temp table {name}0 as {found or NO_OUTCOMES}")
+
+
+def _form(parts: list[Part], known: set[str], *, old: bool) -> str:
+    """Return SQL for the rows of the files that were known before, or of the new ones."""
+    files = {str(one.good): n for n, one in enumerate(parts) if one.good and (one.key in known) is old}
+    if files:
+        return _rows(files)
+    any_file = next((str(one.good) for one in parts if one.good), None)
+    return f"select * from ({_rows({any_file: 0})}) where false" if any_file else NO_OUTCOMES
 
 
 def _rows(files: dict[str, int]) -> str:
@@ -120,10 +128,11 @@ def _rows(files: dict[str, int]) -> str:
 
 
 def _facts(
-    release: Release, cursor: Cursor, before: dict[str, Any], keys: dict[str, list[str]]
+    release: Release, cursor: Cursor, before: dict[str, Any], files: tuple[Parts, dict[str, set[str]]]
 ) -> dict[str, Any] | None:
     """Return what only a look across files tells, from what was known before and the new files (see across.py)."""
-    facts, place = before["facts"], {log: {key: n for n, key in enumerate(keys[log])} for log in LOGS}
+    parts, known = files
+    facts, place = before["facts"], {log: {one.key: n for n, one in enumerate(parts[log])} for log in LOGS}
     moved = {log: [place[log].get(key) for key in before["order"][log]] for log in LOGS}
 
     def again(name: str, log: str) -> dict[str, Any]:
@@ -142,7 +151,8 @@ def _facts(
     found["duplicates"] |= doubled
     _drop(cursor, "e1", doubled)
     _fates(cursor, found)
-    return found | _reversals(release, cursor) | _extent(release, cursor, facts)
+    every = [_form(parts["decisions"], known["decisions"], old=old) for old in (True, False)]
+    return found | _reversals(release, cursor, every) | _extent(release, cursor, facts)
 
 
 def _drop(cursor: Cursor, view: str, rows: dict[str, list[int]]) -> None:
@@ -201,11 +211,12 @@ def _fates(cursor: Cursor, found: dict[str, Any]) -> None:
     found["pending"] = {part: n for part, n in found["pending"].items() if n}
 
 
-def _reversals(release: Release, cursor: Cursor) -> dict[str, Any]:
+def _reversals(release: Release, cursor: Cursor, every: list[str]) -> dict[str, Any]:
     if release.kind is not Kind.RECALIBRATION:
         return {"reversals": None}
     names = "baseline_risk, candidate_risk, both_scored"
-    cursor.execute(f"create or replace temp view e as select {names} from e0 union all select {names} from e1")
+    union = " union all ".join(f"select {names} from ({rows})" for rows in every)
+    cursor.execute(f"create or replace temp view e as {union}")
     return reversals(cursor)
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from release_core.cube import cells as tables
-from release_core.cube import query
+from release_core.cube import customers, query
 from release_core.cube.files import listed
 from release_core.frames import natural
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from release_core.frames import Array
@@ -17,29 +21,47 @@ if TYPE_CHECKING:
     from release_core.store import Store
 
 CODED = ("v1", "v2", "v3", query.REPLAY_SET)
+# Tables that few pages ask for: read into memory when one first does.
+LATER = ("age", "kind", customers.TABLE)
 
 
 def load(
-    store: Store, release: Release, folder: Path, published: dict[str, list[str]]
+    store: Store, release: Release, folder: Path, published: dict[str, list[str]], values: dict[str, list[str]]
 ) -> tuple[Array, dict[str, tuple[str, ...]]]:
     """Open the tables; return the text of every dimension value at its code, by which slices group, and those of each dimension.
 
     The large tables stay on disk: what is asked of them is read by dimension, in which order they were written.
+    `values`: those of each dimension in the logs, and the replay sets.
     """
     files = {t: f"read_parquet({listed([folder.parent / name for name in names])})" for t, names in published.items()}
     singles = [one.name for one in tables.cuboids(release) if len(one.columns) == 1]
-    sql = f'select distinct "by", v1 as v from {files["pair"]} where "by" in (select unnest($singles))'
-    found = store.query(sql, {"singles": singles})
-    sets = store.query(f"select distinct replay_set as v from {files['checks']}")["v"]
-    values: dict[str, set[str]] = {}
-    for dim, value in zip(found["by"], found["v"], strict=True):
-        values.setdefault(str(dim), set()).add(str(value))
-    names = sorted({"", *map(str, sets), *(value for some in values.values() for value in some)}, key=natural)
+    named = {dim: values[dim] for dim in singles if dim in values}
+    every = ["", *values[query.REPLAY_SET], *(value for some in named.values() for value in some)]
+    names = sorted(set(every), key=natural)
     store.execute("create type code as enum (select unnest($names))", {"names": names})
     for table, file in files.items():
         coded = [f"{column}::code as {column}" for column in CODED if column in tables.KEYS.get(table, "")]
+        if table == customers.TABLE:
+            coded = [f"{sql} as {column}" for column, sql in customers.capped(release, values).items()]
         replaced = f"replace ({', '.join(coded)})" if coded else ""
-        kind = "view" if table in query.SLICED else "table"
+        kind = "view" if table in query.SLICED or table in LATER else "table"
         store.execute(f"create {kind} {table} as select * {replaced} from {file}")
-    known = store.query("select unnest(enum_range(null::code))::varchar as v")["v"]
-    return known, {dim: tuple(sorted(some, key=natural)) for dim, some in values.items()}
+    return np.array(names, dtype=object), {dim: tuple(sorted(some, key=natural)) for dim, some in named.items()}
+
+
+class Later:
+    """Reads tables of LATER into memory before a query first asks for them."""
+
+    def __init__(self, store: Store, published: Iterable[str]) -> None:
+        """Take the store in which they are views."""
+        self._store = store
+        self._waiting = {*LATER} & {*published}
+        self._turn = Lock()
+
+    def __call__(self, table: str) -> None:
+        """Have a table in memory."""
+        with self._turn:
+            if table in self._waiting:
+                self._store.execute(f"create table held_{table} as select * from {table}")
+                self._store.execute(f"create or replace view {table} as select * from held_{table}")
+                self._waiting.remove(table)

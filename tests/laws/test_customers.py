@@ -50,6 +50,22 @@ def test_rare_values_of_a_crowded_dimension_are_one_slice(log, tmp_path):
     assert found == [(log["entity_id"][log["market"] == rare].nunique(), True)]
 
 
+def test_a_value_that_grows_crowded_as_files_come_reads_other_as_if_all_had_come_at_once(log, tmp_path):
+    crowded = {"dims": ["market", "surface"], "min_events": 50, "cap": 2}
+    folder = factory.write(tmp_path / "r", log[:400], factory.outcomes(log), segments=crowded)
+    common = log["market"].value_counts().index
+    later = log[400:].drop(columns="bad").sort_values("market", key=lambda market: market == common[0])
+    factory.opened(folder)
+    for number, rows in enumerate(np.array_split(np.arange(len(later)), 2)):
+        later.iloc[rows].to_parquet(folder / "decisions" / f"later-{number}.parquet", index=False)
+        cube = factory.opened(folder).cube
+    fresh = factory.opened(folder, tmp_path / "fresh").cube
+    assert cube.values("market") == fresh.values("market") == tuple(sorted([*common[:2], "(other)"]))
+    for one in (cube, fresh):
+        (found,) = customers.counted(one, Stage.REPLAY, one.steps[-1], [(("market", "(other)"),)])
+        assert found == (log["entity_id"][~log["market"].isin(common[:2])].nunique(), True)
+
+
 def test_a_sample_stands_for_all(log, tmp_path, monkeypatch):
     monkeypatch.setattr(customers, "MOST_OF_PART", 1000)
     cube = factory.opened(factory.write(tmp_path / "r", log, factory.outcomes(log))).cube
