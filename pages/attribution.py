@@ -7,15 +7,15 @@ from release_core.charts import digits
 from release_core.views import attribution
 
 SHARES = tuple(show.Column(title, key, number=key != "player") for title, key in (
-    ("Part", "player"), ("Its share (Shapley)", "share"), ("95 % interval", "interval"), ("In order", "step"),
+    ("Part", "player"), ("Its share (Shapley)", "share"), ("95% interval", "interval"), ("In order", "step"),
     ("In any order", "range")))  # fmt: skip
 TOGETHER = (
     show.Column("Parts", "players"),
     show.Column("Beyond their own", "size", number=True),
-    show.Column("95 % interval", "interval"),
+    show.Column("95% interval", "interval"),
 )
 EFFECTS = (
-    show.Column("Effect", "title"), show.Column("Change", "total", number=True), show.Column("95 % interval", "interval", number=True),
+    show.Column("Effect", "title"), show.Column("Change", "total", number=True), show.Column("95% interval", "interval", number=True),
     show.Column("Score", "score", number=True), show.Column("Cutoffs", "thresholds", number=True),
     show.Column("Policy", "policy", number=True), show.Column("Events", "n", digits.count, number=True),
     show.Column("What it is", "definition", wide=True))  # fmt: skip

@@ -53,7 +53,7 @@ def segments() -> None:
         dim = parts.pick("By", dims, "business_by", parts.words)
     chart, rows = read.page(business.by_segment, name, dim)
     plot.plot(chart, "by-segment")
-    show.table(SEGMENTS, rows, f"{known[name].title} by {parts.words(dim)}, with 95 % intervals")
+    show.table(SEGMENTS, rows, f"{known[name].title} by {parts.words(dim)}, with 95% intervals")
 
 
 with read.told("Business cannot be shown"):

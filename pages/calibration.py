@@ -1,4 +1,4 @@
-"""Calibration: does a score of 70 % still mean 70 %, overall and by segment, and what would recalibration change?"""
+"""Calibration: does a score of 70% still mean 70%, overall and by segment, and what would recalibration change?"""
 
 import streamlit as st
 
@@ -11,7 +11,7 @@ ZONES = tuple(show.Column(title, key, number=key != "zone") for title, key in (
     ("Candidate: observed / expected", "candidate_oe"), ("Bad", "candidate_sums")))  # fmt: skip
 LOSSES = tuple(show.Column(title, key, write, number=write is not None) for title, key, write in (
     ("Loss", "loss", None), ("Version", "version", None), ("Value", "value", digits.number),
-    ("Miscalibration (MCB)", "mcb", digits.number), ("95 % of calibrated scores stay below", "expected", digits.number),
+    ("Miscalibration (MCB)", "mcb", digits.number), ("95% of calibrated scores stay below", "expected", digits.number),
     ("Discrimination (DSC)", "dsc", digits.number), ("Uncertainty (UNC)", "unc", digits.number),
     ("MCB / UNC", "share", digits.percent)))  # fmt: skip
 NUMBERS = columns.COMPARED[:4]
@@ -51,6 +51,6 @@ with read.told("Calibration cannot be shown"):
         found = read.page(calibration.by_segment, by)
         plot.plot(found.chart, "segments")
         rows = columns.written(found.rows, read.units())
-        show.table(SEGMENTS, rows, f"Observed / expected by {parts.words(by)}, with 95 % intervals")
+        show.table(SEGMENTS, rows, f"Observed / expected by {parts.words(by)}, with 95% intervals")
     if page.numbers:
         recalibrating.section()

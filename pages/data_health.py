@@ -46,7 +46,7 @@ OVERLAP = (
 CODES = (
     show.Column("Input", "input"), show.Column("Code", "code"), show.Column("Period", "period"),
     show.Column("Share", "share", digits.percent, number=True), show.Column("All periods before", "before", digits.percent, number=True),
-    show.Column("Largest change allowed", "allowed", digits.percent, number=True),
+    show.Column("Largest change allowed", "allowed", digits.limit, number=True),
 )  # fmt: skip
 MAPPING = (show.Column("Log", "log"), show.Column("Our name", "ours"), show.Column("Name in the file", "theirs"))
 

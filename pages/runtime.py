@@ -26,10 +26,10 @@ with read.told("Runtime cannot be shown"):
         st.caption(show.escape_markdown(page.note))
     judged = [row for row in page.budgets if row["judged"]]
     if judged:
-        show.table(BUDGETS, judged, "Budgets of this stage, worst first, with 95 % intervals")
+        show.table(BUDGETS, judged, "Budgets of this stage, worst first, with 95% intervals")
     others = [row for row in page.budgets if not row["judged"]]
     if others:
-        show.table(WATCHED, others, "Watched without a budget in this stage, with 95 % intervals")
+        show.table(WATCHED, others, "Watched without a budget in this stage, with 95% intervals")
     left, right = st.columns(2)
     names = read.page(runtime.offered)
     with left:
@@ -50,7 +50,7 @@ with read.told("Runtime cannot be shown"):
     if page.queue.full:
         st.caption(show.escape_markdown(page.queue.full))
     show.table(FAILING, page.dependencies, "Failing dependencies", "No dependency failed, or no error is logged.")
-    show.table(STAGES, page.stages, "The same in every stage, with 95 % intervals", "No stage has served yet.")
+    show.table(STAGES, page.stages, "The same in every stage, with 95% intervals", "No stage has served yet.")
     st.caption(
         "In live stages each version answers for the events of its own arm. Intervals of latency are order statistics; all widen "
         "as far as the as-of steps differ more than chance, since load and outages come in spells."

@@ -13,7 +13,7 @@ ACTIONS = tuple(show.Column(title, key, write, number=write is not None) for tit
     ("Covered", "covered", digits.percent), ("Bad of the labelled", "bad", digits.percent), ("Amount", "amount", digits.count),
     ("Outcome can be seen", "can_be_seen", None)))  # fmt: skip
 SIZING = tuple(show.Column(title, key, write, number=key != "share") for title, key, write in (
-    ("Let through by lot", "share", digits.percent), ("Outcomes", "outcomes", digits.count), ("A day", "per_day", digits.number),
+    ("Let through by lot", "share", digits.limit), ("Outcomes", "outcomes", digits.count), ("A day", "per_day", digits.number),
     ("Their share of bad is known to", "reach", columns.either_way), ("Bad ones let through", "bad", digits.count),
     ("Their amount, about", "at_risk", digits.count)))  # fmt: skip
 WEIGHTS = (show.Column("", "name"), show.Column("", "text", number=True))
@@ -59,7 +59,7 @@ with read.told("Selective labels cannot be shown"):
             SIZING, read.page(selection.sizing, guess), "If a share of the unseen events were let through by lot"
         )
         st.caption(
-            "Log it as label_propensity, or declare [labels] unobserved and holdout; precision ± is half a 95 % interval."
+            "Log it as label_propensity, or declare [labels] unobserved and holdout; precision ± is half a 95% interval."
         )
     else:
         show.empty("Outcomes can be seen after every action, so no hold-out is needed.")

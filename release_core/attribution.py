@@ -41,7 +41,7 @@ class Effect:
 
 
 class Part(NamedTuple):
-    """One number with its 95 % interval; NaN where not known."""
+    """One number with its 95% interval; NaN where not known."""
 
     value: float
     low: float

@@ -86,7 +86,7 @@ def _compare(release: Release, cells: Cells, place: int, stated: tuple[CutoffTab
     if first + int(moved.bin) - 1 <= own <= first + int(moved.bin_high) + 1:
         return []
     edge = edge_of(cells.whole.grid.lower, int(moved.bin))
-    return [f"{table.id}.{action} = {cutoff:g}, where an alert rate of {100 * float(target):.2f} % needs {edge:.5g}"]
+    return [f"{table.id}.{action} = {cutoff:g}, where an alert rate of {100 * float(target):.2f}% needs {edge:.5g}"]
 
 
 def edge_of(lower: Array, position: int) -> float:

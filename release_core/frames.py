@@ -295,7 +295,7 @@ class Worlds:
 
 @dataclass(frozen=True, slots=True)
 class MetricRow:
-    """One number: a metric of one version (or the difference) in one segment, with its 95 % interval.
+    """One number: a metric of one version (or the difference) in one segment, with its 95% interval.
 
     `n` is the metric's denominator, `positives` the labelled positives among the evaluated events;
     `value`, `low`, `high` are None where undefined and `reason` then says why.

@@ -144,7 +144,7 @@ def metrics_csv(rows: Sequence[MetricRow], units: dict[str, str]) -> str:
 
 def metrics_table(rows: Sequence[MetricRow], units: dict[str, str]) -> str:
     """Return metric rows as an aligned table."""
-    lines = [("metric", "version", "segment", "value", "95 % interval", "n", "bad", "")]
+    lines = [("metric", "version", "segment", "value", "95% interval", "n", "bad", "")]
     for row in rows:
         unit = units.get(row.metric, "number")
         signed = row.version == "difference"

@@ -56,7 +56,7 @@ class Alarm:
 def planned(release: Release, stage: Stage, ramps: Sequence[str]) -> Array | None:
     """Return the candidate's planned share of each ramp step, or None where it is not known.
 
-    A ramp step that is written as a share (0.05, 5 %) says it itself; otherwise the manifest's shares count in order.
+    A ramp step that is written as a share (0.05, 5%) says it itself; otherwise the manifest's shares count in order.
     """
     told = [_share(name) for name in ramps]
     if all(share is not None for share in told):
@@ -109,8 +109,8 @@ def split(release: Release, cube: Cube, spec: GateSpec, view: tuple[Stage, int])
 def _counted(found: Entities, look: int, shares: Array) -> str:
     n = found.n[look].sum(-1)
     parts = [
-        f"{n[k, 1]:,.0f} of {n[k].sum():,.0f} entities are in the candidate's arm, {100 * n[k, 1] / n[k].sum():.2f} % "
-        f"where {100 * share:g} % are planned"
+        f"{n[k, 1]:,.0f} of {n[k].sum():,.0f} entities are in the candidate's arm, {100 * n[k, 1] / n[k].sum():.2f}% "
+        f"where {100 * share:g}% are planned"
         for k, share in enumerate(shares)
         if n[k].sum()
     ]

@@ -55,7 +55,7 @@ def statement(name: str) -> str:
 
 
 def default_memory() -> str:
-    """Return DuckDB's memory limit: RELEASE_REVIEW_MEMORY, or 60 % of the machine's memory up to 4 GB."""
+    """Return DuckDB's memory limit: RELEASE_REVIEW_MEMORY, or 60% of the machine's memory up to 4 GB."""
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else MEMORY_CAP
     return os.environ.get(MEMORY_VARIABLE) or f"{int(MEMORY_SHARE * min(machine, MEMORY_CAP)) // 1_000_000}MB"
 

@@ -59,7 +59,7 @@ def log(rng: np.random.Generator, rows: int, dims: Mapping[str, Sequence[str]], 
         rows: the number of events.
         dims: the dimensions and their values.
         planted: `where` (dimension to value), and `lost`, the share of the baseline's alerts on positives that the
-            candidate does not give there; `rate`, the share of positives (default 5 %).
+            candidate does not give there; `rate`, the share of positives (default 5%).
     """
     customers = max(rows // 2, 1)
     customer = rng.integers(0, customers, rows)

@@ -199,7 +199,7 @@ def test_money_needs_declared_costs(tmp_path):
 
 
 def test_interval_of_a_share_covers_the_truth(tmp_path):
-    """600 draws of 32 shards of clustered events: 95 % coverage is met within three standard errors (0.9 points)."""
+    """600 draws of 32 shards of clustered events: 95% coverage is met within three standard errors (0.9 points)."""
     rng = np.random.default_rng(8)
     truth = np.array([0.30, 0.36, 0.33, 0.41, 0.31, 0.37, 0.34, 0.44])  # alert rate by world
     expected, hits = shapley.shares(truth)[0], 0

@@ -108,7 +108,7 @@ def test_credit_model_fails_at_replay_and_names_its_segments(releases):
 def test_the_changed_coding_breaks_the_invariant_in_september(releases):
     (row,) = [row for row in judged(releases("credit-model")).rows if row.gate == "code_share"]
     assert row.verdict is Verdict.FAIL
-    assert row.sentence.startswith("pay_status = 1 has a share of 12.3 % in 2005-09, and 0.0 % in all periods before")
+    assert row.sentence.startswith("pay_status = 1 has a share of 12.3% in 2005-09, and 0.0% in all periods before")
     before = [row for row in judged(releases("credit-model"), "2005-08-31").rows if row.gate == "code_share"]
     assert {row.verdict for row in before} == {Verdict.PASS}
 

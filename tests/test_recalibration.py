@@ -314,7 +314,7 @@ def test_log_in_long_layout_is_exported_scored_and_checked_like_the_wide_one(tmp
 
 
 def test_interval_of_the_change_covers_the_truth():
-    """600 judged windows of 32 shards each: both kinds of interval hold the true change in 95 % of them, give or take 2.7."""
+    """600 judged windows of 32 shards each: both kinds of interval hold the true change in 95% of them, give or take 2.7."""
     rng = np.random.default_rng(12)
     x = np.linspace(-5, 2, 40)
     share = np.exp(-0.5 * ((x + 2) / 1.3) ** 2)

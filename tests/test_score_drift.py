@@ -41,8 +41,8 @@ def view(log, tmp_path_factory):
 def beta(tmp_path_factory):
     """Return a folder with 200,000 events whose scores are Beta(1.0, 30) before and Beta(1.1, 30) after, and the log.
 
-    Above 0.15 the two distributions differ by 24.4 %, and two samples of 200,000 by 24.4 % with a standard error of 4.3
-    points. Published as +27.6 %; this draw has +27.9 %.
+    Above 0.15 the two distributions differ by 24.4%, and two samples of 200,000 by 24.4% with a standard error of 4.3
+    points. Published as +27.6%; this draw has +27.9%.
     """
     rng, n = np.random.default_rng(25), 200_000
     log = pd.DataFrame(
@@ -72,7 +72,7 @@ def test_the_first_thing_said_is_the_traffic_above_the_cutoff_and_that_psi_calls
     assert not app.exception
     first = re.search(r'rr-lead\\?">(.*?)</h2>', words(app)).group(1)
     found = re.match(
-        r"Traffic above the review cutoff 0\.15 rises by (\d+\.\d) % \((\d+\.\d) % to (\d+\.\d) %\)", first
+        r"Traffic above the review cutoff 0\.15 rises by (\d+\.\d)% \((\d+\.\d)% to (\d+\.\d)%\)", first
     )
     rise, low, high = map(float, found.groups())
     above = [(log[f"{version}_score"] >= 0.15).sum() for version in ("baseline", "candidate")]

@@ -58,7 +58,7 @@ def test_the_planted_slice_is_found_first_and_nothing_else_is_confirmed(view, me
     assert [row["confirmed"] for row in found.rows] == [True] + [False] * (len(found.rows) - 1)
     assert "market DE, surface web" in found.headline
     assert "were tried" in found.account
-    assert "at most 5 %" in found.account
+    assert "at most 5%" in found.account
 
 
 def test_metrics_in_which_nothing_was_planted_confirm_nothing(view):
@@ -135,7 +135,7 @@ def test_segments_are_pulled_together_flagged_and_told_at_equal_mix(view, log):
     pulled = [row["shrunken"] for row in page.rows]
     assert np.ptp(pulled) < np.ptp(values)
     assert any("at equal mix" in note for note in page.notes)
-    assert any("at most 10 %" in note for note in page.notes)
+    assert any("at most 10%" in note for note in page.notes)
     assert segments.segments(view, "recall", ("market",)).notes[-1].startswith("Fewer than 5 segments")
 
 

@@ -119,7 +119,7 @@ def test_sizing_grows_with_the_share_let_through(hidden, blocked, log):
 
 @pytest.fixture(scope="module")
 def weighted(log, blocked, tmp_path_factory):
-    """Return a view and the mask of seen events: 3 % of what is blocked is let through; web has no logged chance."""
+    """Return a view and the mask of seen events: 3% of what is blocked is let through; web has no logged chance."""
     through = np.random.default_rng(2).random(len(log)) < 0.2
     chance = np.where(blocked, np.where(log["surface"] == "web", np.nan, 0.02), 1.0)
     seen = ~blocked | (through & (log["surface"] == "app"))

@@ -109,7 +109,7 @@ def test_a_wrong_split_voids_what_the_arms_show_but_not_the_invariants(tmp_path)
     one = opened(tmp_path / "lost", live(lost=0.3))
     rows = {row.gate: row for row in review.review(one, Stage.CANARY, one.cube.steps[-1]).rows if not row.segment}
     assert rows["split"].verdict is Verdict.FAIL
-    assert "where 50 % are planned" in rows["split"].sentence
+    assert "where 50% are planned" in rows["split"].sentence
     assert rows["live_approve_rate"].verdict is Verdict.NODATA
     assert "not split as planned" in rows["live_approve_rate"].sentence
     assert rows["one_kind"].verdict is Verdict.PASS

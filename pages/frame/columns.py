@@ -88,12 +88,10 @@ def _texts(row: Row, unit: str) -> Row:
     if row.get("difference") is None and row.get("candidate") is None:
         empty = dict.fromkeys(("shown_baseline", "shown_candidate", "shown_difference", "shown_bounds"), "")
         return empty | {"shown_both": digits.NOT_KNOWN}
-    change, bounds = (
-        digits.difference(row.get("difference"), unit),
-        digits.interval(row.get("low"), row.get("high"), unit),
-    )
+    both = digits.both(row.get("difference"), row.get("low"), row.get("high"), unit)
+    change, bounds = both.partition("\n")[0], digits.interval(row.get("low"), row.get("high"), unit)
     return {
-        "shown_both": f"{change}\n{bounds}" if row.get("low") is not None else change,
+        "shown_both": both,
         "shown_baseline": digits.level(row.get("baseline"), unit) if row.get("baseline") is not None else "",
         "shown_candidate": digits.level(row.get("candidate"), unit) if row.get("candidate") is not None else "",
         "shown_difference": change,
@@ -138,9 +136,8 @@ def selected(rows: Iterable[Row]) -> list[Row]:
 
 def _selected(row: Row, unit: str) -> Row:
     def two(name: str, *, change: bool = False) -> str:
-        value = (digits.difference if change else digits.level)(row.get(name), unit)
-        ends = digits.interval(row.get(f"{name}_low"), row.get(f"{name}_high"), unit, of_difference=change)
-        return value if row.get(name) is None or row.get(f"{name}_low") is None else f"{value}\n{ends}"
+        value, low, high = (row.get(name + end) for end in ("", "_low", "_high"))
+        return digits.both(value, low, high, unit, of_difference=change)
 
     return {
         "seen": two("candidate"),

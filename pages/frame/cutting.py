@@ -39,8 +39,8 @@ TOLD = columns(
     ("What if", "what_if", str), ("Change", "change", str), ("Same on the baseline", "other", str))  # fmt: skip
 BEST = (
     *columns(("Segment", "segment", None), ("Cutoff", "action", None), ("Bad", "positives", digits.count)),
-    *columns(("In force", "now", str), ("Advised, 95 %", "shown_advised", str)),
-    *columns(("Cheapest as counted, within 1 % of it", "shown_counted", str)),
+    *columns(("In force", "now", str), ("Advised, 95%", "shown_advised", str)),
+    *columns(("Cheapest as counted, within 1% of it", "shown_counted", str)),
     *columns(("Not to be told from it", "alike", str), ("Move it?", "move", str)),
 )
 PRICE = (

@@ -83,9 +83,9 @@ def quality(view: View) -> None:
     page, counted = read.page(nowcast.quality), read.page(delay.counts)
     parts.lead(counted.headline)
     st.markdown(show.escape_markdown(page.warning))
-    show.table(READINGS, [_three(row, "candidate") for row in page.rows], "Candidate, with 95 % intervals")
+    show.table(READINGS, [_three(row, "candidate") for row in page.rows], "Candidate, with 95% intervals")
     show.table(
-        READINGS[:4], [_three(row, "difference") for row in page.rows], "Candidate − baseline, with 95 % intervals"
+        READINGS[:4], [_three(row, "difference") for row in page.rows], "Candidate − baseline, with 95% intervals"
     )
     st.caption("\n".join(f"- {show.escape_markdown(line)}" for line in page.speaks))
     left, right = st.columns((3, 2))
@@ -107,17 +107,13 @@ def _three(row: Row, side: str) -> Row:
     texts = {}
     for reading in nowcast.READINGS:
         value, low, high = (row.get(f"{reading}_{side}{end}") for end in ("", "_low", "_high"))
-        change = side == "difference"
-        shown = digits.difference(value, row["unit"]) if change else digits.level(value, row["unit"])
-        between = f"\n{digits.interval(low, high, row['unit'], of_difference=change)}" if low is not None else ""
-        texts[f"shown_{reading}"] = shown + between
+        texts[f"shown_{reading}"] = digits.both(value, low, high, row["unit"], of_difference=side == "difference")
     return row | texts
 
 
 def _segment(row: Row) -> Row:
     value, low, high = (row.get(f"nowcast{end}") for end in ("", "_low", "_high"))
-    between = f"\n{digits.interval(low, high, row['unit'], of_difference=False)}" if low is not None else ""
-    shown = digits.level(value, row["unit"]) + between
+    shown = digits.both(value, low, high, row["unit"], of_difference=False)
     return row | {"shown_naive": digits.level(row["naive"], row["unit"]), "shown_nowcast": shown}
 
 
@@ -193,13 +189,8 @@ def _then(row: Row) -> Row:
     unit, texts = row["unit"], {}
     for when in ("then", "now"):
         texts[f"shown_{when}"] = digits.level(row[when], unit)
-        change, between = (
-            digits.difference(row[f"{when}_difference"], unit),
-            digits.interval(row[f"{when}_low"], row[f"{when}_high"], unit),
-        )
-        texts[f"shown_{when}_difference"] = (
-            f"{change}\n{between}" if row[f"{when}_difference"] is not None else digits.NOT_KNOWN
-        )
+        change, low, high = (row[f"{when}_{part}"] for part in ("difference", "low", "high"))
+        texts[f"shown_{when}_difference"] = digits.both(change, low, high, unit)
     texts["shown_same"] = digits.level(row["same"], unit) if row["same"] is not None else ""
     texts["shown_same_difference"] = digits.difference(row["same_difference"], unit) if row["same"] is not None else ""
     return row | texts

@@ -26,7 +26,7 @@ def columns(*rows: tuple[str, str, Write]) -> tuple[show.Column, ...]:
 
 def relative(share: float | None) -> str:
     """Return a relative change in percent, signed."""
-    return digits.NOT_KNOWN if share is None else f"{digits.signed(100 * share)} %"
+    return digits.NOT_KNOWN if share is None else f"{digits.signed(100 * share)}%"
 
 
 def by_segment_or_cutoff(at: float | None) -> str:
@@ -37,10 +37,16 @@ def by_segment_or_cutoff(at: float | None) -> str:
 def ranged(row: Row, key: str, write: Callable[[Any], str], ends: tuple[str, str] | None = None) -> str:
     """Return a value with its interval below it; the ends are key_low and key_high unless named."""
     low, high = (row.get(end) for end in ends or (f"{key}_low", f"{key}_high"))
-    if row.get(key) is None:
-        return digits.NOT_KNOWN
-    said = [write(value).removesuffix(" pp").removesuffix(" %") for value in (low, high) if value is not None]
-    return f"{write(row[key])}\n[{', '.join(said)}]" if len(said) > 1 else write(row[key])
+    if row.get(key) is None or low is None or high is None:
+        return write(row.get(key))
+    if write in SHARED:
+        unit, of_difference = SHARED[write]
+        return digits.both(row[key], low, high, unit, of_difference=of_difference)
+    return f"{write(row[key])}\n[{write(low).removesuffix('%')}, {write(high).removesuffix('%')}]"
+
+
+# How values are written -> their unit and whether they are changes, where both ends of an interval share their decimals.
+SHARED = {digits.percent: ("share", False), digits.points: ("share", True), digits.signed: ("number", True)}
 
 
 SWAPS = columns(
@@ -59,7 +65,7 @@ EXPLAINED = columns(
     ("Still after equal alert rate", "shown_reranked", str), ("Shift's part", "shift_share", digits.percent),
     ("Kappa", "kappa", digits.number))  # fmt: skip
 CONTEXT = columns(
-    ("Measure", "measure", None), ("Value", "value", str), ("95 %", "interval", str), ("How to read it", "meaning", None)
+    ("Measure", "measure", None), ("Value", "value", str), ("95%", "interval", str), ("How to read it", "meaning", None)
 )  # fmt: skip
 MEASURES = columns(
     ("Distance", "measure", None), ("Value", "value", digits.number), ("What it is", "definition", None),
@@ -203,7 +209,7 @@ def _by_segment(view: View) -> None:
     rows = [row | {"shown_change": ranged(row, "difference", digits.points, ("low", "high"))} for row in rows]
     show.table(SEGMENTS, rows, f"Shift of the alert rate by {parts.words(by)}, largest first")
     st.caption(
-        "Beyond chance: of the shifts marked yes, at most 10 % are expected to be false leads (Benjamini-Hochberg)."
+        "Beyond chance: of the shifts marked yes, at most 10% are expected to be false leads (Benjamini-Hochberg)."
     )
 
 
@@ -229,7 +235,7 @@ def _transfer(view: View) -> None:
     plot.take(rows, "transfer")
     st.caption(
         show.escape_markdown(
-            f"Kept by {rules[rule].definition}, on bins of the score's grid. 95 %: the cutoffs at which the candidate's "
+            f"Kept by {rules[rule].definition}, on bins of the score's grid. 95%: the cutoffs at which the candidate's "
             f"{rules[rule].title.lower()} is within the error of its paired difference from the baseline's on the same events, "
             "widened by how far clustering widens the share above. Nothing here is applied."
         )

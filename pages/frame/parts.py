@@ -61,7 +61,7 @@ def cards(rows: Sequence[Row]) -> None:
                 None if alone or row["difference"] is None else _signed(row),
                 delta_color=ARROWS.get(row["better"], "off"),
                 border=True,
-                help=f"95 % interval of the {'value' if alone else 'difference'}: "
+                help=f"95% interval of the {'value' if alone else 'difference'}: "
                 f"{digits.interval(row['low'], row['high'], row['unit'], of_difference=not alone)}; n = {digits.count(row['n'])}; "
                 f"{row['method'] or row['reason']}",
             )

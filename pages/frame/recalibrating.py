@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     Row = dict[str, Any]
 
 METHODS = tuple(show.Column(title, key, number=key not in {"title", "fitted"}) for title, key in (
-    ("Method", "title"), ("Fitted", "fitted"), ("Log loss", "log_loss"), ("Change, 95 % interval", "log_loss_told"),
-    ("Brier score", "brier"), ("Change, 95 % interval", "brier_told"), ("Obs. / exp.", "oe"), ("Slope", "slope")))  # fmt: skip
+    ("Method", "title"), ("Fitted", "fitted"), ("Log loss", "log_loss"), ("Change, 95% interval", "log_loss_told"),
+    ("Brier score", "brier"), ("Change, 95% interval", "brier_told"), ("Obs. / exp.", "oe"), ("Slope", "slope")))  # fmt: skip
 CUTOFFS = tuple(show.Column(title, key, write, number=write is not None) for title, key, write in (
     ("Events", "segment", None), ("Action", "action", None), ("Cutoff now", "cutoff", digits.cutoff),
     ("Carried over", "moved", digits.cutoff), ("Alert rate now", "before", digits.percent),

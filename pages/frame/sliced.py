@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SPLIT, WORST, MIX = "By segment", "Worst slices", "Mix or rate"
 EXPLAINED = (
     "Pulled: the change, pulled towards the mean of the segments of the same split, the more the fewer events there are. "
-    "Provable: the smallest margin that a harmless change could be proven to keep here (80 % power, one-sided 5 %). "
+    "Provable: the smallest margin that a harmless change could be proven to keep here (80% power, one-sided 5%). "
     "Needed: events still needed to prove the gate's margin kept, where more events would. Money: the candidate's expected "
     "cost less the baseline's, at the declared unit costs, as if events without a label cost what those with one do."
 )
@@ -239,12 +239,7 @@ def _money(row: Row) -> str:
 
 
 def _change(row: Row, unit: str) -> Row:
-    change = digits.difference(row["difference"], unit)
-    return {
-        "shown_both": f"{change}\n{digits.interval(row['low'], row['high'], unit)}"
-        if row["low"] is not None
-        else change
-    }
+    return {"shown_both": digits.both(row["difference"], row["low"], row["high"], unit)}
 
 
 def _shifted(row: Row, unit: str) -> Row:

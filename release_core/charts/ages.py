@@ -7,7 +7,7 @@ from release_core.charts.chart import Caption, Chart, Row, blank, finish
 
 DEFINITION = (
     "At each age: the share of events to which it came by that age, over the events at least that old in both arms, with "
-    "the 95 % interval. So an arm whose events are younger is not taken for a better one."
+    "the 95% interval. So an arm whose events are younger is not taken for a better one."
 )
 TICKS = (0.05, 0.25, 1, 3, 7, 14, 30, 60, 180)
 

@@ -72,7 +72,7 @@ def course(
 
 
 def _axis(rows: list[Row], drawn: list[Reading]) -> Row:
-    """Return the axis of shares: all of 0 to 100 % where they come near it, else what they fill."""
+    """Return the axis of shares: all of 0 to 100% where they come near it, else what they fill."""
     ends = [row.get(f"{one.key}{end}") for row in rows for one in drawn for end in ("", "_low", "_high")]
     most = max(value for value in ends if value is not None)
     return style.share_axis("", range=[0, 1.03]) if most > NEARLY_ALL else style.share_axis("")

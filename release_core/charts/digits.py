@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 NOT_KNOWN = "not known"
 MINUS = "−"
 MOST_DECIMALS = 6
@@ -27,17 +29,32 @@ def number(value: float | None, digits: int = 3) -> str:
     return _minus(f"{value:,.{_decimals(value, digits)}f}")
 
 
-def percent(value: float | None) -> str:
-    """Return a share (0 to 1) in percent with three significant digits, at most one decimal from 10 % on.
+def percent(value: float | None, decimals: int | None = None) -> str:
+    """Return a share (0 to 1) in percent: two significant digits below 1%, one decimal above, so that columns compare.
 
-    >>> percent(0.1234), percent(0.00012), percent(0.0)
-    ('12.3%', '0.012%', '0%')
+    Nothing and everything are exact and get no decimals.
+
+    >>> percent(0.1234), percent(0.02), percent(0.00012), percent(0.0), percent(1.0)
+    ('12.3%', '2.0%', '0.012%', '0%', '100%')
+    """
+    if value is None:
+        return NOT_KNOWN
+    if value in {0, 1}:
+        return f"{100 * value:.0f}%"
+    return _minus(f"{100 * value:,.{_share_decimals(100 * value) if decimals is None else decimals}f}%")
+
+
+def limit(value: float | None) -> str:
+    """Return a share that somebody chose (a limit, a score) in percent: three significant digits, or as few as it has.
+
+    >>> limit(0.9), limit(0.025), limit(0.65158), limit(0.9995)
+    ('90%', '2.5%', '65.2%', '99.95%')
     """
     if value is None:
         return NOT_KNOWN
     scaled = 100 * value
-    decimals = 1 if abs(scaled) >= 10 else min(_decimals(scaled, 2), 4)
-    return _minus(f"{_trim(f'{scaled:,.{decimals}f}')}%")
+    decimals = max(0, min(4, 2 - math.floor(math.log10(abs(scaled))))) if 0 < abs(scaled) < 99 else 2
+    return f"{_minus(f'{scaled:.{decimals}f}'.rstrip('0').rstrip('.') if decimals else f'{scaled:.0f}')}%"
 
 
 def points(value: float | None) -> str:
@@ -69,18 +86,63 @@ def level(value: float | None, unit: str) -> str:
 
 
 def interval(low: float | None, high: float | None, unit: str = "share", *, of_difference: bool = True) -> str:
-    """Return `[low, high]` in `unit` without repeating it.
+    """Return `[low, high]` in `unit` without repeating it, both ends with as many decimals as the width asks for.
 
     >>> interval(-0.079, -0.034), interval(0.1, None), interval(0.12, 0.2, of_difference=False)
-    ('[−7.9, −3.4]', 'not known', '[12%, 20%]')
+    ('[−7.9, −3.4]', 'not known', '[12.0%, 20.0%]')
+    >>> interval(0.0001, 0.0014), interval(0.000012, 0.00066, of_difference=False)
+    ('[+0.01, +0.14]', '[0.001%, 0.066%]')
     """
     if low is None or high is None:
         return NOT_KNOWN
+    fine = _fine(low, high, unit, of_difference=of_difference)
     if not of_difference:
-        return f"[{level(low, unit)}, {level(high, unit)}]"
-    scale, decimals = (100, _point_decimals) if unit == "share" else (1, _two_digits)
-    fine = decimals(scale * max(abs(low), abs(high)))
+        return f"[{_level(low, unit, fine)}, {_level(high, unit, fine)}]"
+    scale = 100 if unit == "share" else 1
     return f"[{_signed(scale * low, fine)}, {_signed(scale * high, fine)}]"
+
+
+def both(
+    value: float | None, low: float | None, high: float | None, unit: str = "share", *, of_difference: bool = True
+) -> str:
+    r"""Return a value with its interval below it, written with the same number of decimals.
+
+    >>> both(0.0012, 0.0005, 0.0019), both(0.022, 0.019, 0.024, of_difference=False), both(0.1, None, None)
+    ('+0.12 pp\n[+0.05, +0.19]', '2.2%\n[1.9%, 2.4%]', '+10.0 pp')
+    """
+    if value is None or low is None or high is None:
+        return (difference if of_difference else level)(value, unit)
+    fine = _fine(low, high, unit, of_difference=of_difference)
+    if of_difference:
+        written = _signed(100 * value, fine) + " pp" if unit == "share" else _signed(value, fine)
+    else:
+        written = _level(value, unit, fine)
+    return f"{written}\n{interval(low, high, unit, of_difference=of_difference)}"
+
+
+def _level(value: float, unit: str, decimals: int) -> str:
+    if unit == "share":
+        return percent(value, decimals)
+    return count(value) if unit == "count" else _minus(f"{value:,.{decimals}f}")
+
+
+def _fine(low: float, high: float, unit: str, *, of_difference: bool) -> int:
+    """Return the decimals with which both ends of an interval are written."""
+    scale = 100 if unit == "share" else 1
+    most, width = scale * max(abs(low), abs(high)), scale * abs(high - low)
+    if unit == "share":
+        return max((_point_decimals if of_difference else _share_decimals)(most), _width_decimals(width))
+    digits = 2 if of_difference else 3
+    return max(_decimals(most, digits), _width_decimals(width) if most < 1000 and width < 1 else 0)
+
+
+def _width_decimals(width: float) -> int:
+    """Return how many decimals round the ends of an interval by less than a sixtieth of its width (at most 4)."""
+    return 1 if width <= 0 else max(1, min(4, math.ceil(-math.log10(width / 3))))
+
+
+def _share_decimals(percents: float) -> int:
+    return 1 if abs(percents) >= 0.995 else min(_decimals(percents, 2), 4)
 
 
 def _point_decimals(points: float) -> int:
@@ -105,10 +167,6 @@ def _decimals(value: float, digits: int) -> int:
         return 1
     exponent = int(f"{abs(value):.{digits - 1}e}".split("e")[1])
     return max(0, min(MOST_DECIMALS, digits - 1 - exponent))
-
-
-def _trim(text: str) -> str:
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _minus(text: str) -> str:

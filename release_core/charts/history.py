@@ -46,7 +46,7 @@ def history(
 
     Args:
         stages: name, begin, end, n (events).
-        ramps: name (such as "5 %"), begin, end, n.
+        ramps: name (such as "5%"), begin, end, n.
         caption: version ids and evidence.
         verdicts: at, stage, verdict (a key of forest.GLYPHS), sentence.
         alarms: at, rule, segment, action, sentence.

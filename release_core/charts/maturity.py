@@ -16,7 +16,7 @@ AGE_DEFINITION = (
 SPEED = "How fast do labels come in?"
 SPEED_DEFINITION = (
     "Of what becomes known within the oldest age that can be seen, the share that is known within each age, with its "
-    "95 % interval. Young events can only show fast labels, so the share is a reverse-time product limit (Lagakos, "
+    "95% interval. Young events can only show fast labels, so the share is a reverse-time product limit (Lagakos, "
     "Barraj and De Gruttola 1988), not the share of what has been seen. What comes later than the oldest age cannot "
     "be told from these events: it must come from an older cohort. The dotted line is the declared maturity."
 )

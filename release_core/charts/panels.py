@@ -15,7 +15,7 @@ QUESTION = "Which cutoff costs least in each segment?"
 DEFINITION = (
     "Expected cost per 1,000 labelled events of moving one cutoff, the other as in force, for the baseline's score (dashed) and "
     "the candidate's (solid). Dotted: the candidate's cutoff in force; thick: the advised one. The shade spans the cutoffs "
-    "whose cost is within 1 % of the least. Each picture has its own cost axis."
+    "whose cost is within 1% of the least. Each picture has its own cost axis."
 )
 HEIGHT, MOST_TICKS = 150, 4
 

@@ -8,7 +8,7 @@ from release_core.charts.chart import Caption, Chart, Row, blank, finish
 QUESTION = "Will the review queue hold?"
 DEFINITION = (
     "Cases that wait for a manual review, then a fan of what comes if the queue goes on to grow as it did over the last "
-    "day: 50, 80 and 95 % of what may happen, by the luck of arrivals. The dashed line is the limit."
+    "day: 50, 80 and 95% of what may happen, by the luck of arrivals. The dashed line is the limit."
 )
 SHADES = {"95": "$cand/.12", "80": "$cand/.18", "50": "$cand/.28"}
 

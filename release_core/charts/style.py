@@ -60,7 +60,7 @@ class Score:
 
     def write(self, score: float | None) -> str:
         """Return `score` as a reader sees it: percent for probabilities, else the number."""
-        return digits.number(score) if self.name == "points" else digits.percent(score)
+        return digits.number(score) if self.name == "points" else digits.limit(score)
 
     def axis(self, scores: Iterable[float | None], title: str = "") -> Spec:
         """Return an axis that spans `scores`, with ticks at round probabilities."""

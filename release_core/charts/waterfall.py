@@ -22,7 +22,7 @@ def waterfall(rows: list[Row], caption: Caption, *, effect: str, unit: str, bett
 
     Args:
         rows: first the start and last the end (name, level), between them one row per step: name, level (after the
-            step), change, low, high (95 % interval of the change, or None), least, most (over all orders).
+            step), change, low, high (95% interval of the change, or None), least, most (over all orders).
         caption: version ids and evidence.
         effect: its name as a reader says it.
         unit: "share" (shown in percent), or what it is counted in.

@@ -46,7 +46,7 @@ class _Bar:
     def __call__(self, share: float, text: str) -> None:
         """Show the share of the whole that is done."""
         done = self._start + (self._end - self._start) * share
-        line = f"{100 * done:3.0f} % {self._prefix}{text}"
+        line = f"{100 * done:3.0f}% {self._prefix}{text}"
         if sys.stderr.isatty():
             filled = round(24 * done)
             bar = "█" * filled + "░" * (24 - filled)

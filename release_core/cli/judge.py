@@ -46,7 +46,7 @@ def metrics(
     names: tuple[str, ...],
     form: str,
 ) -> int:
-    """Print the metrics of RELEASE for both versions and their difference, with 95 % intervals."""
+    """Print the metrics of RELEASE for both versions and their difference, with 95% intervals."""
     opened = library.open_release(release, told)
     split = tuple(dim.strip() for dim in by.split(",") if dim.strip())
     rows = review.measured(
@@ -73,4 +73,4 @@ def told(share: float, text: str) -> None:
     """Show progress on standard error: one line that rewrites itself on a terminal, nothing in a pipe."""
     if sys.stderr.isatty():
         end = "\n" if share >= 1 else ""
-        click.echo(f"\r\x1b[K{100 * share:3.0f} % {text}{end}", err=True, nl=False)
+        click.echo(f"\r\x1b[K{100 * share:3.0f}% {text}{end}", err=True, nl=False)

@@ -178,7 +178,7 @@ def _moved(share: float, before: float, n: int) -> float:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+    return f"{100 * share:.1f}%"
 
 
 def _score_range(facts: Facts) -> Iterator[Found]:
@@ -203,7 +203,7 @@ def _quarantined_share(facts: Facts) -> Iterator[Found]:
     verdict = Verdict.NODATA if not read else Verdict.FAIL if share > limit else Verdict.PASS
     yield (
         verdict,
-        f"{bad:,} of {read:,} rows ({100 * share:.2f} %) are quarantined; at most {100 * limit:g} % allowed.",
+        f"{bad:,} of {read:,} rows ({100 * share:.2f}%) are quarantined; at most {100 * limit:g}% allowed.",
         {},
         read,
     )

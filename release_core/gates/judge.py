@@ -57,7 +57,7 @@ class Harm:
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """What a row shows: the harm, the sign and column behind it, the metric's own values, two-sided 95 % bounds.
+    """What a row shows: the harm, the sign and column behind it, the metric's own values, two-sided 95% bounds.
 
     `counts` are the labelled events and positives [segment]; `reach` is how far unseen outcomes could move the metric.
     """

@@ -33,11 +33,11 @@ def number(value: float | None, unit: str, *, signed: bool = False) -> str:
     """Return a number in the unit that readers expect: shares as percent, scores with four digits.
 
     >>> number(0.1234, "share"), number(-0.0123, "score", signed=True), number(None, "share")
-    ('12.3 %', '−0.0123', 'not known')
+    ('12.3%', '−0.0123', 'not known')
     """
     if value is None or not np.isfinite(value):
         return "not known"
-    text = f"{100 * value:.1f} %" if unit == "share" else f"{value:,.0f}" if unit == "count" else f"{value:.4f}"
+    text = f"{100 * value:.1f}%" if unit == "share" else f"{value:,.0f}" if unit == "count" else f"{value:.4f}"
     if unit == "hours":
         text = f"{value:.1f} hours" if value else "0 hours"
     elif unit not in {"share", "count"}:
@@ -71,7 +71,7 @@ def idle(one: Estimate, n: int) -> bool:
 
 
 def told(row: GateRow, spec: GateSpec, metric: Metric, interval: tuple[float, float]) -> GateRow:
-    """Return the row with its sentence; `interval` is the two-sided 95 % interval of what the gate reads."""
+    """Return the row with its sentence; `interval` is the two-sided 95% interval of what the gate reads."""
     if row.verdict is Verdict.PASS and metric.idle and row.difference is None:
         return replace(
             row, sentence=f"{metric.title} in {place(row.segment)}: {metric.idle}; {_evidence(row, metric)}."
@@ -126,7 +126,7 @@ def _span(interval: tuple[float, float], unit: str) -> str:
 
 
 def _between(change: float, interval: tuple[float, float], unit: str) -> str:
-    """Return the 95 % interval in the direction of the change, so that it reads beside an unsigned size."""
+    """Return the 95% interval in the direction of the change, so that it reads beside an unsigned size."""
     low, high = interval
     if not (np.isfinite(low) and np.isfinite(high)):
         return "no interval"
@@ -235,7 +235,7 @@ def alarm(
         seen = f"{metric.title} in {where} was {number(value, unit)} ({_span((low, high), unit)}){when}"
         return f"{seen}; {limit} required; {n:,} {metric.counted}."
     size = " points" if unit == "share" else ""
-    allowed = f"{100 * float(spec.margin or 0):g} %" if spec.unit == "rel" else points(float(spec.margin or 0), unit)
+    allowed = f"{100 * float(spec.margin or 0):g}%" if spec.unit == "rel" else points(float(spec.margin or 0), unit)
     return (
         f"{metric.title} in {where} {'rose' if value > 0 else 'fell'} by {points(value, unit)}{size} "
         f"({_between(value, (low, high), unit)}); at most {allowed} allowed; {n:,} {metric.counted}."

@@ -112,5 +112,5 @@ def _maturity(cursor: Cursor, made: Guess) -> None:
     if row["days"] is not None:
         made.tables["labels"]["maturity_days"] = max(1, round(row["days"]))
         made.said.append(
-            f"labels are mature after {made.tables['labels']['maturity_days']} days: 95 % of those seen were known by then"
+            f"labels are mature after {made.tables['labels']['maturity_days']} days: 95% of those seen were known by then"
         )

@@ -78,7 +78,7 @@ def _outcomes_say_safer(cursor: Cursor, present: set[str]) -> bool:
 
 
 def cutoffs(cursor: Cursor, made: Guess) -> None:
-    """Take the cutoffs from the logged actions of both versions; without them one that alerts on 5 % of the scores."""
+    """Take the cutoffs from the logged actions of both versions; without them one that alerts on 5% of the scores."""
     safer = made.tables.get("score", {}).get("higher_is") == "safer"
     logged = {version: _logged(cursor, version, safer=safer) for version in VERSIONS}
     tables = made.tables["thresholds"]
@@ -91,7 +91,7 @@ def cutoffs(cursor: Cursor, made: Guess) -> None:
         at = cursor.rows(sql)[0]["at"]
         if at is not None:
             tables["t1"]["default"] = {"review": round(float(at), 6)}
-            made.said.append(f"no action is logged: review at {at:.6g}, which 5 % of the scores reach: CORRECT THIS")
+            made.said.append(f"no action is logged: review at {at:.6g}, which 5% of the scores reach: CORRECT THIS")
     if logged["candidate"] and logged["candidate"] != tables["t1"]["default"]:
         tables["t2"] = {"carried_from": "t1", "rule": "equal_alert_rate", "default": logged["candidate"]}
         made.tables["release"]["to"]["thresholds"] = "t2"

@@ -83,7 +83,7 @@ class Delay:
 
 
 class Count(NamedTuple):
-    """Positives of the ages that can be nowcast: known now, and final with its 95 % prediction interval.
+    """Positives of the ages that can be nowcast: known now, and final with its 95% prediction interval.
 
     Where no age can be nowcast `known` counts all that are known, and the rest is NaN.
     """

@@ -58,7 +58,7 @@ def _latency(percent: int) -> Metric:
         f"latency_p{percent}",
         f"Latency p{percent}",
         "ms",
-        f"Milliseconds within which {percent} % of the events were served; each version on the events that it acted on.",
+        f"Milliseconds within which {percent}% of the events were served; each version on the events that it acted on.",
         "1/16-of-a-doubling bins, order-statistic interval",
         lived.latency(percent / 100),
         lack="no latency is in the decisions log",

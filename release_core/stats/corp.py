@@ -83,7 +83,7 @@ def consistency_band(
 ) -> Band:
     """Return where the recalibration curve of a calibrated model would fall with probability `level`, pointwise.
 
-    Labels are redrawn as Binomial(n, mean score) per bin and recalibrated again (METHODS a2); `mcb_*` are the 95 %
+    Labels are redrawn as Binomial(n, mean score) per bin and recalibrated again (METHODS a2); `mcb_*` are the 95%
     quantiles of the miscalibration found in those draws. Assumes independent events. Draws all resamples of all
     leading axes at once: meant for the few curves of a page.
     """
@@ -100,7 +100,7 @@ def consistency_band(
 
 
 def calibrated_mcb(n: ArrayLike, mean_score: ArrayLike, *, seed: int, resamples: int = 99) -> CalibratedMcb:
-    """Return the 95 % quantiles of the miscalibration that a calibrated model would show, without the band.
+    """Return the 95% quantiles of the miscalibration that a calibrated model would show, without the band.
 
     With 99 draws the 95th smallest is exceeded by one calibrated model in twenty, exactly (Barnard 1963). The bins must
     be those of the miscalibration that is compared with it: fewer bins show less of it.

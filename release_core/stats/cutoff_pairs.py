@@ -124,7 +124,7 @@ def moving(parts: Moves, pair: Pair, which: str) -> Array:
 def indistinguishable(cost: ArrayLike, left_out: ArrayLike, used: ArrayLike) -> Flags:
     """Return at which edges [..., K] the cost is not distinguishable from the least (METHODS d7).
 
-    By the paired delete-a-group jackknife: the 95 % interval of the difference to the cheapest edge reaches 0.
+    By the paired delete-a-group jackknife: the 95% interval of the difference to the cheapest edge reaches 0.
 
     Args:
         cost: mean cost per event at every edge [..., K]; infinity where an edge is not allowed.

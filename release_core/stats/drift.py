@@ -17,7 +17,7 @@ _WHOLE = 1e-9
 class Psi(NamedTuple):
     """Population stability index, its parts per group [..., groups], and what chance alone would give.
 
-    `net` is max(0, total - null_mean). `null_mean` and `null_high` (95 % quantile) hold for independent samples; on
+    `net` is max(0, total - null_mean). `null_mean` and `null_high` (95% quantile) hold for independent samples; on
     paired events they are too large. A group that the snapping emptied has NaN shares and part.
     """
 

@@ -12,7 +12,7 @@ from release_core.stats.arrays import Array, floats
 
 
 class When(NamedTuple):
-    """The first time at which something is as likely as not, and at which it is possible (2.5 %) and sure (97.5 %).
+    """The first time at which something is as likely as not, and at which it is possible (2.5%) and sure (97.5%).
 
     Times are places in the course that was asked for; None: not within it.
     """
@@ -37,7 +37,7 @@ def chance(need: ArrayLike, seen: ArrayLike, events: ArrayLike, more: ArrayLike)
 
 
 def when(chances: ArrayLike) -> When:
-    """Return when a rising course of chances [time] reaches 50, 2.5 and 97.5 %.
+    """Return when a rising course of chances [time] reaches 50, 2.5 and 97.5%.
 
     >>> when([0.0, 0.1, 0.6, 0.7])
     When(likely=2, earliest=1, latest=None)

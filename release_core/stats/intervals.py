@@ -139,7 +139,7 @@ def design_effect(clustered_se: ArrayLike, independent_se: ArrayLike) -> Array:
 
 
 def events_needed(n: ArrayLike, estimate: ArrayLike, se: ArrayLike, margin: ArrayLike) -> Array:
-    """Return how many events more are needed to prove estimate < margin with power 80 %, one-sided 5 %.
+    """Return how many events more are needed to prove estimate < margin with power 80%, one-sided 5%.
 
     n ((2.5 SE / (margin - estimate))^2 - 1), rounded up, at least 0; NaN where the estimate is not below the margin.
     Harm scale: larger is worse (METHODS e2).

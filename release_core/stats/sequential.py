@@ -206,7 +206,7 @@ def split_evidence(entities: ArrayLike, share: ArrayLike, k: float = 100.0) -> A
 
     Sequential multinomial with a Dirichlet mixture of concentration `k` around the plan (Lindon and Malek 2022);
     `entities` and `share` [..., ramp step, arm], each entity counted once per ramp step, and the evidence of ramp
-    steps adds. Stop at ln(1 / .01): false alarms over all looks stay below 1 %.
+    steps adds. Stop at ln(1 / .01): false alarms over all looks stay below 1%.
 
     >>> split_evidence([[5100, 4900]], [[0.5, 0.5]]).round(2).item()
     -0.33

@@ -85,7 +85,7 @@ def search(halves: Halves, conditions: Indices, dims: Indices, large: Flags, alp
 def explained(place: int, halves: Halves, names: Names) -> Flags:
     """Return which slices the slice at `place` explains, on the first half.
 
-    A slice inside it: unless its harm is, beyond noise, more than 1 / 0.8 times as high. Any other: if at least 80 % of
+    A slice inside it: unless its harm is, beyond noise, more than 1 / 0.8 times as high. Any other: if at least 80% of
     its harm lies in what both share, or if what is left is within noise.
     """
     harm, se, weight = (array[:, FIND] for array in (halves.harm, halves.se, halves.weight))

@@ -225,5 +225,5 @@ def _assumption(view: View) -> str:
     )
     return (
         f"{events} Bad events are taken to come at the rate seen so far, and estimates to stay where they are; the range "
-        "holds the date with 95 %, as far as chance alone moves it."
+        "holds the date with 95%, as far as chance alone moves it."
     )

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Row = dict[str, Any]
 
 CONFIDENCE = 0.95
-# METHODS c3: traffic within a quarter of log-odds, and what a tenth of it adds. Points: 1 % of the scale.
+# METHODS c3: traffic within a quarter of log-odds, and what a tenth of it adds. Points: 1% of the scale.
 REACH, STEP = 0.25, 0.1
 POINTS_SHARE = 0.01
 STABLE, WATCH = 0.10, 0.25
@@ -114,7 +114,7 @@ def _interval(change: Change) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %" if share < 1 else f"{100 * share:,.0f} %"
+    return f"{100 * share:.1f}%" if share < 1 else f"{100 * share:,.0f}%"
 
 
 def _signed(share: float) -> str:

@@ -146,24 +146,17 @@ def _more(row: Row, scale: float | None) -> str:
         return ""
     if row["difference"] is None:
         return digits.NOT_KNOWN
-    if row["low"] is None or row["high"] is None:
-        return digits.signed(row["difference"] * scale)
-    between = digits.interval(row["low"] * scale, row["high"] * scale, "number")
-    return f"{digits.signed(row['difference'] * scale)}\n{between}"
+    low, high = (None if row[end] is None else row[end] * scale for end in ("low", "high"))
+    return digits.both(row["difference"] * scale, low, high, "number")
 
 
 def _told(row: Row, version: str, unit: str) -> str:
     value, low, high = (row[version + end] for end in ("", "_low", "_high"))
-    if value is None or low is None or high is None:
-        return digits.level(value, unit)
-    return f"{digits.level(value, unit)}\n{digits.interval(low, high, unit, of_difference=False)}"
+    return digits.both(value, low, high, unit, of_difference=False)
 
 
 def _change(row: Row, unit: str) -> str:
-    if row["difference"] is None:
-        return digits.NOT_KNOWN
-    between = f"\n{digits.interval(row['low'], row['high'], unit)}" if row["low"] is not None else ""
-    return digits.difference(row["difference"], unit) + between
+    return digits.both(row["difference"], row["low"], row["high"], unit)
 
 
 def _headline(view: View, rows: dict[str, Row], per_day: float) -> str:

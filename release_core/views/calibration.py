@@ -1,4 +1,4 @@
-"""The Calibration page: does a score of 70 % mean 70 %, for which version, and in which segments."""
+"""The Calibration page: does a score of 70% mean 70%, for which version, and in which segments."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def calibration(view: View) -> CalibrationPage:
 def losses(view: View) -> list[Row]:
     """Return Brier score and log loss of both versions, split into miscalibration, discrimination and uncertainty.
 
-    `expected` is the miscalibration below which 95 % of calibrated scores would stay on the same events and bins.
+    `expected` is the miscalibration below which 95% of calibrated scores would stay on the same events and bins.
     """
     cells = view.cells()
     if reliability.unknown(view, cells):
@@ -225,7 +225,7 @@ def _zones(view: View, cells: Cells) -> list[tuple[str, list[tuple[float, float,
     found: list[tuple[str, list[tuple[float, float, float] | None]]] = [("all labelled events", [*every])]
     for share in ZONES:
         tops = [_top(cells, number, share) for number in range(len(VERSIONS))]
-        found.append((f"highest {digits.percent(share)} of scores", tops))
+        found.append((f"highest {digits.limit(share)} of scores", tops))
     for action in CUTOFF_ACTIONS:
         ids = [f"{view.release.bundle(version).thresholds}.{action}" for version in VERSIONS]
         if any(name in cells.cutoffs for name in ids):

@@ -43,7 +43,7 @@ class Optima:
     """Cheapest pairs [segment, version]: `counted` from the labelled events, `advised` by calibrated chances.
 
     `counted_parts` and `advised_parts` are the costs of all pairs, `low` and `high` the unbroken range of each action's
-    cutoff whose counted cost is within 1 % of the least; `ends` are advised at both ends of the shifts' 95 % intervals;
+    cutoff whose counted cost is within 1% of the least; `ends` are advised at both ends of the shifts' 95% intervals;
     `alike` is what the jackknife cannot tell from it (see `Alike`).
     """
 
@@ -151,7 +151,7 @@ def _alike(ground: Grounds, units: costing.UnitCosts, which: str) -> dict[str, A
 
 
 def interval(best: Optima, place: int, version: int) -> dict[str, tuple[float, float] | None]:
-    """Return the 95 % interval of the advised cutoffs from that of the shift; None where counts set the cutoff."""
+    """Return the 95% interval of the advised cutoffs from that of the shift; None where counts set the cutoff."""
     if best.ground.own[place, version]:
         return dict.fromkeys(CUTOFF_ACTIONS)
     sides = [scores_of(best, pair, place, version) for pair in best.ends]

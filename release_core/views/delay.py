@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from release_core.charts.digits import NOT_KNOWN, percent
+from release_core.charts.digits import NOT_KNOWN, limit, percent
 from release_core.charts.digits import count as written
 from release_core.charts.maturity import curves as drawn
 from release_core.charts.triangle import triangle as drawn_triangle
@@ -308,7 +308,7 @@ def _headline(view: View, one: Delay, found: delayed.Count) -> str:
     until = view.opened.cube.label(one.own.ends[int(np.flatnonzero(one.ready)[0])])
     return (
         f"As of {view.as_of}, of the events up to {until} {written(found.known)} are known to be bad; about {written(found.final)} will be "
-        f"({written(found.low)} to {written(found.high)}, 95 %): {known_share} is known."
+        f"({written(found.low)} to {written(found.high)}, 95%): {known_share} is known."
     )
 
 
@@ -319,7 +319,7 @@ def _why_early(one: Delay) -> str:
             ", ".join(one.own.actions[one.strata[n]] for n in lacking if one.strata[n] >= 0) or "events without action"
         )
         return f"fewer than {LEAST} bad labels are known for the action {names}, so their delay is not known"
-    return f"less than {percent(TOO_EARLY)} of labels is known at every age that events have reached"
+    return f"less than {limit(TOO_EARLY)} of labels is known at every age that events have reached"
 
 
 def notes(view: View, one: Delay) -> list[str]:
@@ -333,7 +333,7 @@ def notes(view: View, one: Delay) -> list[str]:
         oldest = int(np.flatnonzero(early)[-1])
         found.append(
             f"Too early: {written(float(one.own.events[:, early].sum()))} events after "
-            f"{label(one.own.ends[min(oldest + 1, len(early) - 1)])} are left out, since less than {percent(TOO_EARLY)} of "
+            f"{label(one.own.ends[min(oldest + 1, len(early) - 1)])} are left out, since less than {limit(TOO_EARLY)} of "
             "the labels of at least one action is known at their age."
         )
     horizon, maturity = one.horizon(), view.release.labels.maturity_days

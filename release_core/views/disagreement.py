@@ -186,7 +186,7 @@ def _demand(view: View) -> str:
 
 def _asked(view: View, share: float | None, stages: list[str]) -> str:
     here = "this stage included" if str(view.stage) in stages else f"not yet in {view.stage}"
-    return f"The gate demands {digits.percent(share)} in {' and '.join(stages)} ({here})."
+    return f"The gate demands {digits.limit(share)} in {' and '.join(stages)} ({here})."
 
 
 def pairs_of(view: View, cells: Cells) -> list[Row]:

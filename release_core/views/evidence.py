@@ -120,7 +120,7 @@ def _events(found: Slices) -> Array:
 
 
 def _large(measure: Measure, n: Array, positives: Array) -> Array:
-    """Return which slices can be tried: 1 % of the events, and, where labels speak, 30 positives, 5 of them in each half."""
+    """Return which slices can be tried: 1% of the events, and, where labels speak, 30 positives, 5 of them in each half."""
     share = n.sum(1) >= LEAST_SHARE * n[0].sum()
     if not measure.labels:
         return np.asarray(share & (n > 0).all(1))

@@ -26,7 +26,7 @@ DEFINITION = (
     "Dashed: estimated without labels. If scores say how likely events are bad, their sum over alerts is the number of "
     "bad alerts (confidence-based performance estimation). Scores are corrected first to observed / expected on the "
     "events that were mature when the cohort ended, by action. Solid: what labels say of cohorts that are mature now, "
-    "with its 95 % interval. The estimate assumes that scores mean what they meant: it is blind to a new kind of attack, "
+    "with its 95% interval. The estimate assumes that scores mean what they meant: it is blind to a new kind of attack, "
     "which is what fraud review is for. It enters no gate."
 )
 # Scores that must be corrected by more than this are not calibrated well enough for their sums to be trusted.

@@ -35,7 +35,7 @@ QUESTION = "How does {} look, cohort by cohort?"
 DEFINITION = (
     "The candidate's metric on the events of each period alone. Known now: every label known as of now, and where "
     "silence is negative every event without one counted as good. Nowcast: each known bad counts 1 / F times, F being "
-    "the share of bad labels known at its age among events with the same action taken; with its 95 % interval. Young "
+    "the share of bad labels known at its age among events with the same action taken; with its 95% interval. Young "
     "cohorts, of which less than a fifth of the labels is known, have no nowcast."
 )
 
@@ -107,7 +107,7 @@ def _widening(one: Delay, view: View, name: str, mature: Row) -> float:
     return float(max(1.0, (seen / independent) ** 2)) if independent > 0 else 1.0
 
 
-# Two-sided 95 % quantile of Student's t with the jackknife's 31 degrees of freedom.
+# Two-sided 95% quantile of Student's t with the jackknife's 31 degrees of freedom.
 _T31 = 2.0395
 
 

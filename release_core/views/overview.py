@@ -156,7 +156,7 @@ def _facts(view: View, found: Review) -> dict[str, str]:
         "Change": f"{release.kind}: {' and '.join(why for _, why in found.changed) or 'nothing differs (A/A)'}",
         "Stage": f"{ACCOUNTS[view.stage].title} ({list(Stage).index(view.stage) + 1} of {len(Stage)})",
         "As of": view.as_of,
-        "Labels": "not known" if share is None else f"{100 * share:.0f} % mature",
+        "Labels": "not known" if share is None else f"{100 * share:.0f}% mature",
         "Rollback point": f"{release.rollback.target}",
         "Judged by": release.house.title,
         "Data": f"{release.about.data or 'not stated'} data",

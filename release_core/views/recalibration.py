@@ -135,7 +135,7 @@ def _changed(loss: corp.Loss, found: Map, positive: Array, n: Array, x: Array) -
 def _interval(
     cells: Cells, chosen: Windows, judged: tuple[Bins, Map], loss: corp.Loss
 ) -> tuple[float | None, float | None, str]:
-    """Return the 95 % interval of the change in loss per event: jackknife over entity shards, else over single events."""
+    """Return the 95% interval of the change in loss per event: jackknife over entity shards, else over single events."""
     bins, found = judged
     full = float(_changed(loss, found, bins.positive, bins.n, bins.x).sum() / bins.n.sum())
     spread, how = _by_shard(cells, chosen, found, (loss, full))

@@ -86,7 +86,7 @@ def steps(positive: Array, n: Array, score: Array) -> list[Row]:
 
 
 def band_rows(n: Array, score: Array, group: Array) -> list[Row]:
-    """Return where a calibrated score's curve would fall 90 % of the time, on the groups of bins (numbers that rise)."""
+    """Return where a calibrated score's curve would fall 90% of the time, on the groups of bins (numbers that rise)."""
     starts = np.flatnonzero(np.diff(group, prepend=group[0] - 1))
     events, sums = np.add.reduceat(n, starts), np.add.reduceat(np.where(n > 0, n * score, 0.0), starts)
     keep = events > 0

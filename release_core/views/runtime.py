@@ -178,8 +178,9 @@ def _told(value: float | None, low: float | None, high: float | None, unit: str)
 def _change(row: Row, unit: str) -> str:
     if row["difference"] is None:
         return digits.NOT_KNOWN
-    between = f"\n{digits.interval(row['low'], row['high'], unit)}" if row["low"] != row["high"] else ""
-    return digits.difference(row["difference"], unit) + between
+    if row["low"] == row["high"]:
+        return digits.difference(row["difference"], unit)
+    return digits.both(row["difference"], row["low"], row["high"], unit)
 
 
 def written(value: float | None, unit: str) -> str:

@@ -164,7 +164,7 @@ def _quantiles(view: View, split: str) -> Chart:
 def by_segment(view: View, dim: str) -> tuple[Chart, list[Row]]:
     """Return the shift of the alert rate in every value of a dimension, the largest first, as a chart and as rows.
 
-    `certain` marks shifts beyond chance: of those marked, at most 10 % are expected to be false (Benjamini-Hochberg).
+    `certain` marks shifts beyond chance: of those marked, at most 10% are expected to be false (Benjamini-Hochberg).
     """
     cells, one = boundary.estimated(view, "alert_rate", dim)
     if not cells.segments:

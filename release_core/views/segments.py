@@ -162,7 +162,7 @@ def _together(metric: Metric, cells: Cells) -> tuple[list[Row], list[str]]:
     if sign:
         notes.append(
             f"{int(flags.sum())} of {int(np.isfinite(p).sum())} segments are flagged as worse: expected false leads among these "
-            f"at most {100 * FALSE_LEADS:.0f} % (Benjamini-Hochberg)."
+            f"at most {100 * FALSE_LEADS:.0f}% (Benjamini-Hochberg)."
         )
     if pooled.tau2[0] == 0:
         notes.append("The segments do not differ detectably: each is pulled to the mean of all.")
@@ -246,7 +246,7 @@ def _gate(view: View, metric: Metric) -> GateSpec:
 
 def _said(spec: GateSpec, metric: Metric) -> str:
     if spec.id == "shown":
-        level = f"one-sided {100 * (1 - spec.alpha):.0f} %, Holm-adjusted"
+        level = f"one-sided {100 * (1 - spec.alpha):.0f}%, Holm-adjusted"
         return f"No gate judges {metric.title.lower()}; marks show only where a change is beyond doubt ({level})."
     return f"Marks are the verdicts of gate {spec.id}: {spec.title}."
 

@@ -97,7 +97,7 @@ def ranked(view: View, metric: str = "recall", order: str = "sure") -> Ranking:
     flagged, title = int(columns["flag"].sum()), one.measure.title.lower()
     some = (
         f"{flagged} of {len(listed)} segments and intersections are worse beyond doubt in {title}: expected false leads among "
-        f"these at most {100 * FALSE_LEADS:.0f} % (Benjamini-Yekutieli, because they overlap)."
+        f"these at most {100 * FALSE_LEADS:.0f}% (Benjamini-Yekutieli, because they overlap)."
     )
     none = f"None of {len(listed)} segments and intersections is worse beyond doubt in {title}."
     rows = _with_customers(view, [_row(view, one, columns, int(place)) for place in listed[:SHOWN]])
@@ -108,7 +108,7 @@ def _notes(one: Evidence, columns: dict[str, Array]) -> list[str]:
     few = int((~columns["ranked"][1:]).sum()) + one.slices.small
     notes = []
     if few:
-        least = "under 1 % of the events" + (" or fewer than 30 positives" if one.measure.labels else "")
+        least = "under 1% of the events" + (" or fewer than 30 positives" if one.measure.labels else "")
         notes.append(f"{few:,} more hold {least} and are not ranked.")
     spreads = columns["spread"][columns["first"]]
     pools, alike = int(np.isfinite(spreads).sum()), int((spreads == 0).sum())
@@ -118,7 +118,7 @@ def _notes(one: Evidence, columns: dict[str, Array]) -> list[str]:
         )
     if one.clustering > CLUSTERED:
         notes.append(
-            f"Intervals are {100 * (np.sqrt(one.clustering) - 1):.0f} % wider than for independent events, because customers "
+            f"Intervals are {100 * (np.sqrt(one.clustering) - 1):.0f}% wider than for independent events, because customers "
             "have several events each."
         )
     return notes
@@ -268,12 +268,12 @@ def told(view: View, row: Row) -> str:
 def _account(one: Evidence, found: slices.Found) -> str:
     confirmed = int(found.confirmed.sum())
     small = len(one.large) + one.slices.small - found.tried
-    least = "1 % of the events" + (" or 30 positives" if one.measure.labels else "")
+    least = "1% of the events" + (" or 30 positives" if one.measure.labels else "")
     return (
         f"{found.tried:,} slices of up to three dimensions were tried, {small:,} more hold fewer than {least}. "
         f"On one half of the customers {found.passed:,} looked worse; {len(found.place)} of them are not explained by another "
         f"and were tested again on the other half, which confirms {confirmed}. "
-        f"If no slice were worse, the chance of confirming even one would be at most {100 * ALPHA:.0f} % (Holm)."
+        f"If no slice were worse, the chance of confirming even one would be at most {100 * ALPHA:.0f}% (Holm)."
     )
 
 

@@ -119,7 +119,7 @@ def _limit(spec: GateSpec, unit: str) -> str:
     if spec.margin is None:
         return ""
     if spec.unit == "rel":
-        return f"{100 * spec.margin:g} % of the baseline"
+        return f"{100 * spec.margin:g}% of the baseline"
     return f"{words.points(spec.margin, unit)}{' points' if unit == 'share' else ''}"
 
 

@@ -69,7 +69,7 @@ def _swap(view: View, cells: Cells, name: str, mask: Array) -> Row:
 
 
 def _bad(cells: Cells, mask: Array) -> tuple[float | None, float | None, float | None]:
-    """Return the share of positives among the labelled events that change so, with its 95 % interval."""
+    """Return the share of positives among the labelled events that change so, with its 95% interval."""
     one = cells.whole.joint[0][mask].sum(0)
     labelled = one[POSITIVE] + one[NEGATIVE]
     shards = cells.shards.joint[0][:, mask].sum(1)

@@ -125,7 +125,7 @@ def _span(view: View, spans: Sequence[Row], name: str) -> Row:
 def _share(ramp_step: str) -> str:
     """Return a ramp step as readers say it: a share of traffic in percent, or the name that the logs give it."""
     try:
-        return f"{100 * float(ramp_step):g} %"
+        return f"{100 * float(ramp_step):g}%"
     except ValueError:
         return ramp_step
 

@@ -109,7 +109,7 @@ def rows_of(view: View, by: str = "", rule: str = "alert_rate") -> list[Row]:
     """Return one row per cutoff of today for all events, and per value of `by`, most events first.
 
     Each holds segment, cutoff, today's number, what is wanted, what the same number gives, the transferred cutoff with
-    its 95 % interval (None: alert on nothing), what it reaches, what else holds there, and warnings.
+    its 95% interval (None: alert on nothing), what it reaches, what else holds there, and warnings.
 
     Raises:
         Unanswerable: the filter and `by` are more than two dimensions beside the replay set.
@@ -220,7 +220,7 @@ def _cutoff(one: Place, wanted: float, rule: Rule) -> int:
 
 
 def _reach(one: Place, at: int, rule: Rule) -> float:
-    """Return half of the 95 % interval of "candidate at the transferred cutoff less baseline at today's", as a rate.
+    """Return half of the 95% interval of "candidate at the transferred cutoff less baseline at today's", as a rate.
 
     Widened by what clustering does to the share above, over all events (Woodruff 1952 for the step from the rate to the
     cutoff). NaN where it is not known.

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 REVIEW, BLOCK = CUTOFF_ACTIONS
 APPROVED, REVIEWED, BLOCKED = (ACTIONS.index(action) for action in ("approve", "review", "block"))
-# METHODS c3: what lies within a quarter of log-odds beyond a cutoff; of points 1 % of the scale.
+# METHODS c3: what lies within a quarter of log-odds beyond a cutoff; of points 1% of the scale.
 REACH, POINTS_SHARE = 0.25, 0.01
 GROUPS = ("Work", "Outcome", "Money", "Calibration beyond the cutoffs")
 # (key, title, unit, group): what is told of a pair of cutoffs, in the order of the page.

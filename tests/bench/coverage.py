@@ -59,7 +59,7 @@ def _around(found: Any, truth: Any) -> tuple[Array, Any, Array]:
 
 
 def two_rates(rng: np.random.Generator, runs: int) -> Array:
-    """Return how Newcombe's interval of a difference does at 0.1 % against 0.2 %."""
+    """Return how Newcombe's interval of a difference does at 0.1% against 0.2%."""
     old, new = rng.binomial(4000, 0.001, runs), rng.binomial(4000, 0.002, runs)
     return inside(*_around(decisions.newcombe((old, 4000), (new, 4000)), 0.001))
 
@@ -76,7 +76,7 @@ def poisson(rng: np.random.Generator, runs: int) -> Array:
 
 
 def expected(rng: np.random.Generator, runs: int) -> Array:
-    """Return how the exact interval of observed / expected does at a base rate of 0.1 %."""
+    """Return how the exact interval of observed / expected does at a base rate of 0.1%."""
     n, p = 20_000, 0.001
     return inside(*_around(calibration.oe_ratio(rng.binomial(n, p, runs), np.full(runs, n * p)), 1.0))
 
@@ -96,7 +96,7 @@ def slope(rng: np.random.Generator, runs: int) -> Array:
 
 
 def shift(rng: np.random.Generator, runs: int) -> Array:
-    """Return how the calibration intercept's normal interval does at about 0.5 % bad."""
+    """Return how the calibration intercept's normal interval does at about 0.5% bad."""
     found = logistic.calibration_intercept(*_scored(rng, runs, 20_000, -6.0))
     return inside(*intervals_of(found.value, found.se, 0.0))
 
@@ -173,7 +173,7 @@ def clustered(rng: np.random.Generator, runs: int) -> Array:
 
 
 def hajek(rng: np.random.Generator, runs: int) -> Array:
-    """Return how the weighted share does where 3 in 10 events were seen with a chance of 5 %."""
+    """Return how the weighted share does where 3 in 10 events were seen with a chance of 5%."""
     held = []
     for _ in range(runs):
         bad, chance = rng.random(8000) < 0.2, np.where(rng.random(8000) < 0.3, 0.05, 0.5)
@@ -228,7 +228,7 @@ def shrunken(rng: np.random.Generator, runs: int, size: int) -> Array:
 
 
 def alike(rng: np.random.Generator, runs: int) -> Array:
-    """Return how often Breslow and Day's test keeps quiet at 5 % where all odds ratios are one and the same."""
+    """Return how often Breslow and Day's test keeps quiet at 5% where all odds ratios are one and the same."""
     held = []
     for _ in range(runs):
         rate = rng.uniform(0.05, 0.3, 8)
@@ -247,22 +247,22 @@ def looks(rng: np.random.Generator, runs: int) -> Array:
 
 
 def harms(rng: np.random.Generator, runs: int) -> Array:
-    """Return how often the bounds of a ratio of rare harms hold at every one of 200 looks, arms of 5 % and 95 %."""
+    """Return how often the bounds of a ratio of rare harms hold at every one of 200 looks, arms of 5% and 95%."""
     new, old = (rng.poisson(part, (runs, 200)).cumsum(-1)[..., None] for part in (0.02, 0.38))
     low, high = sequential.rate_ratio_bounds(new, old, np.array([0.05]))
     return np.asarray(((low <= 1) & (high >= 1)).all(-1))
 
 
 TABLE: tuple[tuple[str, str, int, Simulation], ...] = (
-    ("Rate, Wilson", "5 events at 20 %", 20_000, lambda r, n: one_rate(r, n, 5, 0.2, decisions.wilson)),
-    ("Rate, Wilson", "2,000 events at 0.1 %", 20_000, lambda r, n: one_rate(r, n, 2000, 0.001, decisions.wilson)),
-    ("Rate, Clopper-Pearson", "2,000 events at 0.1 %", 20_000, lambda r, n: one_rate(r, n, 2000, 0.001, decisions.clopper_pearson)),
-    ("Rate, Jeffreys", "2,000 events at 0.1 %", 20_000, lambda r, n: one_rate(r, n, 2000, 0.001, decisions.jeffreys)),
-    ("Difference, Newcombe", "4,000 against 4,000, 0.1 % and 0.2 %", 20_000, two_rates),
+    ("Rate, Wilson", "5 events at 20%", 20_000, lambda r, n: one_rate(r, n, 5, 0.2, decisions.wilson)),
+    ("Rate, Wilson", "2,000 events at 0.1%", 20_000, lambda r, n: one_rate(r, n, 2000, 0.001, decisions.wilson)),
+    ("Rate, Clopper-Pearson", "2,000 events at 0.1%", 20_000, lambda r, n: one_rate(r, n, 2000, 0.001, decisions.clopper_pearson)),
+    ("Rate, Jeffreys", "2,000 events at 0.1%", 20_000, lambda r, n: one_rate(r, n, 2000, 0.001, decisions.jeffreys)),
+    ("Difference, Newcombe", "4,000 against 4,000, 0.1% and 0.2%", 20_000, two_rates),
     ("Paired difference, Bonett-Price", "5,000 events, 15 differ", 20_000, paired_rates),
     ("Rare harms, exact Poisson", "3 expected", 20_000, poisson),
-    ("Observed / expected, exact Poisson", "20,000 events at 0.1 %", 20_000, expected),
-    ("Calibration intercept", "20,000 events, 0.5 % bad", 2_000, shift),
+    ("Observed / expected, exact Poisson", "20,000 events at 0.1%", 20_000, expected),
+    ("Calibration intercept", "20,000 events, 0.5% bad", 2_000, shift),
     ("Calibration slope", "5,000 events", 2_000, slope),
     ("AUC", "200 bad, 4,000 good", 1_000, lambda r, n: delong(r, n, 200)),
     ("AUC", "20 bad, 4,000 good", 2_000, lambda r, n: delong(r, n, 20)),
@@ -272,7 +272,7 @@ TABLE: tuple[tuple[str, str, int, Simulation], ...] = (
     ("Paired difference, shard jackknife, one bound", "100 events, 7 differ", 20_000, lambda r, n: harmed(r, n, 100, (0.05, 0.02))),
     ("Paired difference, shard jackknife, one bound", "5,000 events, 15 differ", 4_000, lambda r, n: harmed(r, n, 5000, (0.002, 0.001))),
     ("Any metric, shard jackknife", "576 customers with 5 events", 4_000, clustered),
-    ("Weighted share, Hajek", "8,000 events, chances 5 % and 50 %", 1_000, hajek),
+    ("Weighted share, Hajek", "8,000 events, chances 5% and 50%", 1_000, hajek),
     ("Labels known by an age", "360 bad, age 5 of 30", 4_000, lambda r, n: maturity(r, n, 5)),
     ("Labels known by an age", "360 bad, age 20 of 30", 4_000, lambda r, n: maturity(r, n, 20)),
     ("Final bad events, nowcast", "2 a cohort", 2_000, lambda r, n: final(r, n, 2)),
@@ -282,7 +282,7 @@ TABLE: tuple[tuple[str, str, int, Simulation], ...] = (
     ("Shrunken segments", "30 segments", 1_000, lambda r, n: shrunken(r, n, 30)),
     ("Equal odds ratios, Breslow-Day", "8 segments", 10_000, alike),
     ("Share at every look", "400 looks", 1_000, looks),
-    ("Ratio of rare harms at every look", "200 looks, arm of 5 %", 400, harms),
+    ("Ratio of rare harms at every look", "200 looks, arm of 5%", 400, harms),
 )  # fmt: skip
 
 
@@ -294,7 +294,7 @@ def main() -> None:
         held = simulation(np.random.default_rng(place), max(20, round(scale * runs)))
         share = held.mean()
         error = np.sqrt(share * (1 - share) / len(held))
-        print(f"| {name} | {data} | 95 % | {100 * share:.1f} % | {100 * error:.1f} points |", flush=True)  # noqa: T201
+        print(f"| {name} | {data} | 95% | {100 * share:.1f}% | {100 * error:.1f} points |", flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 Prints how often a slice is confirmed where none is harmed: over LOGS logs as counts of slices, independent events; over
 BUILT logs through contract, cube and page, three events a customer. Then how often a planted slice of one, two or three
-dimensions stands on top and is confirmed, and what an answer costs on a log of ROWS rows. Shares with exact 95 % intervals:
+dimensions stands on top and is confirmed, and what an answer costs on a log of ROWS rows. Shares with exact 95% intervals:
 the error of the simulation.
 """
 
@@ -67,9 +67,9 @@ def calm(release: Release, logs: int) -> None:
     """Print the error rate over logs without any effect."""
     for name in METRICS:
         runs = [found_in(release, name, 1000 + seed, 4000, rate=0.25) for seed in range(logs)]
-        say(f"{name}: logs without any effect in which a slice is confirmed (at most 5 %)",
+        say(f"{name}: logs without any effect in which a slice is confirmed (at most 5%)",
             share(sum(bool(found.confirmed.any()) for found, *_ in runs), logs))  # fmt: skip
-        say(f"{name}: the same, if every slice were tested by itself at 5 % on all customers",
+        say(f"{name}: the same, if every slice were tested by itself at 5% on all customers",
             share(sum(naive for *_, naive in runs), logs))  # fmt: skip
 
 

@@ -131,10 +131,10 @@ def oracle(counts: Array, truth: arms.Truth) -> int:
 
 
 def share(hits: int, n: int) -> str:
-    """Return a share with its exact 95 % interval."""
+    """Return a share with its exact 95% interval."""
     low = beta.ppf(0.025, hits, n - hits + 1) if hits else 0.0
     high = beta.ppf(0.975, hits + 1, n - hits) if hits < n else 1.0
-    return f"{100 * hits / n:5.1f} %  ({100 * low:.1f} to {100 * high:.1f})"
+    return f"{100 * hits / n:5.1f}%  ({100 * low:.1f} to {100 * high:.1f})"
 
 
 def hours(values: list[int]) -> str:
@@ -155,13 +155,13 @@ def main() -> None:
     ab = arms.Truth(entities=6000, looks=WEEKS_HOURS, shares=(0.5,))
     for name, truth in (("canary", canary), ("A/B", ab)):
         calm = [run(truth, seed) for seed in range(releases)]
-        say(f"{name}: harmless releases halted by any rule at any of {truth.looks} looks (alpha 5 %)",
+        say(f"{name}: harmless releases halted by any rule at any of {truth.looks} looks (alpha 5%)",
             share(sum(one.stopped for one in calm), releases))  # fmt: skip
     say("A/B: harmless releases that get a go at the end", share(sum(one.go for one in calm), releases))
     harmed = replace(ab, effect=MARGIN)
     edge = [run(harmed, seed) for seed in range(releases)]
     say(
-        "A/B: releases at the margin in one segment that get a go (alpha 5 %)",
+        "A/B: releases at the margin in one segment that get a go (alpha 5%)",
         share(sum(one.go for one in edge), releases),
     )
     harmed = replace(ab, effect=0.06)

@@ -2,7 +2,7 @@
 
 The product waits for labels, watches every segment and every rule, and may be read at every look. The oracle knows
 where, when and how large the harm is, and every event's truth at once: Wald's sequential probability-ratio test of the
-planted size against none, at an error of 5 %. No honest method is faster on average, so the distance is what not
+planted size against none, at an error of 5%. No honest method is faster on average, so the distance is what not
 knowing costs.
 """
 

@@ -335,7 +335,7 @@ def past():
     decided = (("go", 0), ("conditional go", 1), ("drill", 3), ("rollback", 5))
     return {
         "stages": [span("Shadow", 1, 6), span("Canary <5%>", 7, 19)],
-        "ramps": [span("1 %", 7, 10), span("5 %", 11, 19)],
+        "ramps": [span("1%", 7, 10), span("5%", 11, 19)],
         "verdicts": [
             {"at": a, "stage": "canary", "verdict": v, "sentence": "Why."} for a, v in zip(at, verdicts, strict=True)
         ],

@@ -5,7 +5,7 @@ import pytest
 FORMATS = ["day.csv", "day.csv.gz", "day.jsonl", "day.ndjson", "day.json", "day.parquet"]
 FULL = {
     "arm": None,
-    "ramp_step": "5 %",
+    "ramp_step": "5%",
     "replay_set": "june",
     "baseline_action": "approve",
     "candidate_action": "hold",
@@ -34,7 +34,7 @@ def test_read_gives_the_same_rows_in_every_format(check_rows, rows_of, name):
         "event_time": datetime(2026, 3, 1, 10, 0, 1),
         "stage": "replay",
         "arm": "baseline",
-        "ramp_step": "5 %",
+        "ramp_step": "5%",
         "replay_set": "june",
         "entity_id": "c1",
         "market": "DE",

@@ -60,7 +60,7 @@ def judged(log):
 
 
 def recall_change(log):
-    """Return the paired difference of recall and its 95 % interval, residuals summed by client."""
+    """Return the paired difference of recall and its 95% interval, residuals summed by client."""
     bad = log[log["late"] == 1]
     change = (bad["candidate_action"] == "review").astype(float) - (bad["baseline_action"] == "review")
     residuals = (change - change.mean()).groupby(bad["entity_id"]).sum()

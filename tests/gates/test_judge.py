@@ -237,7 +237,7 @@ def test_a_gate_that_cannot_be_computed_is_no_data(tmp_path):
 def test_error_rates_stay_below_alpha(drop, seen):
     """At no change FAIL, and at a harm of exactly the margin PASS, happen in at most alpha of seeded simulations.
 
-    600 runs of 6 segments each; the bound allows 2.6 standard errors of the simulation above 5 %.
+    600 runs of 6 segments each; the bound allows 2.6 standard errors of the simulation above 5%.
     """
     rng = np.random.default_rng(42)
     runs, segments, positives = 600, 6, 60

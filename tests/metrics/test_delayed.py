@@ -171,7 +171,7 @@ def test_nowcast_covers_what_the_same_events_finally_show(opened, log, every, st
     events = log[(log["stage"] == stage) & (log["event_time"] <= until)]
     final = known_at(events, every, pd.Timestamp("2027-01-01")).to_numpy()
     counted = delayed.count(one)
-    # The count is a 95 % statement: one fixed log per case, chosen before it was run.
+    # The count is a 95% statement: one fixed log per case, chosen before it was run.
     assert counted.low <= final.sum() <= counted.high
     assert abs(counted.final - final.sum()) < abs(counted.known - final.sum())
     recall = delayed.estimate(one, "recall", one.ready, corrected=True)

@@ -70,7 +70,7 @@ def log():
 
 
 def told(log, share):
-    """Return complaints a day after the events: of 1 % of them, of `share` in the candidate's arm; some twice."""
+    """Return complaints a day after the events: of 1% of them, of `share` in the candidate's arm; some twice."""
     rng = np.random.default_rng(6)
     hit = rng.random(len(log)) < np.where(log["arm"] == "candidate", share, 0.01)
     again = hit & (rng.random(len(log)) < 0.2)

@@ -274,7 +274,7 @@ def test_capped_weights_are_at_most_twenty(tmp_path):
 
 
 def test_weighted_interval_covers_the_truth():
-    """1,000 draws: the linearised Hajek interval covers its 95 % within three standard errors of the simulation (2.1 points)."""
+    """1,000 draws: the linearised Hajek interval covers its 95% within three standard errors of the simulation (2.1 points)."""
     rng = np.random.default_rng(4)
     bad = rng.random(20_000) < 0.2
     chance = np.where(rng.random(20_000) < 0.3, 0.05, 0.5)
@@ -306,7 +306,7 @@ def test_few_or_one_kind_of_events_give_no_false_certainty(n, positive):
 
 
 def test_sizing_is_the_published_example():
-    """METHODS f6: 1 % of 10,000 blocks are 100 outcomes, precision +-7.8 points at 20 %."""
+    """METHODS f6: 1% of 10,000 blocks are 100 outcomes, precision +-7.8 points at 20%."""
     outcomes, reach = selection.holdout_reach(0.01, 10_000, 0.2)
     assert outcomes == 100
     assert reach == pytest.approx(0.078, abs=5e-4)

@@ -66,7 +66,7 @@ def test_what_changes_is_counted_on_the_candidates_own_traffic(view, log):
     assert rows["AT"]["changed"] == pytest.approx((changed & inside).sum() / days)
     assert rows["AT"]["acted"] == pytest.approx((mine & inside).sum() / days)
     assert {(row["now"], row["after"]) for row in found.changes} == {("approve", "review"), ("review", "block")}
-    assert f"the candidate decides {100 * mine.mean():.3g}%" in found.effect
+    assert f"the candidate decides {100 * mine.mean():.1f}%" in found.effect
 
 
 def test_the_diff_names_every_cutoff_that_changes(view):

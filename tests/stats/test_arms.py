@@ -97,7 +97,7 @@ def test_a_covariate_narrows_the_interval_by_its_correlation_and_leaves_the_trut
     expected = np.sqrt(1 - np.corrcoef(risk, y)[0, 1] ** 2)
     assert better.se[-1] / plain.se[-1] == pytest.approx(
         expected, rel=0.35
-    )  # a jackknife SE over 32 shards has 13 % error
+    )  # a jackknife SE over 32 shards has 13% error
 
 
 def test_a_constant_covariate_changes_nothing():

@@ -61,7 +61,7 @@ def test_spiegelhalter_is_the_sum_over_events():
 
 
 def test_spiegelhalter_rejects_one_calibrated_score_in_twenty():
-    """2,000 draws: the share rejected at 5 % is within 3 standard errors (1.5 points) of it."""
+    """2,000 draws: the share rejected at 5% is within 3 standard errors (1.5 points) of it."""
     rng = np.random.default_rng(10)
     score = np.linspace(0.01, 0.4, 500)
     y = rng.random((2000, 500)) < score

@@ -135,7 +135,7 @@ def test_band_is_repeatable_and_takes_leading_axes():
 
 
 def test_calibrated_mcb_is_exceeded_by_one_calibrated_model_in_twenty():
-    """400 models with a limit of their own each: within 3 standard errors (3.3 points) of 5 %."""
+    """400 models with a limit of their own each: within 3 standard errors (3.3 points) of 5%."""
     rng = np.random.default_rng(18)
     n, s = np.full(40, 500.0), grid_scores(40)
     over = np.zeros(2)

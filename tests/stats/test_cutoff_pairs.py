@@ -143,7 +143,7 @@ def test_indistinguishable_edges_hold_the_true_optimum_as_often_as_they_claim():
     held = sum(
         bool(cutoff_pairs.indistinguishable(*sharded(rng, 32, 40), np.ones(32, bool))[best]) for _ in range(tries)
     )
-    # At least the stated 95 %: the estimated optimum is the cheapest by chance. Simulation error: 1 point (1 s.e.).
+    # At least the stated 95%: the estimated optimum is the cheapest by chance. Simulation error: 1 point (1 s.e.).
     assert stats.binomtest(held, tries, 0.95, alternative="less").pvalue > 0.01
 
 

@@ -100,7 +100,7 @@ def test_mean_dispersion_and_error_are_those_of_the_poisson_regression(seed):
 
 
 def test_error_of_one_cohort_is_that_of_the_regression_on_taylor_ashe():
-    # England and Verrall 2002 print a prediction error of 16 % for the over-dispersed Poisson model.
+    # England and Verrall 2002 print a prediction error of 16% for the over-dispersed Poisson model.
     increments = table(TAYLOR_ASHE)
     mean, scale, variance = regression(increments)
     found = dev.outlook(np.tril(increments).sum(-1), dev.ladder([increments]), dev.over_dispersion(increments))
@@ -181,7 +181,7 @@ def waits(distribution, size, longest):
 @pytest.mark.parametrize("rate", [2, 10, 60])
 @pytest.mark.parametrize("clumped", [False, True])
 def test_interval_covers_the_final_count_where_alerts_are_labelled_faster(rate, clumped):
-    """95 % intervals over 2,000 simulated logs: the simulation's own error is 0.5 points (one standard error)."""
+    """95% intervals over 2,000 simulated logs: the simulation's own error is 0.5 points (one standard error)."""
     runs, size, rng = 2000, 20, np.random.default_rng(rate)
     known, mean, variance, final, use = 0.0, 0.0, 0.0, 0.0, np.ones((runs, size), bool)
     strata = []

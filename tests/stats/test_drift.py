@@ -164,7 +164,7 @@ def test_quantile_of_nothing_is_no_bin():
 
 
 def test_density_is_the_slope_of_the_alerts():
-    """Of a score that is normal in log-odds: what 0.1 log-odds more add to the alerts, with 0.6 % of noise from counting."""
+    """Of a score that is normal in log-odds: what 0.1 log-odds more add to the alerts, with 0.6% of noise from counting."""
     rng = np.random.default_rng(48)
     n, cutoff = 2_000_000, -2.0
     counts = histogram(1 / (1 + np.exp(-rng.normal(-3, 1, n))))

@@ -1,6 +1,6 @@
 """Every statistic of scored events, on the same hard cases, against the library that its row names.
 
-Cases: no event, one event of either class, five events, one class only, ties throughout, a base rate of 0.1 %, weights.
+Cases: no event, one event of either class, five events, one class only, ties throughout, a base rate of 0.1%, weights.
 Where the library has no answer (it raises, warns of, or returns a number for nothing) ours is NaN, never 0.
 """
 

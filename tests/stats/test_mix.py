@@ -15,7 +15,7 @@ WOMEN, WOMEN_ALL = np.array([89, 17, 202, 131, 94, 24]), np.array([108, 25, 593,
 
 def test_berkeley_admissions_turn_when_the_mix_of_departments_is_held_equal():
     split = mix.kitagawa(MEN, MEN_ALL, WOMEN, WOMEN_ALL)
-    # As printed: 44.5 % of 2,691 men and 30.4 % of 1,835 women were admitted.
+    # As printed: 44.5% of 2,691 men and 30.4% of 1,835 women were admitted.
     assert split.total == pytest.approx(557 / 1835 - 1198 / 2691)
     assert split.standardised > 0 > split.total
     assert split.pooled > 0

@@ -102,7 +102,7 @@ def one_log(rng, rate, *, pooled=False):
 
 @pytest.mark.parametrize("rate", [8, 40])
 def test_recall_is_covered_where_alerts_are_labelled_faster_and_pooling_is_worse_than_nothing(rate):
-    """400 logs: the simulation's standard error of a coverage of 95 % is 1.1 points."""
+    """400 logs: the simulation's standard error of a coverage of 95% is 1.1 points."""
     rng = np.random.default_rng(rate)
     runs = np.array([one_log(rng, rate) for _ in range(400)])
     covered = ((runs[:, 1] <= 0.3) & (runs[:, 2] >= 0.3)).mean()
@@ -126,7 +126,7 @@ def test_chance_at_its_ends():
 
 
 def test_date_of_enough_positives_is_inside_its_range_as_often_as_claimed():
-    """2,000 logs at a rate of 1 %: the simulation's standard error is 0.5 points."""
+    """2,000 logs at a rate of 1%: the simulation's standard error is 0.5 points."""
     rng, inside = np.random.default_rng(9), 0
     times = np.arange(1, 400)
     for _ in range(2000):

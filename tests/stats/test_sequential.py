@@ -77,7 +77,7 @@ def test_share_bounds_cover_over_all_looks():
     n = np.arange(20, 20 * LOOKS + 1, 20)
     low, high = sequential.share_bounds(hits[:, ::5], n[::5] - hits[:, ::5])
     missed = ((low > 0.07) | (high < 0.07)).any(-1).mean()
-    assert missed < 0.05  # simulation error 0.005; a fixed 95 % interval misses in about a third
+    assert missed < 0.05  # simulation error 0.005; a fixed 95% interval misses in about a third
 
 
 @given(

@@ -145,10 +145,10 @@ def test_search_finds_what_a_brute_force_search_over_raw_rows_finds(seed, plant,
 
 
 def test_where_nothing_is_wrong_almost_nothing_is_confirmed(recall):
-    """300 logs without any effect: at most 5 % may confirm a slice.
+    """300 logs without any effect: at most 5% may confirm a slice.
 
-    The standard error of a rate of 5 % over 300 logs is 1.26 points, so more than 5 + 2 x 1.26 = 7.5 % would contradict
-    it. The same slices judged one by one at 5 % on all customers lead astray in most logs: the test can fail.
+    The standard error of a rate of 5% over 300 logs is 1.26 points, so more than 5 + 2 x 1.26 = 7.5% would contradict
+    it. The same slices judged one by one at 5% on all customers lead astray in most logs: the test can fail.
     """
     logs, wrong, naive = 300, 0, 0
     for seed in range(logs):

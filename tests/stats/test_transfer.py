@@ -98,7 +98,7 @@ def test_precision_se_is_the_spread_of_precision_over_samples():
         return alerts[:, 1] / alerts.sum(1)
 
     observed = (precision(1) - precision(0)).std()
-    # The standard deviation of 4,000 draws has a relative error of 1.1 %.
+    # The standard deviation of 4,000 draws has a relative error of 1.1%.
     np.testing.assert_allclose(transfer.precision_se(n * share), observed, rtol=0.04)
     np.testing.assert_allclose(np.median(transfer.precision_se(drawn)), observed, rtol=0.04)
 
@@ -147,6 +147,6 @@ def test_interval_of_a_transferred_cutoff_covers_the_true_one(noise, per_entity)
         reach = intervals.critical(0.95) * se
         low, high = (edges[int(drift.equal_alert_rate(counts, wanted + side).bin)] for side in (reach, -reach))
         covered += low - 1 / 64 <= true <= high
-    # 95 % claimed; with 400 rounds the simulation's own standard error is 1.1 points. The grid's step and the floor of
+    # 95% claimed; with 400 rounds the simulation's own standard error is 1.1 points. The grid's step and the floor of
     # the design effect at 1 make the interval err towards too wide.
     assert covered / rounds > 0.925

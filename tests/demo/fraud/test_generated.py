@@ -63,7 +63,7 @@ def test_bundles_give_the_logged_actions_and_carried_cutoffs_are_accepted(fraud,
 
 
 def test_base_rate_and_calibration_are_as_stated():
-    """A million events: the rate is 0.8 to 0.9 %, and the visible columns predict it within four standard errors."""
+    """A million events: the rate is 0.8 to 0.9%, and the visible columns predict it within four standard errors."""
     events = population.draw(np.random.default_rng(0), plan.REPLAY, (0, 1_000_000, 1_000_000), 12_000_000)
     assert 0.008 <= events.fraud.mean() <= 0.009
     assert abs(events.fraud.mean() - events.prior.mean()) < 4 * np.sqrt(events.prior.mean() / 1_000_000)
