@@ -12,11 +12,11 @@ SHARES = tuple(show.Column(title, key, number=key != "player") for title, key in
 TOGETHER = (
     show.Column("Parts", "players"),
     show.Column("Beyond their own", "size", number=True),
-    show.Column("95% interval", "interval"),
+    show.Column("95% interval", "interval", number=True),
 )
 EFFECTS = (
     show.Column("Effect", "title"), show.Column("Change", "total", number=True), show.Column("95% interval", "interval", number=True),
-    show.Column("Score", "score", number=True), show.Column("Cutoffs", "thresholds", number=True),
+    show.Column("Cutoffs", "thresholds", number=True),
     show.Column("Policy", "policy", number=True), show.Column("Events", "n", digits.count, number=True),
     show.Column("What it is", "definition", wide=True))  # fmt: skip
 SPLIT = (
@@ -45,7 +45,8 @@ with read.told("Attribution cannot be shown"):
         )
         st.caption(show.escape_markdown(f"{page.proof} Intervals: {page.method}."))
     show.table(SHARES, page.shares, f"Who caused the change in {effects[chosen].title.lower()}")
-    show.table(EFFECTS, page.all_effects, "Every effect, by Shapley share")
+    first = show.Column(page.shares[0]["player"].capitalize(), "score", number=True)
+    show.table((*EFFECTS[:3], first, *EFFECTS[3:]), page.all_effects, "Every effect, by Shapley share")
     plot.take(page.all_effects, "attribution")
     named = list(page.worlds[0])
     titles = [effects[name].title if name in effects else name.replace("_", " ").capitalize() for name in named]
@@ -54,5 +55,11 @@ with read.told("Attribution cannot be shown"):
     smaller, archive = read.page(attribution.split)
     if smaller:
         show.table(SPLIT, smaller, "Make these releases instead, one after the other")
-        st.download_button("Manifests of the split", archive, f"{view.release.id}-split.zip", on_click="ignore")
+        st.download_button(
+            "Manifests of the split",
+            archive,
+            f"{view.release.id}-split.zip",
+            icon=":material/download:",
+            on_click="ignore",
+        )
         st.caption("Put each folder beside this release's own folder: it reads the same logs. Nothing is applied.")

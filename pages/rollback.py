@@ -39,7 +39,10 @@ with read.told("The way back cannot be shown"):
     show.table(RESTORED, page.restored, "The bundle before and after")
     show.table(CUTOFFS, page.cutoffs, "Cutoffs that change", "Both bundles have the same cutoffs.")
     show.table(RULES, page.rules, "Rules that change", "Both bundles have the same rules.")
-    st.download_button("What is restored, as files", page.archive, f"{view.release.id}-rollback.zip", on_click="ignore")
+    st.download_button(
+        "What is restored, as files", page.archive, f"{view.release.id}-rollback.zip", on_click="ignore",
+        icon=":material/download:",
+    )  # fmt: skip
     if page.changes:
         st.subheader("What changes for whom", anchor=False)
         show.table(CHANGES, page.changes, "Actions that change, on the candidate's own traffic")

@@ -71,9 +71,7 @@ def test_the_first_thing_said_is_the_traffic_above_the_cutoff_and_that_psi_calls
     app.run()
     assert not app.exception
     first = re.search(r'rr-lead\\?">(.*?)</h2>', words(app)).group(1)
-    found = re.match(
-        r"Traffic above the review cutoff 0\.15 rises by (\d+\.\d)% \((\d+\.\d)% to (\d+\.\d)%\)", first
-    )
+    found = re.match(r"Traffic above the review cutoff 0\.15 rises by (\d+\.\d)% \((\d+\.\d)% to (\d+\.\d)%\)", first)
     rise, low, high = map(float, found.groups())
     above = [(log[f"{version}_score"] >= 0.15).sum() for version in ("baseline", "candidate")]
     assert rise == pytest.approx(100 * (above[1] / above[0] - 1), abs=0.051)

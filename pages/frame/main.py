@@ -49,6 +49,7 @@ def _pages() -> dict[str, list[st.Page]]:
 st.set_page_config("Release Review", page_icon=str(Path(__file__).with_name("icon.png")), layout="wide")
 show.stylesheet()
 page = st.navigation(_pages(), expanded=True)
+read.wait_at(st.empty())
 with read.told():
     with st.sidebar:
         choice = state.choose(read)
@@ -58,5 +59,6 @@ with read.told():
     if choice is None:
         show.empty("There is no release yet. Build the demo with: python -m release_core demo")
     else:
-        page.run()
+        with read.first_time(page.title, choice):
+            page.run()
         parts.stage(choice)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,6 +19,8 @@ from release_core.views.view import View
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from streamlit.delta_generator import DeltaGenerator
+
     from pages.frame.state import Choice
     from release_core.cube.cube import Cube
     from release_core.ledger import Record
@@ -28,7 +30,9 @@ T = TypeVar("T")
 # Seconds for which a release is taken as it was last seen.
 FRESH = 1.0
 PAUSED = "_paused"
+_WAITING = "_waiting_place"
 _seen: dict[str, tuple[float, library.Opened]] = {}
+_drawn: set[tuple[str, str, str | None]] = set()
 
 
 @contextmanager
@@ -38,6 +42,33 @@ def told(title: str = "This cannot be shown") -> Iterator[None]:
         yield
     except ReleaseReviewError as error:
         show.problems(error, title)
+
+
+def wait_at(place: DeltaGenerator) -> None:
+    """Say where on the page a reader is told that something takes longer than usual."""
+    st.session_state[_WAITING] = place
+
+
+@contextmanager
+def _patient(words: str) -> Iterator[None]:
+    """Tell the reader what is being done, for as long as it takes; nothing is shown of what takes no time."""
+    with ExitStack() as stack:
+        if _WAITING in st.session_state:
+            with st.session_state[_WAITING]:
+                stack.enter_context(st.spinner(words, show_time=True))
+        yield
+
+
+@contextmanager
+def first_time(page_name: str, choice: Choice) -> Iterator[None]:
+    """Tell the reader to wait where a page of a release's stage is drawn for the first time: its sums are not kept yet."""
+    key = (page_name, choice.release, choice.stage)
+    if key in _drawn:
+        yield
+        return
+    with _patient(f"{page_name}: adding up the events of {choice.release}, for the first time."):
+        yield
+    _drawn.add(key)
 
 
 def catalog() -> list[library.Card]:
@@ -81,7 +112,11 @@ def opened(release: str) -> library.Opened:
     if release in paused:
         return paused[release]
     seen = _seen.get(release)
-    if seen is None or time.monotonic() - seen[0] > FRESH:
+    if seen is None:
+        words = f"Reading the logs of {release}. They are counted once; afterwards every page answers from the counts."
+        with _patient(show.escape_markdown(words)):
+            seen = _seen[release] = (time.monotonic(), library.follow(release))
+    elif time.monotonic() - seen[0] > FRESH:
         seen = _seen[release] = (time.monotonic(), library.follow(release))
     return seen[1]
 

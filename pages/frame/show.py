@@ -100,7 +100,7 @@ def table(columns: Sequence[Column], rows: Iterable[dict[str, Any]], caption: st
     body = "".join(f"<tr>{_cells(columns, row)}</tr>" for row in listed)
     st.html(
         f'<div class="rr rr-scroll" role="region" tabindex="0" aria-label="{escape(caption)}"><table class="rr-table">'
-        f"<caption>{escape(caption)}</caption>{top}<tbody>{body}</tbody></table></div>"
+        f"<caption><span>{escape(caption)}</span></caption>{top}<tbody>{body}</tbody></table></div>"
     )
 
 

@@ -114,6 +114,7 @@ def both(
         return (difference if of_difference else level)(value, unit)
     fine = _fine(low, high, unit, of_difference=of_difference)
     if of_difference:
+        fine = 1 if value == 0 else fine
         written = _signed(100 * value, fine) + " pp" if unit == "share" else _signed(value, fine)
     else:
         written = _level(value, unit, fine)
@@ -133,12 +134,13 @@ def _fine(low: float, high: float, unit: str, *, of_difference: bool) -> int:
     if unit == "share":
         return max((_point_decimals if of_difference else _share_decimals)(most), _width_decimals(width))
     digits = 2 if of_difference else 3
-    return max(_decimals(most, digits), _width_decimals(width) if most < 1000 and width < 1 else 0)
+    narrow = min(_width_decimals(width), _decimals(most, digits + 1)) if width < 1 else 0
+    return max(_decimals(most, digits), narrow)
 
 
 def _width_decimals(width: float) -> int:
-    """Return how many decimals round the ends of an interval by less than a sixtieth of its width (at most 4)."""
-    return 1 if width <= 0 else max(1, min(4, math.ceil(-math.log10(width / 3))))
+    """Return how many decimals round the ends of an interval by at most a quarter of its width (1 to 4)."""
+    return 1 if width <= 0 else max(1, min(4, math.ceil(-math.log10(width / 2))))
 
 
 def _share_decimals(percents: float) -> int:

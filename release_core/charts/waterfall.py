@@ -1,4 +1,4 @@
-"""Takes the steps from one level to another; gives the waterfall, drawn as bars that stand on each other."""
+"""Takes the steps from one level to another; gives the waterfall: levels are lines, changes are bars between them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ DEFINITION = (
     "Every event is decided again with the parts of both bundles mixed. From left to right the candidate's parts are put "
     "in force one after the other; each bar is what that step changes. The line through a bar is its 95% interval, the "
     "bracket beside it spans what the same part changes when the parts are put in force in any other order. "
-    "The axis need not begin at 0."
+    "Levels are lines and only changes are bars, so the axis need not begin at 0: lengths compare on any axis."
 )
 ROOM, WIDTH = 0.25, 0.6
+HALF = WIDTH / 2
 
 
 def waterfall(rows: list[Row], caption: Caption, *, effect: str, unit: str, better: str) -> Chart:
@@ -37,14 +38,19 @@ def waterfall(rows: list[Row], caption: Caption, *, effect: str, unit: str, bett
     ends = [scale * value for value in _ends(rows)]
     room = ROOM * (max(ends) - min(ends)) or 0.1 * abs(ends[0]) or 1.0
     floor = max(min(ends) - room, 0.0) if min(ends) >= 0 else min(ends) - room
-    title = f"{effect.lower()} ({'%' if unit == 'share' else unit})"
+    title = f"{effect.lower()} (%)" if unit == "share" else unit
     spec = {
-        "data": [_levels(rows, scale, unit, floor), _changes(rows, scale, unit, better), _orders(rows, scale)],
+        "data": [
+            _joints(rows, scale),
+            _changes(rows, scale, unit, better),
+            _orders(rows, scale),
+            *_levels(rows, scale, unit, caption),
+        ],
         "layout": style.layout(
             question,
             320,
             barmode="overlay",
-            xaxis=style.axis("", tickfont={"color": "$text"}, showgrid=False, **_names(rows)),
+            xaxis=style.axis("", tickfont={"color": "$text"}, showgrid=False, tickangle=0, **_names(rows)),
             yaxis=style.axis(title, range=[floor, max(ends) + room]),
         ),
     }
@@ -63,27 +69,40 @@ def _ends(rows: list[Row]) -> list[float]:
 
 def _names(rows: list[Row]) -> Row:
     words = [style.plain(row["name"]).replace(" and ", " and<br>") for row in rows]
-    return {"tickvals": list(range(len(rows))), "ticktext": words}
+    return {"tickvals": list(range(len(rows))), "ticktext": words, "range": [-0.55, len(rows) - 0.45]}
 
 
-def _levels(rows: list[Row], scale: float, unit: str, floor: float) -> dict[str, Any]:
-    """Return the bars of the two levels, from the axis' own foot."""
-    ends = [rows[0], rows[-1]]
-    return {
-        "type": "bar",
-        "name": "level",
-        "x": [0, len(rows) - 1],
-        "width": WIDTH,
-        "y": [scale * row["level"] - floor for row in ends],
-        "base": floor,
-        "marker": {"color": ["$base/.35", "$cand"], "line": {"color": ["$base", "$cand"], "width": 1.5}},
-        "text": [digits.level(row["level"], unit) for row in ends],
-        "textposition": "outside",
-        "textfont": {"color": "$text"},
-        "cliponaxis": False,
-        "hovertemplate": "%{text}<extra></extra>",
-        "showlegend": False,
-    }
+def _levels(rows: list[Row], scale: float, unit: str, caption: Caption) -> list[dict[str, Any]]:
+    """Return the lines of the two levels, each with its number above it."""
+    pens = (("baseline", "$base", "6px,3px"), ("candidate", "$cand", "solid"))
+    return [
+        {
+            "type": "scatter",
+            "mode": "lines+text",
+            "name": style.plain(caption.name(version)),
+            "x": [place - HALF, place, place + HALF],
+            "y": [scale * row["level"]] * 3,
+            "text": ["", digits.level(row["level"], unit), ""],
+            "textposition": "top center",
+            "textfont": {"color": "$text"},
+            "cliponaxis": False,
+            "line": {"color": colour, "dash": dash, "width": 3},
+            "hovertemplate": f"<b>{style.plain(caption.name(version))}</b><br>{digits.level(row['level'], unit)}<extra></extra>",
+            "showlegend": False,
+        }
+        for (version, colour, dash), place, row in zip(pens, (0, len(rows) - 1), (rows[0], rows[-1]), strict=True)
+    ]
+
+
+def _joints(rows: list[Row], scale: float) -> dict[str, Any]:
+    """Return the thin lines that carry a level from one step to the next."""
+    x: list[float | None] = []
+    y: list[float | None] = []
+    for place, row in enumerate(rows[:-1]):
+        x += [place + HALF, place + 1 - HALF, None]
+        y += [scale * row["level"], scale * row["level"], None]
+    pen = {"color": "$muted", "width": 1, "dash": "dot"}
+    return {"type": "scatter", "mode": "lines", "x": x, "y": y, "line": pen, "hoverinfo": "skip", "showlegend": False}
 
 
 def _changes(rows: list[Row], scale: float, unit: str, better: str) -> dict[str, Any]:

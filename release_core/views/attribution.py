@@ -247,7 +247,8 @@ def _worlds(view: View, every: dict[str, Attribution]) -> list[Row]:
     for number, world in enumerate(combined(view.release)):
         sides = {said(player): VERSIONS[number >> place & 1] for place, player in enumerate(players)}
         levels = {name: digits.level(known(one.levels[number]), one.effect.unit) for name, one in every.items()}
-        rows.append(sides | {"cutoff_table": world.thresholds} | levels)
+        sides[said(COMPONENTS[2])] += f" ({world.thresholds})"
+        rows.append(sides | levels)
     return rows
 
 
