@@ -1,7 +1,7 @@
 """Cells and estimates with the jackknife's error in, bounds that hold for few events and rare ones too out.
 
-Value -+ t x error is too short where few events count, or nearly all: of a recall of 95 % from 100 positives it holds
-the truth in 88 % of logs. The error stays the jackknife's; the shape is that of the method for single events, of as many
+Value -+ t x error is too short where few events count, or nearly all: of a recall of 95% from 100 positives it holds
+the truth in 88% of logs. The error stays the jackknife's; the shape is that of the method for single events, of as many
 events as the error stands for. With many events nothing changes.
 """
 

@@ -57,7 +57,7 @@ def shrink(values: ArrayLike, variances: ArrayLike, groups: ArrayLike | None = N
 def errors(values: ArrayLike, variances: ArrayLike, pooled: Pooled) -> Array:
     """Return the standard errors of the shrunken values of one group [n]: value -+ 1.96 errors holds the truth.
 
-    One tau^2 taken for the truth makes them too short (92 % of intervals hold it, not 95 %). So tau^2 and the mean have a
+    One tau^2 taken for the truth makes them too short (92% of intervals hold it, not 95%). So tau^2 and the mean have a
     flat prior (Morris and Lysy 2012, Statistical Science 27, 115-134), which is integrated over a grid; the posterior's
     second moment around the shrunken value is the squared error. NaN where there is no shrunken value.
 

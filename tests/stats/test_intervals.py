@@ -177,9 +177,9 @@ def test_design_effect_and_effective_size_without_events_are_undefined():
 @pytest.mark.parametrize("apart", [1.0, 1.5, 3.29])
 @pytest.mark.parametrize("positives", [5, 10, 20, 100])
 def test_interval_of_an_auc_from_few_positives_holds_the_truth(positives, apart):
-    """1,000 logs of independent events, AUC 0.76, 0.856 and 0.99: 95 % claimed, the simulation's error is 0.7 points.
+    """1,000 logs of independent events, AUC 0.76, 0.856 and 0.99: 95% claimed, the simulation's error is 0.7 points.
 
-    A plain normal interval holds it in 63 to 85 % of logs with ten positives. With a hundred it is as wide as that.
+    A plain normal interval holds it in 63 to 85% of logs with ten positives. With a hundred it is as wide as that.
     """
     rng, runs, size = np.random.default_rng(positives), 1000, grid.top_bin(8) + 1
     row = np.arange(runs)[:, None] * size
@@ -206,7 +206,7 @@ def test_interval_of_an_auc_from_few_positives_holds_the_truth(positives, apart)
 
 @pytest.mark.parametrize(("n", "rate"), [(100, 0.95), (500, 0.99), (60, 0.5)])
 def test_interval_of_a_share_by_its_jackknife_holds_the_truth(n, rate):
-    """4,000 logs in 32 shards: 95 % claimed, error 0.35 points; value -+ t x error holds 95 % of 100 in 88 %."""
+    """4,000 logs in 32 shards: 95% claimed, error 0.35 points; value -+ t x error holds 95% of 100 in 88%."""
     rng, runs = np.random.default_rng(n), 4000
     place = (np.arange(runs)[:, None] * 32 + rng.integers(0, 32, (runs, n))).ravel()
     bottom = np.bincount(place, minlength=runs * 32).reshape(runs, 32).astype(float)
@@ -224,7 +224,7 @@ def test_interval_of_a_share_by_its_jackknife_holds_the_truth(n, rate):
 
 
 def test_upper_bound_of_a_paired_difference_by_its_jackknife_holds_the_harm():
-    """6,000 logs of 100 events, 5 lost and 2 gained on average: 95 % one-sided; difference + t x error holds it in 92 %."""
+    """6,000 logs of 100 events, 5 lost and 2 gained on average: 95% one-sided; difference + t x error holds it in 92%."""
     rng, runs, n = np.random.default_rng(7), 6000, 100
     kind = rng.choice(3, (runs, n), p=(0.05, 0.02, 0.93))
     place = (np.arange(runs)[:, None] * 32 + rng.integers(0, 32, (runs, n))).ravel()

@@ -102,7 +102,7 @@ def test_errors_are_known_where_shrunken_values_are():
 @pytest.mark.parametrize("size", [5, 12, 30])
 @pytest.mark.parametrize("spread", [0.0, 0.1, 0.3, 1.0])
 def test_intervals_of_shrunken_values_cover_what_they_claim(size, spread):
-    """95 % claimed; over 400 sets of groups the error of the coverage is at most half a point. Wider than single ones never."""
+    """95% claimed; over 400 sets of groups the error of the coverage is at most half a point. Wider than single ones never."""
     rng = np.random.default_rng(7)
     inside, width = [], []
     for _ in range(400):

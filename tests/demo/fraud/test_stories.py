@@ -93,7 +93,7 @@ def test_model_regression_of_a_market_fails_the_replay_and_the_search_finds_the_
     worst = slices.searched(View(one, Stage.REPLAY, found.step), "recall")
     assert [row["where"] for row in worst.rows if row["confirmed"]] == [told["segment"]]
     assert worst.rows[0]["p_confirm"] < 0.01
-    assert "at most 5 %" in worst.account
+    assert "at most 5%" in worst.account
     harm = told["effects"]["replay"]["planted"]["difference"]["recall"]
     assert worst.rows[0]["low"] <= harm <= worst.rows[0]["high"]
 
