@@ -44,12 +44,14 @@ with read.told("The ledger cannot be read"):
     choice, book = state.current(), Ledger()
     st.title("History", anchor=False)
     every = st.toggle("All releases", key="all_releases", bind="query-params")
-    page = history.history(book, None if every else choice.release)
+    page = history.history(book, None if every else choice.release, [] if every else read.came())
     if page.check.records:
         show.banner("PASS" if page.check.ok else "FAIL", page.said)
     if not every:
         course(choice)
     show.table(ROWS, page.rows, "Decisions, newest first", "Nothing has been decided yet. Decide on the Sign-off page.")
+    if page.came:
+        st.caption(show.escape_markdown(page.came))
     if page.rows:
         seen_by_signer(choice, page.rows)
     if page.check.records:

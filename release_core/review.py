@@ -91,9 +91,9 @@ def review(opened: Opened, stage: Stage, step: int) -> Review:
 
 
 def rehearsal(release: Release) -> gates.Rehearsal | None:
-    """Return the last rehearsed rollback in the ledger; none where there is none, or where it cannot be read."""
+    """Return the last rehearsed rollback on record; none where there is none, or where it cannot be read."""
     try:
-        drill = ledger.latest_drill(ledger.Ledger().records(release.id, "drill"), release.id)
+        drill = ledger.latest_drill(ledger.known(ledger.Ledger(), release, "drill"), release.id)
     except LedgerError:
         return None
     return None if drill is None else gates.Rehearsal(drill.began, drill.minutes)

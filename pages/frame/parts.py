@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pages.frame.state import Choice
+    from release_core.ledger import Standing
     from release_core.views.stops import StopsPage
     from release_core.views.view import View
 
@@ -103,7 +104,16 @@ def _signature(row: Row) -> str:
     signed = row["signed"]
     if signed is None or signed.decision is None:
         return "not signed"
-    return f"{signed.decision.replace('_', ' ')}{' by ' + ', '.join(signed.signers) if signed.signers else ''}"
+    return f"{signed.decision.replace('_', ' ')}{_by(signed)}"
+
+
+def _by(signed: Standing) -> str:
+    """Return who has signed a decision and when; an expired signature opens no stage any more, and says so."""
+    content = signed.record.content if signed.record is not None else {}
+    who = ", ".join(signed.signers) or str(content.get("signer", ""))
+    when = f", {signed.record.at[:10]}" if signed.record is not None else ""
+    ended = " (expired)" if not signed.go and "expired" in signed.reason else ""
+    return f"{' by ' + who if who else ''}{when}{ended}"
 
 
 def stage(choice: Choice) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import streamlit as st
 
 from pages.frame import show, state
-from release_core import library, review
+from release_core import ledger, library, review
 from release_core.cube import REPLAY_SET
 from release_core.errors import ReleaseReviewError
 from release_core.ledger import Ledger
@@ -163,8 +163,17 @@ def _computed(function: Callable[..., Any], one: View, arguments: tuple[object, 
 
 
 def records() -> list[Record]:
-    """Return what the ledger holds of the chosen release; nothing if there is no ledger yet."""
-    return Ledger().records(release=view(state.current()).release.id)
+    """Return what came with the chosen release and what the ledger holds of it; nothing if there is no ledger yet."""
+    return ledger.known(Ledger(), view(state.current()).release)
+
+
+def came() -> list[Record]:
+    """Return what came with the chosen release; nothing where it cannot be opened."""
+    try:
+        release = view(state.current()).release
+    except ReleaseReviewError:
+        return []
+    return ledger.brought(release)
 
 
 def units() -> dict[str, str]:

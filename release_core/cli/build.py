@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from release_core import demo as demos
-from release_core import guess, library
+from release_core import guess, library, signings
 
 LEAST, MOST = 1_000, 1_000_000_000
 
@@ -30,7 +30,9 @@ def demo(only: tuple[str, ...], size: int | None, cubes: int | None, *, rebuild:
     opened = built[:cubes]
     for number, folder in enumerate(opened):
         start = 0.5 + 0.5 * number / len(opened)
-        library.open_release(folder.name, _Bar(start, start + 0.5 / len(opened), f"{folder.name}: "))
+        one = library.open_release(folder.name, _Bar(start, start + 0.5 / len(opened), f"{folder.name}: "))
+        if not signings.current(one):
+            signings.write(one)
     _Bar(0.0, 1.0)(1.0, f"{len(built)} releases are ready")
     return 0
 

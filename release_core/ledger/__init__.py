@@ -5,9 +5,10 @@ or a full rewrite shows against a head (`Ledger.head`) that was published elsewh
 """
 
 from release_core.ledger.book import Ledger
+from release_core.ledger.brought import brought, known
 from release_core.ledger.canonical import canonical_json, evidence, evidence_hash
 from release_core.ledger.chain import GENESIS, Check, Record, check_chain
-from release_core.ledger.decisions import DECISIONS, REPEATED, Needs, allowed
+from release_core.ledger.decisions import DECISIONS, REPEATED, Needs, allowed, read_verdict
 from release_core.ledger.drills import Drill, drills, latest_drill, record_drill
 from release_core.ledger.in_force import Opening, Standing, attempt, go_signed, opening, standing
 from release_core.ledger.sign_off import RollbackRequest, code_version, roll_back, sign
@@ -32,6 +33,7 @@ __all__ = [
     "Waiver",
     "allowed",
     "attempt",
+    "brought",
     "canonical_json",
     "check_chain",
     "code_version",
@@ -39,8 +41,10 @@ __all__ = [
     "evidence",
     "evidence_hash",
     "go_signed",
+    "known",
     "latest_drill",
     "opening",
+    "read_verdict",
     "record_drill",
     "roll_back",
     "sign",

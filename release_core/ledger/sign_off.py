@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from release_core.errors import LedgerError, Problem, SignOffRefused
 from release_core.ledger import canonical
+from release_core.ledger.brought import known
 from release_core.ledger.decisions import NO_GO, allowed, read_verdict
 from release_core.ledger.in_force import attempt, opening, signatures_since_stop
 from release_core.ledger.refusals import NAME_LIMIT, Signing, refusals, text_problems
@@ -114,7 +115,7 @@ def _signing(
     """Return the request with what the verdict, the chain and the clock say about it."""
     changed, gates = _listed(seen, "changed", str), _listed(seen, "gates", dict)
     mixed = bool(set(changed) - {release.kind.component})
-    records = ledger.records(release.id)
+    records = known(ledger, release)
     tried = attempt(records, release, str(seen["stage"]), str(seen["data_fingerprint"]))
     opened = opening(records, release, str(seen["stage"]))
     needs = {need.decision: need for need in allowed(read_verdict(seen["verdict"]), mixed, gates, tried)}

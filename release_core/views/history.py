@@ -14,15 +14,20 @@ if TYPE_CHECKING:
     from release_core.views.view import View
 
 Row = dict[str, Any]
+CAME = (
+    "{n} records (demo) came with this demo release: a fictional reviewer signed the evidence of that day when the demo was "
+    "built. They are chained like all others, and stand beside the manifest, not in your ledger. Yours follow on them."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryPage:
-    """What the page shows: the chain's check, its head, and one row per record, newest first."""
+    """What the page shows: the chain's check, its head, one row per record, newest first, and whose records came along."""
 
     check: Check
     head: str
     rows: list[Row]
+    came: str = ""
 
     @property
     def said(self) -> str:
@@ -34,10 +39,13 @@ class HistoryPage:
         return f"The chain holds: {one or many}."
 
 
-def history(book: Ledger, release: str | None = None) -> HistoryPage:
-    """Return the page for one release (None: all)."""
+def history(book: Ledger, release: str | None = None, came: Sequence[Record] = ()) -> HistoryPage:
+    """Return the page for one release (None: all); `came` are records that came with it and stand in no ledger."""
     seq, mark = book.head()
-    return HistoryPage(book.verify(), f"{seq}:{mark}", rows(book.records(release=release)))
+    own, others = rows(book.records(release=release)), rows(came)
+    for row in others:
+        row["seq"] = f"demo {row['seq']}"
+    return HistoryPage(book.verify(), f"{seq}:{mark}", own + others, CAME.format(n=len(others)) if others else "")
 
 
 def since(view: View, row: Row) -> str:

@@ -11,7 +11,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from release_core import attribution, cube, gates, ledger, library, manifest, review
+from release_core import attribution, cube, gates, ledger, library, manifest, review, signings
 from release_core.demo.fraud import plan, releases
 from release_core.errors import SignOffRefused
 from release_core.evidence import evidence
@@ -200,6 +200,30 @@ def test_policy_go_is_signed_early_and_refused_when_mature(story, tmp_path):
     sign("ab", "release_manager", decision="no_go")
     stands = ledger.standing(book.records("fraud-policy"), "fraud-policy", "ab", one.release.manifest_hash)
     assert (stands.decision, stands.go) == ("no_go", False)
+
+
+def test_demo_courses_are_signed_up_to_the_stage_that_is_open(story):
+    """What the demo brings along: everything up to the last stage in the logs is signed, and the early go stands beside a FAIL."""
+    for name, last in (("fraud-policy", "ab"), ("fraud-threshold", "ab"), ("fraud-model", "canary")):
+        one = story(name)
+        records = signings.write(one)
+        assert ledger.opening(records, one.release, last).open
+        assert any(record.type == "drill" for record in records)
+        assert signings.current(one)
+    policy, threshold, model = (
+        [
+            record.content | {"at": record.stage}
+            for record in ledger.brought(story(name).release)
+            if record.type == "sign_off"
+        ]
+        for name in ("fraud-policy", "fraud-threshold", "fraud-model")
+    )
+    assert [(one["at"], one["decision"]) for one in policy][-1] == ("ab", "go")
+    assert policy[-1]["verdict"] == "PASS"
+    assert judged(story("fraud-policy"), "ab").verdict is Verdict.FAIL
+    assert [one["at"] for one in threshold] == ["replay", "shadow", "canary"]
+    assert [(one["decision"], one["verdict"]) for one in model] == [("go", "FAIL"), ("conditional_go", "NODATA")]
+    assert model[0]["override"]["second"]
 
 
 def test_mixed_release_is_refused_and_attributed_as_planted(story, truth):
