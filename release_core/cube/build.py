@@ -34,9 +34,10 @@ if TYPE_CHECKING:
     Progress = Callable[[float, str], None]
 
 # With more parts than this their cells are added before they are published, else when they are read.
-MOST_PARTS = 32
-# Files with fewer rows than this share their cells with their neighbours.
-BATCH_ROWS = 250_000
+MOST_PARTS = 64
+# Files with fewer rows than this share their cells with their neighbours; of large logs with twice as many, and so on, so
+# that there are few enough parts for their cells to be read as they are, and room for those of files that come later.
+BATCH_ROWS, MOST_BATCH_ROWS, BATCHES = 250_000, 1_000_000, 24
 # What only a look across files finds: where, in which column, and the rule.
 LATE = {
     "decisions": ("duplicates", "event_id", "event already in an earlier file"),
@@ -138,10 +139,12 @@ def _no_rows(parts: list[Part]) -> Problem:
 def _batches(parts: list[Part]) -> list[list[int]]:
     """Return the numbers of the readable parts, neighbours together until they hold enough rows to be worth cells of their own."""
     batches: list[list[int]] = []
-    rows = 0
+    rows, enough = 0, BATCH_ROWS
+    while enough < MOST_BATCH_ROWS and sum(one.report["accepted"] for one in parts if one.good) > BATCHES * enough:
+        enough *= 2
     for number, one in enumerate(parts):
         if one.good:
-            if not batches or rows >= BATCH_ROWS:
+            if not batches or rows >= enough:
                 batches.append([])
                 rows = 0
             batches[-1].append(number)
@@ -250,11 +253,12 @@ def _table(cursor: Cursor, table: str, files: list[Path], folder: Path, *, crowd
 
 
 def _added(table: str) -> str:
-    """Return the SQL that adds the capped cells of a table."""
+    """Return the SQL that adds the capped cells of a table, what is read together beside each other."""
     keys = cells.KEYS[table]
     sums = [f"sum({name})::bigint as {name}" for name in cells.SUMS[table].split(", ")]
     sums += ["min(low) as low", "max(high) as high"] if table == "score" else []
-    return f"select {keys}, {', '.join(sums)} from capped group by {keys}"
+    order = 'order by "by", stage' if '"by"' in keys else ""
+    return f"select {keys}, {', '.join(sums)} from capped group by {keys} {order}"
 
 
 def _cap(cursor: Cursor, table: str, rows: str, *, crowded: bool) -> None:
