@@ -15,6 +15,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.api as sm
 from scipy.special import expit, logit
 
 from release_core import manifest, review
@@ -24,7 +25,7 @@ from release_core.release import Stage, Verdict
 from release_core.stats import intervals
 from release_core.stats import recalibration as stats
 from release_core.views import recalibration, recalibration_release, windows
-from release_core.views.view import View
+from release_core.views.view import View, said
 from tests import factory
 
 MARKETS = {"dims": ["market"], "min_events": 50}
@@ -338,3 +339,55 @@ def test_interval_of_the_change_covers_the_truth():
             hits[place] += low <= true <= high
             assert ("jackknife" in how) == binned
     assert (abs(hits / 600 - 0.95) < 3 * np.sqrt(0.95 * 0.05 / 600)).all()
+
+
+def test_within_two_dimensions_events_are_parted_by_when_their_label_became_known(tmp_path):
+    """What fits and what judges are counted on raw rows; the fitted map is that of the events whose label was known then."""
+    log = log_of(12_000)
+    view = view_of(
+        tmp_path,
+        log,
+        (("market", "AT"), ("surface", "app")),
+        segments={"dims": ["market", "surface"], "min_events": 50},
+    )
+    assert windows.dims(view) == [windows.KNOWN]
+    fit = windows.fits(view, windows.KNOWN)[0]
+    (judge,) = windows.judges(view, windows.KNOWN, fit)
+    page = recalibration.recalibration(view, windows.KNOWN, fit, judge, "platt")
+    told = factory.outcomes(log).merge(log[["event_id", "market", "surface", "candidate_score", "bad"]], on="event_id")
+    inner = told[(told["market"] == "AT") & (told["surface"] == "app")]
+    end = view.opened.cube.end(next(s for s in view.opened.cube.steps if fit.endswith(said(view.opened, s))))
+    early = inner["observed_at"] <= pd.Timestamp(end).tz_localize(None)
+    row = next(row for row in page.methods if row["method"] == "platt")
+    assert (page.fit_n, page.fit_positives) == (early.sum(), inner.loc[early, "bad"].sum())
+    assert (row["n"], row["positives"]) == ((~early).sum(), inner.loc[~early, "bad"].sum())
+    score = inner.loc[early, "candidate_score"]
+    fitted = sm.GLM(inner.loc[early, "bad"].astype(float), sm.add_constant(logit(score)), sm.families.Binomial()).fit()
+    assert [value for _, value in page.fitted.map.parameters] == pytest.approx(list(fitted.params), abs=0.05)
+    p = page.fitted.map(inner.loc[~early, "candidate_score"].to_numpy())
+    y = inner.loc[~early, "bad"].to_numpy()
+    assert row["log_loss"] == pytest.approx(-np.log(np.where(y, p, 1 - p)).mean(), rel=0.01)
+    assert "known by" in page.headline
+    assert "Remove the filter" in recalibration_release.export(view, windows.KNOWN, fit, judge, "platt").reason
+
+
+def test_a_label_that_changes_later_judges_as_what_it_is_now(tmp_path):
+    log = log_of(9000)
+    told = factory.outcomes(log)
+    turned = told.sample(200, random_state=1)
+    late = turned.assign(
+        outcome="review_result", value="fraud", observed_at=turned["observed_at"] + pd.Timedelta(days=9)
+    )
+    where = (("market", "AT"), ("surface", "app"))
+    dims = {"dims": ["market", "surface"], "min_events": 50}
+    view = view_of(tmp_path, log, where, segments=dims)
+    late.to_parquet(tmp_path / "parent" / "outcomes" / "01.parquet", index=False)
+    opened = factory.opened(tmp_path / "parent", tmp_path / "again")
+    view = View(opened, view.stage, opened.cube.steps[-1], where)
+    fit = windows.fits(view, windows.KNOWN)[0]
+    found = windows.binned(view, windows.KNOWN, windows.judges(view, windows.KNOWN, fit))
+    every = windows.binned(view, windows.KNOWN, ())
+    assert (found.n >= 0).all()
+    assert (found.positive <= found.n).all()
+    used = found.n > 0
+    assert (np.abs(found.x - every.x)[used] < 1).all()

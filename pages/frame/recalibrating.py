@@ -25,7 +25,7 @@ CUTOFFS = tuple(show.Column(title, key, write, number=write is not None) for tit
 PLATEAUS = tuple(show.Column(title, key, write, number=key != "low") for title, key, write in (
     ("Scores from", "low", digits.percent), ("to", "high", digits.percent), ("all become", "probability", digits.percent),
     ("Events", "n", digits.count), ("Share of events", "share", digits.percent)))  # fmt: skip
-SPOKEN = {"window": "time", "replay_set": "replay set"}
+SPOKEN = {windows.WINDOW: "time", windows.KNOWN: "when labels became known", windows.REPLAY_SET: "replay set"}
 MOST_PLATEAUS = 10
 
 
@@ -34,17 +34,43 @@ def section() -> None:
     st.subheader("What if the candidate were recalibrated?", anchor=False)
     with read.told("Recalibration cannot be tried here"):
         view = read.view(state.current())
+        if len(narrow := _dims(view)) > windows.MOST_DEEP:
+            _unfilter(
+                f"Scores are kept within up to two dimensions together, and the filter has {len(narrow)}: remove one to try a "
+                "recalibration.",
+                narrow[windows.MOST_DEEP - 1 :],
+            )
+            return
         offered = [dim for dim in read.page(windows.dims) if read.page(windows.fits, dim)]
         if not offered:
-            show.empty(
+            _unfilter(
                 "A map is fitted on one window and judged on another. Fewer than two windows have mature labels here: "
-                "choose a later as-of time, or fewer filters."
+                "choose a later as-of time, or fewer filters.",
+                narrow,
             )
             return
         choice = _choice(offered)
         page = read.page(recalibration.recalibration, *choice)
         _show(page)
         _export(view, choice)
+
+
+def _dims(view: View) -> list[str]:
+    return [dim for dim, _ in view.where if dim != windows.REPLAY_SET]
+
+
+def _unfilter(reason: str, dims: list[str]) -> None:
+    """Say why there is nothing, and offer to remove the filters that stand in the way."""
+    show.empty(reason)
+    for dim in dims:
+        words = f"Remove the filter by {parts.words(dim)}"
+        st.button(
+            words,
+            key=f"remove {dim} {reason[:20]}",
+            on_click=state.unfilter,
+            args=(dim,),
+            icon=":material/filter_alt_off:",
+        )
 
 
 def _choice(offered: list[str]) -> tuple[str, str, str, str]:
@@ -55,7 +81,7 @@ def _choice(offered: list[str]) -> tuple[str, str, str, str]:
         with places[0]:
             dim = parts.pick("Windows by", offered, "windows_by", SPOKEN.__getitem__)
     with places[-3]:
-        label = "Fitted on events up to" if dim == offered[0] else "Fitted on"
+        label = "Fitted on events up to" if dim == windows.WINDOW else "Fitted on"
         fit = parts.pick(label, read.page(windows.fits, dim), f"fitted_{dim}")
     with places[-2]:
         judge = parts.pick("Judged on", read.page(windows.judges, dim, fit), f"judged_{dim}")
@@ -63,6 +89,10 @@ def _choice(offered: list[str]) -> tuple[str, str, str, str]:
         first = read.page(windows.advised, dim, fit)
         methods = [first, *(name for name in recalibration.TITLES if name != first)]
         method = parts.pick("Method", methods, "method", recalibration.TITLES.__getitem__)
+    if dim == windows.KNOWN:
+        st.caption(
+            "Within two segments scores are not kept by week: events are parted by when their label became known."
+        )
     return dim, fit, judge, method
 
 
@@ -111,7 +141,7 @@ def _export(view: View, choice: tuple[str, str, str, str]) -> None:
     for sentence in made.notes:
         st.warning(show.escape_markdown(sentence), icon=":material/content_cut:")
     if not made.archive:
-        show.empty(made.reason)
+        _unfilter(made.reason, [dim for dim, _ in view.where] if view.where and not made.cutoffs else [])
         return
     st.download_button("Recalibration release", made.archive, made.name, on_click="ignore", icon=":material/download:")
     st.caption(

@@ -96,6 +96,11 @@ def move(step: str) -> None:
     st.session_state[_MOVED] = step
 
 
+def unfilter(dim: str) -> None:
+    """Take a dimension out of the filter; called when a button is clicked, before the sidebar is drawn again."""
+    st.session_state[f"{PREFIX}{dim}"] = None
+
+
 def _follow(release: str, stages: list[str], steps: list[str]) -> None:
     """Go where `move` says; stay at the latest stage and step while new ones arrive, if that is where the reader was."""
     last = st.session_state.get(_LAST, {})

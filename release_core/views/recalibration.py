@@ -18,7 +18,7 @@ from release_core.stats import recalibration as stats
 from release_core.stats.arrays import ratio
 from release_core.views.reliability import band_rows, steps
 from release_core.views.view import known, version_ids
-from release_core.views.windows import CANDIDATE, bins_of, windows
+from release_core.views.windows import CANDIDATE, KNOWN, binned, split_of, windows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,8 +96,8 @@ class Tried(NamedTuple):
 @lru_cache(maxsize=32)
 def _tried(view: View, dim: str, fit: str, judge: str) -> Tried:
     """Return every method on a choice of windows; another method on the same windows is answered from memory."""
-    chosen, cells = windows(view, dim, fit, judge), view.cells(dim)
-    fitting, judging = (bins_of(cells, dim, names) for names in (chosen.fit, chosen.judge))
+    chosen, cells = windows(view, dim, fit, judge), view.cells(*split_of(dim))
+    fitting, judging = (binned(view, dim, names) for names in (chosen.fit, chosen.judge))
     found = {name: stats.fit(name, fitting.positive, fitting.n, fitting.x, fitting.seen) for name in TITLES}
     rows = [_judged(cells, chosen, judging, name, found[name]) for name in TITLES]
     return Tried(chosen, fitting, judging, found, rows)
@@ -205,7 +205,7 @@ def _warnings(tried: Tried, fit: Fit) -> list[str]:
                 f"Outcomes of {_span(names)}, which {word}, were seen by chance: labels count by their inverse propensity, so "
                 "that they speak for all events."
             )
-        elif share < ENOUGH_LABELS:
+        elif share < ENOUGH_LABELS and tried.windows.dim != KNOWN:
             found.append(
                 f"Only {digits.percent(share)} of the events of {_span(names)}, which {word}, have a mature label: the map "
                 "speaks for events like those."
@@ -238,7 +238,7 @@ def _chart(view: View, tried: Tried, fit: Fit) -> Chart:
     version = version_ids(view.release)[1]
     told = f"n = {digits.count(sum(bins.seen))} of {_span(chosen.judge)} · as of {view.as_of} · {version}"
     told += f" before and after a map fitted on {_span(chosen.fit)} · {view.place}"
-    caption = replace(view.caption(n), evidence=told, sql=view.sql("score", chosen.dim))
+    caption = replace(view.caption(n), evidence=told, sql=view.sql("score", *split_of(chosen.dim)))
     if fit.map is None or not 0 < bins.positive.sum() < n:
         why = fit.reason or "the window that judges has labels of one class only"
         return recalibrated({}, [], [], caption, why=f"There is no map to show: {why}.")

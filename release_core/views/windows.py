@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -12,15 +12,22 @@ from release_core.errors import NotFound, Problem
 from release_core.frames import natural
 from release_core.stats import recalibration as stats
 from release_core.stats.arrays import ratio
+from release_core.views.view import said
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from release_core.frames import Array, Cells
     from release_core.views.view import View
 
 CANDIDATE = 1
 LATER = "all later"
+# Within two dimensions the cube keeps no calendar windows of scores: events are parted by when their label was known.
+KNOWN = "known"
+BY, SINCE = "labels known by ", "labels known since "
+MOST_STEPS = 8
+MOST_DEEP = 2
+SUMS = ("positive", "negative", "positive_excess", "negative_excess", "labelled_logit", "n", "logit")
 
 
 class Bins(NamedTuple):
@@ -52,8 +59,11 @@ class Windows:
 
 
 def dims(view: View) -> list[str]:
-    """Return by what the events can be parted into windows: calendar windows, and replay sets where several are labelled."""
-    found = [WINDOW]
+    """Return by what the events can be parted into windows: calendar windows, and replay sets where several are labelled.
+
+    Within two dimensions by when labels became known, in place of calendar windows.
+    """
+    found = [KNOWN if _deep(view) else WINDOW]
     if REPLAY_SET not in dict(view.where) and len(labelled_windows(view, REPLAY_SET)) > 1:
         found.append(REPLAY_SET)
     return found if view.release.scale.name == "probability" else []
@@ -63,6 +73,12 @@ def labelled_windows(view: View, dim: str) -> list[str]:
     """Return the windows with labelled events, the earliest first."""
     if view.release.scale.name != "probability":
         return []
+    if dim == KNOWN:
+        return [*_known(view)]
+    if _deep(view):
+        cells = view.cells(dim)
+        n = (cells.whole.positives + cells.whole.negatives)[:, CANDIDATE] if cells.segments else np.zeros(0)
+        return sorted((s[dim] for s, count in zip(cells.segments, n, strict=True) if count), key=natural)
     cells = view.cells(*((dim,) if dim == WINDOW else (dim, WINDOW)))
     n = (cells.whole.positives + cells.whole.negatives)[:, CANDIDATE] if cells.segments else np.zeros(0)
     first: dict[str, tuple[Any, ...]] = {}
@@ -73,12 +89,50 @@ def labelled_windows(view: View, dim: str) -> list[str]:
     return sorted(first, key=lambda name: (first[name], natural(name)))
 
 
+def split_of(dim: str) -> tuple[str, ...]:
+    """Return by what cells are split for the windows of a dimension."""
+    return () if dim == KNOWN else (dim,)
+
+
+def _deep(view: View) -> bool:
+    """Return whether the filter is so deep that scores are not kept by calendar window within it."""
+    return len({dim for dim, _ in view.where} - {REPLAY_SET}) > 1
+
+
+def _known(view: View) -> dict[str, int]:
+    """Return some as-of steps before the chosen one, by name, at each of which more labels were known; its last has later ones."""
+    steps = [step for step in view.opened.cube.steps if step < view.step]
+    chosen = steps[:: -(-len(steps) // MOST_STEPS)] if steps else []
+    found: dict[str, int] = {}
+    before, last = 0.0, _labelled(view, view.step)
+    for step in chosen:
+        seen = _labelled(view, step)
+        if before < seen < last:
+            found[f"{BY}{said(view.opened, step)}"] = step
+            before = seen
+    return found
+
+
+def _labelled(view: View, step: int) -> float:
+    whole = replace(view, step=step).cells().whole
+    return float((whole.positives + whole.negatives)[:, CANDIDATE].sum())
+
+
+def since(view: View, fit: str) -> str:
+    """Return the name of what became known after a window that fits."""
+    return f"{SINCE}{said(view.opened, _known(view)[fit])}"
+
+
 def fits(view: View, dim: str) -> list[str]:
     """Return the windows up to which (calendar) or on which (replay sets) a map can be fitted; the default stands first.
 
     The default is the first by which half of all positives have happened: earlier events fit, later ones judge.
     """
     names = labelled_windows(view, dim)
+    if dim == KNOWN:
+        every = float(binned(view, dim, ()).seen[0])
+        first = next((name for name in names if binned(view, dim, (name,)).seen[0] >= every / 2), "")
+        return [*([first] if first else []), *(name for name in names if name != first)]
     offered = names[:-1] if dim == WINDOW else names
     if len(names) < 2:
         return []
@@ -91,6 +145,8 @@ def fits(view: View, dim: str) -> list[str]:
 
 def judges(view: View, dim: str, fit: str) -> list[str]:
     """Return what can judge a map that was fitted so: everything later, one later window, or another replay set."""
+    if dim == KNOWN:
+        return [since(view, fit)]
     names = labelled_windows(view, dim)
     place = names.index(fit)
     later, earlier = names[place + 1 :], names[:place] if dim != WINDOW else []
@@ -108,6 +164,8 @@ def windows(view: View, dim: str, fit: str, judge: str) -> Windows:
         found = f"fitted on {fit!r}, judged on {judge!r}"
         required = f"two different windows with labels ({', '.join(names) or 'none has any'})"
         raise NotFound(Problem("windows", found, required, "Choose another window, or a later as-of time."))
+    if dim == KNOWN:
+        return Windows(dim, (fit,), (judge,))
     place = names.index(fit)
     fitted = names[: place + 1] if dim == WINDOW else [fit]
     return Windows(dim, tuple(fitted), tuple(names[place + 1 :]) if judge == LATER else (judge,))
@@ -117,17 +175,57 @@ def advised(view: View, dim: str, fit: str) -> str:
     """Return the method that the positives of the fitting windows support."""
     names = labelled_windows(view, dim)
     fitted = names[: names.index(fit) + 1] if dim == WINDOW else [fit]
-    return stats.advised(float(bins_of(view.cells(dim), dim, fitted).seen[0]))
+    return stats.advised(float(binned(view, dim, fitted).seen[0]))
+
+
+def binned(view: View, dim: str, names: Sequence[str]) -> Bins:
+    """Return the bins of the windows of these names; by when labels were known: what was known then, or since (none: all)."""
+    if dim != KNOWN:
+        return bins_of(view.cells(dim), dim, names)
+    name, every = (*names, "")[0], view.cells()
+    if not name:
+        return _bins(_sums(every))
+    day = name.removeprefix(BY).removeprefix(SINCE)
+    then = replace(view, step=next(at for at in _known(view).values() if said(view.opened, at) == day)).cells()
+    return _bins(_sums(then)) if name.startswith(BY) else _since(then, every)
 
 
 def bins_of(cells: Cells, dim: str, names: Sequence[str]) -> Bins:
     """Return the bins of the windows of these names; a bin without labels lies where its events do."""
-    places = [place for place, segment in enumerate(cells.segments) if segment[dim] in names]
-    whole = cells.whole
-    positive, negative, more, less, logits, events, every = (
-        getattr(whole, name)[places, CANDIDATE].sum(axis=0)
-        for name in ("positive", "negative", "positive_excess", "negative_excess", "labelled_logit", "n", "logit")
-    )
+    return _bins(_sums(cells, [place for place, segment in enumerate(cells.segments) if segment[dim] in names]))
+
+
+def _sums(cells: Cells, places: Sequence[int] | None = None) -> dict[str, Array]:
+    """Return the sums [B] of the candidate's bins over some segments (None: all)."""
+    chosen = slice(None) if places is None else places
+    return {name: getattr(cells.whole, name)[chosen, CANDIDATE].sum(axis=0) for name in SUMS}
+
+
+def _since(then: Cells, now: Cells) -> Bins:
+    """Return the bins of what became known between two as-of steps.
+
+    A label that changed in between counts as it is now: the old one cannot be taken back from a bin that has none. The
+    bin then lies where all of its events do.
+    """
+    new, old = _sums(now), _sums(then)
+    ids, place = now.whole.grid.ids, then.whole.grid.ids - now.whole.grid.ids[0]
+    inside = (place >= 0) & (place < len(ids))
+    found = {}
+    for name in SUMS:
+        before = np.zeros(len(ids))
+        before[place[inside]] = old[name][inside]
+        found[name] = new[name] - before
+    changed = (found["positive"] < 0) | (found["negative"] < 0)
+    for name in ("positive", "negative", "n"):
+        found[name] = np.maximum(found[name], 0.0)
+    usual = np.nan_to_num(ratio(new["logit"], new["n"]))
+    for name, count in (("labelled_logit", found["positive"] + found["negative"]), ("logit", found["n"])):
+        found[name] = np.where(changed, count * usual, found[name])
+    return _bins(found)
+
+
+def _bins(sums: Mapping[str, Array]) -> Bins:
+    positive, negative, more, less, logits, events, every = (sums[name] for name in SUMS)
     n = positive + negative
     x = np.where(n > 0, ratio(logits, n), ratio(every, events))
     seen = (float(positive.sum()), float(negative.sum()))
