@@ -27,6 +27,8 @@ KNOWN = "known"
 BY, SINCE = "labels known by ", "labels known since "
 MOST_STEPS = 8
 MOST_DEEP = 2
+CALENDAR = WINDOW
+SPOKEN = {WINDOW: "time", KNOWN: "when labels became known", REPLAY_SET: "replay set"}
 SUMS = ("positive", "negative", "positive_excess", "negative_excess", "labelled_logit", "n", "logit")
 
 
@@ -94,9 +96,14 @@ def split_of(dim: str) -> tuple[str, ...]:
     return () if dim == KNOWN else (dim,)
 
 
+def filtered(view: View) -> list[str]:
+    """Return the dimensions of the filter that count: all but the replay set."""
+    return [dim for dim, _ in view.where if dim != REPLAY_SET]
+
+
 def _deep(view: View) -> bool:
     """Return whether the filter is so deep that scores are not kept by calendar window within it."""
-    return len({dim for dim, _ in view.where} - {REPLAY_SET}) > 1
+    return len(filtered(view)) > 1
 
 
 def _known(view: View) -> dict[str, int]:
