@@ -25,7 +25,6 @@ CUTOFFS = tuple(show.Column(title, key, write, number=write is not None) for tit
 PLATEAUS = tuple(show.Column(title, key, write, number=key != "low") for title, key, write in (
     ("Scores from", "low", digits.percent), ("to", "high", digits.percent), ("all become", "probability", digits.percent),
     ("Events", "n", digits.count), ("Share of events", "share", digits.percent)))  # fmt: skip
-SPOKEN = {windows.WINDOW: "time", windows.KNOWN: "when labels became known", windows.REPLAY_SET: "replay set"}
 MOST_PLATEAUS = 10
 
 
@@ -34,7 +33,7 @@ def section() -> None:
     st.subheader("What if the candidate were recalibrated?", anchor=False)
     with read.told("Recalibration cannot be tried here"):
         view = read.view(state.current())
-        if len(narrow := _dims(view)) > windows.MOST_DEEP:
+        if len(narrow := windows.filtered(view)) > windows.MOST_DEEP:
             _unfilter(
                 f"Scores are kept within up to two dimensions together, and the filter has {len(narrow)}: remove one to try a "
                 "recalibration.",
@@ -53,10 +52,6 @@ def section() -> None:
         page = read.page(recalibration.recalibration, *choice)
         _show(page)
         _export(view, choice)
-
-
-def _dims(view: View) -> list[str]:
-    return [dim for dim, _ in view.where if dim != windows.REPLAY_SET]
 
 
 def _unfilter(reason: str, dims: list[str]) -> None:
@@ -79,9 +74,9 @@ def _choice(offered: list[str]) -> tuple[str, str, str, str]:
     dim = offered[0]
     if len(offered) > 1:
         with places[0]:
-            dim = parts.pick("Windows by", offered, "windows_by", SPOKEN.__getitem__)
+            dim = parts.pick("Windows by", offered, "windows_by", windows.SPOKEN.__getitem__)
     with places[-3]:
-        label = "Fitted on events up to" if dim == windows.WINDOW else "Fitted on"
+        label = "Fitted on events up to" if dim == windows.CALENDAR else "Fitted on"
         fit = parts.pick(label, read.page(windows.fits, dim), f"fitted_{dim}")
     with places[-2]:
         judge = parts.pick("Judged on", read.page(windows.judges, dim, fit), f"judged_{dim}")
