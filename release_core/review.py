@@ -140,13 +140,19 @@ def measured(
         NotFound: a dimension or metric does not exist.
         Unanswerable: more than three dimensions, or, of a metric of serving or outcomes that is named, more than one.
     """
-    groups = ((tuple(by), tuple((where or {}).items())),)
-    known = known_metrics(opened.release)
+    return list(_measured(opened, stage, step, (tuple(by), tuple((where or {}).items())), tuple(names), mature=mature))
+
+
+@lru_cache(maxsize=64)
+def _measured(
+    opened: Opened, stage: Stage, step: int, group: Group, names: tuple[str, ...], *, mature: bool
+) -> list[MetricRow]:
+    groups, known = (group,), known_metrics(opened.release)
     chosen = [metrics.find(known, name) for name in names] if names else list(known.values())
-    cells = opened.cube.slice(stage, step, groups, mature=mature)
-    found = metrics.rows(cells, [metric for metric in chosen if metric.measure is None])
+    counted = [metric for metric in chosen if metric.measure is None]
+    found = metrics.rows(opened.cube.slice(stage, step, groups, mature=mature), counted) if counted else []
     measured_ones = [metric for metric in chosen if metric.measure is not None]
-    single = len(opened.cube.dimensions((*by, *(where or {})))) <= 1
+    single = len(opened.cube.dimensions((*group[0], *dict(group[1])))) <= 1
     if measured_ones and (names or single):
         rows = metrics.rows(lived(opened, stage, step, groups), measured_ones)
         # Unless it was asked for, what the logs tell nothing of is left out.

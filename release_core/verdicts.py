@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from release_core import changes, gates, metrics, stops
@@ -18,14 +18,22 @@ if TYPE_CHECKING:
     from release_core.cube.query import Group
     from release_core.frames import Cells, GateRow
     from release_core.metrics import Metric
-    from release_core.release import GateSpec, Release, Scenario
+    from release_core.release import Costs, GateSpec, Release, Scenario
 
 
 def known_metrics(release: Release) -> dict[str, Metric]:
     """Return the metrics of a release by name, those not known for its kind of score included."""
-    probability = release.scale.name == "probability"
-    known = metrics.table(release.actions, release.cutoff_ids, probability=probability)
-    return known | metrics.live_table(release.costs)
+    return dict(_known(release.actions, release.cutoff_ids, release.scale.name == "probability", release.costs))
+
+
+@lru_cache(maxsize=16)
+def _known(
+    actions: tuple[str, ...],
+    cutoffs: tuple[str, ...],
+    probability: bool,  # noqa: FBT001 - the key of the cache
+    costs: Costs | None,
+) -> dict[str, Metric]:
+    return metrics.table(actions, cutoffs, probability=probability) | metrics.live_table(costs)
 
 
 def rows(release: Release, cube: Cube, stage: Stage, step: int) -> dict[str, list[GateRow]]:

@@ -70,7 +70,12 @@ class Cube:
         self.replay_sets = cache(partial(watched.replay_sets, self))
         self.kinds = cache(partial(watched.kinds, self))
         self.began = cache(partial(watched.began, self))
+        self.entered = cache(partial(watched.entered, self))
+        self.ramps = cache(partial(live.ramps, self))
         self.given = cache(self._given)
+        self._progress = lru_cache(maxsize=64)(
+            lambda stage, where: development.progress(self, self.steps[-1], self.tests(stage, where))
+        )
         self.slice = lru_cache(maxsize=64)(self._slice)
         self.days = lru_cache(maxsize=256)(self._days)
         self.map = lru_cache(maxsize=16)(self._map)
@@ -78,6 +83,7 @@ class Cube:
         # Of live stages, by look (see live_frames.py); each is computed once, whatever the as-of time.
         self.arms = lru_cache(maxsize=16)(partial(live.arms, self))
         self.treated = lru_cache(maxsize=16)(lambda stage, groups: live.treated(self, stage, self.arms(stage, groups)))
+        self.happened = lru_cache(maxsize=8)(partial(live.happened, self))
         self.effects = lru_cache(maxsize=96)(partial(live.effects, self))
         self.entities = lru_cache(maxsize=8)(partial(live.entities, self))
         self.before = lru_cache(maxsize=8)(partial(live.before, self))
@@ -131,7 +137,7 @@ class Cube:
 
     def progress(self, stage: Stage, step: int, where: Where) -> dict[int, dict[str, int]]:
         """Return the same at each as-of step up to `step`; the filter has at most one dimension beside the replay set."""
-        return development.progress(self, step, self.tests(stage, where))
+        return {at: counts for at, counts in self._progress(stage, where).items() if at <= step}
 
     def pending(self, stage: Stage, step: int, fresh: int) -> Columns:
         """Return the events of a stage by segment and by the step at which they mature; see `development`."""
@@ -273,8 +279,7 @@ class Cube:
     def acted(self, stage: Stage, step: int, group: Group = ((), ())) -> list[dict[str, Any]]:
         """Return one row per segment, arm and pair of actions of events with both: segment, arm, actions, n, amount."""
         columns = self.moved("pair", (stage, step, True), group)
-        segments = [self._named(group[0], key) for key in self._key(group[0], columns).tolist()]
-        return events.acted(self.release, segments, columns)
+        return events.acted(self.release, *self.placed((group[0], ()), columns), columns)
 
     def _days(self, stage: Stage, step: int, replay_set: str | None = None) -> float:
         """Return over how many days the events of a stage (or one of its sets) entered, as of a step; 0 without events."""

@@ -18,12 +18,15 @@ from release_core.store import quote
 if TYPE_CHECKING:
     from release_core.cube.cube import Cube, Where
     from release_core.cube.dense import Columns
+    from release_core.frames import Array
     from release_core.release import Release, Stage
 
 MOST_EVENTS = 50
 MASKED = "'masked'"
 # Codes of customers cannot be found out by trying their ids.
 SALT = secrets.token_hex(16)
+# What is counted of events by their actions, and in which units.
+SUMMED = {"n": 1, "amount": dense.MINOR_UNITS}
 WHY = ("baseline_action", "candidate_action", "baseline_reason", "candidate_reason")
 
 
@@ -41,27 +44,29 @@ def reasons(release: Release, columns: Columns) -> list[dict[str, Any]]:
 
 
 def _words(release: Release, columns: Columns, name: str) -> list[str]:
-    """Return the text of a column of cells: arms and actions are kept as their places."""
-    if name not in {"arm", *WHY[:2]}:
+    """Return the text of a column of cells: actions are kept as their places."""
+    if name not in WHY[:2]:
         return [str(value) for value in columns[name]]
-    known = VERSIONS if name == "arm" else release.actions
-    return [known[place] if place >= 0 else "" for place in columns[name].tolist()]
+    return [release.actions[place] if place >= 0 else "" for place in columns[name].tolist()]
 
 
-def acted(release: Release, segments: list[dict[str, str]], columns: Columns) -> list[dict[str, Any]]:
-    """Return the events of each segment by arm and pair of actions, from the cells of the table `pair`."""
+def acted(release: Release, segments: list[dict[str, str]], place: Array, columns: Columns) -> list[dict[str, Any]]:
+    """Return the events of each segment by arm and pair of actions, from the cells of the table `pair`.
+
+    `place` is each cell's segment.
+    """
     keep = (columns["label"] < 0) & columns["both_scored"].astype(bool)
-    words = {name: _words(release, columns, name) for name in ("arm", *WHY[:2])}
-    found: dict[tuple[object, ...], dict[str, Any]] = {}
-    for place in np.flatnonzero(keep).tolist():
-        key = tuple(words[name][place] for name in words)
-        row = found.setdefault(
-            (*segments[place].values(), *key),
-            {"segment": segments[place]} | dict(zip(("arm", *WHY[:2]), key, strict=True)) | {"n": 0, "amount": 0.0},
-        )
-        row["n"] += int(columns["n"][place])
-        row["amount"] += float(columns["amount"][place]) / dense.MINOR_UNITS
-    return list(found.values())
+    names, words = ("arm", *WHY[:2]), (("", *VERSIONS), ("", *release.actions), ("", *release.actions))
+    index = (place[keep], *(columns[name][keep] + 1 for name in names))
+    shape = (len(segments), *map(len, words))
+    counts, amounts = (dense.total(shape, index, columns[name][keep], unit).ravel() for name, unit in SUMMED.items())
+    places, first = np.unique(np.ravel_multi_index(index, shape), return_index=True)
+    rows = []
+    for at in places[np.argsort(first)].tolist():
+        segment, *key = np.unravel_index(at, shape)
+        told = {name: listed[n] for name, listed, n in zip(names, words, key, strict=True)}
+        rows.append({"segment": segments[segment]} | told | {"n": int(counts[at]), "amount": float(amounts[at])})
+    return rows
 
 
 def sizes(columns: Columns) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -35,7 +35,7 @@ ARMED = ("both_scored", "arm", "ramp_step", "baseline_action", "candidate_action
 def arms(cube: Cube, stage: Stage, groups: tuple[Group, ...]) -> ArmCells:
     """Return the cells of each arm by look; labels are the mature ones."""
     segments, columns = _gathered(cube, stage, groups, partial(_moves, cube.release))
-    looks, ramps = cube.steps, _ramps(cube, stage)
+    looks, ramps = cube.steps, cube.ramps(stage)
     shape = (len(segments), len(looks), len(ramps))
     look, keep = _looked(columns["moment"], looks)
     chosen = {name: column[keep] for name, column in columns.items()}
@@ -112,58 +112,96 @@ def _placed(column: str, names: Sequence[str]) -> str:
 
 def effects(cube: Cube, stage: Stage, groups: tuple[Group, ...], hours: int) -> Effects:
     """Return what came of events within `hours` of them, by the look at which they have reached that age."""
+    found, looks, ramps = cube.happened(stage, groups), cube.steps, cube.ramps(stage)
+    soon = found.within <= hours
+    kinds, actions = (np.unique(codes[soon & (codes >= 0)]) for codes in (found.kind, found.taken))
+    ends = np.array([cube.end(step).timestamp() for step in looks])
+    # The first look at whose end even the last event of each entry step is `hours` old; the number of looks if none.
+    look = np.searchsorted(ends, found.end + 3600.0 * hours)
+    soon &= look < len(looks)
+    shape = (len(found.segments), len(looks), len(ramps), len(VERSIONS), SHARDS)
+    index = (found.segment, look, found.ramp, found.arm, found.shard)
+    events = found.kind < 0
+
+    def counted(name: str) -> Array:
+        return np.cumsum(dense.kept(shape, index, getattr(found, name), dense.UNITS[name], soon & events), axis=1)
+
+    def each(name: str, codes: Array, chosen: Array, keep: Array) -> Array:
+        place = np.searchsorted(chosen, codes), *index
+        keep = soon & keep & np.isin(codes, chosen)
+        sums = dense.kept((len(chosen), *shape), place, getattr(found, name), dense.UNITS[name], keep)
+        return np.cumsum(sums, axis=2)
+
+    return Effects(
+        hours,
+        found.segments,
+        looks,
+        ramps,
+        tuple(found.kinds[code] for code in kinds),
+        tuple(cube.release.actions[code] for code in actions),
+        counted("n"),
+        counted("amount"),
+        each("n", found.kind, kinds, ~events),
+        each("amount", found.kind, kinds, ~events),
+        each("n", found.taken, actions, events),
+    )
+
+
+class Happened(NamedTuple):
+    """What came of events, by row: places in `segments`, `kinds`, ramps, arms and actions (-1: none), sums of n and amount.
+
+    `within`: at most so many hours after the event; `end`: the last instant of the step in which it entered, in seconds.
+    A row whose kind is -1 counts events.
+    """
+
+    segments: tuple[Segment, ...]
+    kinds: tuple[str, ...]
+    segment: Array
+    ramp: Array
+    arm: Array
+    shard: Array
+    kind: Array
+    taken: Array
+    within: Array
+    end: Array
+    n: Array
+    amount: Array
+
+
+def happened(cube: Cube, stage: Stage, groups: tuple[Group, ...]) -> Happened:
+    """Return what came of the events of every segment of the groups, at any age."""
 
     def counts(where: str, splits: Sequence[str]) -> str:
         return f"""
-select {_coded(splits)}arm, ramp_step, entry, kind, taken, shard, sum(n)::bigint as n, sum(amount)::bigint as amount
-from effect where {where} and within <= {hours:d} group by all"""
+select {_coded(splits)}{_placed("arm", VERSIONS)}, {_placed("ramp_step", cube.ramps(stage))}, entry, kind::varchar as kind,
+    {_placed("taken", cube.release.actions)}, shard, within, sum(n)::bigint as n, sum(amount)::bigint as amount
+from effect where {where} group by all"""
 
-    segments, columns = _gathered(cube, stage, groups, counts)
-    looks, ramps = cube.steps, _ramps(cube, stage)
-    look = _ripe(cube, columns["entry"], hours)
-    kinds = tuple(sorted({str(kind) for kind in columns["kind"]} - {""}))
-    actions = tuple(action for action in cube.release.actions if action in {str(taken) for taken in columns["taken"]})
-    shape = (len(segments), len(looks), len(ramps), len(VERSIONS), SHARDS)
-    index = (
-        columns["segment"],
-        look,
-        dense.places(columns["ramp_step"], ramps),
-        dense.places(columns["arm"], VERSIONS),
-        columns["shard"],
+    segments, found = _gathered(cube, stage, groups, counts)
+    entries, at = np.unique(found["entry"], return_inverse=True)
+    ends = np.array([cube.end(int(entry)).timestamp() for entry in entries])
+    names, kind = np.unique(found["kind"].astype(str), return_inverse=True)
+    events = int(len(names) > 0 and not names[0])
+    small = {name: found[name].astype(np.int32) for name in ("segment", "ramp_step", "arm", "shard", "taken")}
+    return Happened(
+        segments,
+        tuple(map(str, names[events:])),
+        small["segment"],
+        small["ramp_step"],
+        small["arm"],
+        small["shard"],
+        (kind - events).astype(np.int32),
+        small["taken"],
+        found["within"],
+        ends[at],
+        found["n"],
+        found["amount"],
     )
-    ripened, kind, taken = look < len(looks), columns["kind"].astype(str), columns["taken"].astype(str)
-
-    def counted(name: str, keep: Array) -> Array:
-        return np.cumsum(dense.kept(shape, index, columns[name], dense.UNITS[name], keep & ripened), axis=1)
-
-    def each(name: str, values: Sequence[str], column: Array, keep: Array) -> Array:
-        found = [counted(name, keep & (column == value)) for value in values]
-        return np.stack(found) if found else np.zeros((0, *shape))
-
-    events = kind == ""
-    named = (hours, segments, looks, ramps, kinds, actions)
-    return Effects(
-        *named,
-        counted("n", events),
-        counted("amount", events),
-        each("n", kinds, kind, ~events),
-        each("amount", kinds, kind, ~events),
-        each("n", actions, taken, events),
-    )
-
-
-def _ripe(cube: Cube, entries: Array, hours: int) -> Array:
-    """Return the first look at whose end even the last event of each entry step is `hours` old; the number of looks if none."""
-    distinct, back = np.unique(entries, return_inverse=True)
-    ends = np.array([cube.end(step).timestamp() for step in cube.steps])
-    ripe = np.array([cube.end(int(entry)).timestamp() + 3600.0 * hours for entry in distinct])
-    found: Array = np.searchsorted(ends, ripe)[back]
-    return found
 
 
 def entities(cube: Cube, stage: Stage) -> Entities:
     """Return who was treated, by look."""
-    looks, ramps = cube.steps, _ramps(cube, stage)
+    looks, ramps = cube.steps, cube.ramps(stage)
     shape = (len(looks), len(ramps), len(VERSIONS), SHARDS)
     who, carried = (_rows(cube, table, stage) for table in ("entity", "carried"))
     at, keep = _looked(who["since"], looks)
@@ -307,7 +345,7 @@ def _coded(splits: Sequence[str]) -> str:
     return "".join(f"enum_code({column})::bigint as k{place}, " for place, column in enumerate(splits))
 
 
-def _ramps(cube: Cube, stage: Stage) -> tuple[str, ...]:
+def ramps(cube: Cube, stage: Stage) -> tuple[str, ...]:
     """Return the ramp steps of a stage in the order in which they began; ("",) where the logs name none."""
     sql = """
     select ramp_step, min(since) as first from pair where "by" = '' and label < 0 and stage = $stage

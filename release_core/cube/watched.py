@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from release_core.cube.cube import Cube, Where
+    from release_core.frames import Array
 
 
 def stages(cube: Cube) -> tuple[Stage, ...]:
@@ -60,12 +61,25 @@ def maturity(cube: Cube, view: tuple[Stage, int], where: Where) -> dict[str, int
 
 def spans(cube: Cube, step: int) -> list[dict[str, Any]]:
     """Return one row per stage and ramp step with events by a step: stage, ramp_step, first and last entry, n."""
+    rows = []
+    for (stage, ramp), (since, n) in cube.entered().items():
+        upto = int(np.searchsorted(since, step, side="right"))
+        if upto:
+            ends = {"first": int(since[0]), "last": int(since[upto - 1]), "n": int(n[:upto].sum())}
+            rows.append({"stage": stage, "ramp_step": ramp} | ends)
+    return sorted(rows, key=lambda row: (row["first"], row["last"]))
+
+
+def entered(cube: Cube) -> dict[tuple[str, str], tuple[Array, Array]]:
+    """Return, by stage and ramp step, the steps at which events entered, rising, and how many did."""
     sql = """
-    select stage::varchar as stage, ramp_step::varchar as ramp_step, min(since) as first, max(since) as last,
-        sum(n)::bigint as n
-    from pair where "by" = '' and label < 0 and since <= $step group by 1, 2 order by first, last
+    select stage::varchar as stage, ramp_step::varchar as ramp, since, sum(n)::bigint as n
+    from pair where "by" = '' and label < 0 group by 1, 2, 3 order by since, stage, ramp
     """
-    return cube.store.rows(sql, {"step": step})
+    found = cube.store.query(sql)
+    keys = list(zip(found["stage"].astype(str), found["ramp"].astype(str), strict=True))
+    places = {key: np.array([key == one for one in keys]) for key in dict.fromkeys(keys)}
+    return {(str(key[0]), str(key[1])): (found["since"][mine], found["n"][mine]) for key, mine in places.items()}
 
 
 def codes(cube: Cube, stage: Stage, step: int) -> list[tuple[str, str, str, float, float, int]]:

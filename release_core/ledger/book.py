@@ -8,6 +8,7 @@ import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -171,6 +172,7 @@ def _url(target: str | Path | None) -> sa.URL:
     return url
 
 
+@lru_cache(maxsize=8)
 def _engine(url: sa.URL) -> sa.Engine:
     """Return an engine without a pool: a file that was moved away or replaced is noticed at the next use."""
     arguments = {"timeout": WAIT_SECONDS} if _is_sqlite(url) else {}

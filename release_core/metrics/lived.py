@@ -216,6 +216,17 @@ def outcome(hours: int, hits: Sequence[str], base: Sequence[str] = ()) -> Callab
     return measure
 
 
+def outcomes_within(lived: Lived, metric: Metric, asked: Sequence[tuple[int, str]]) -> Estimate:
+    """Return the estimate of "to how many events a kind of outcome came within so many hours", for each (hours, kind) asked.
+
+    They stand in the place of segments, of which the slice has one.
+    """
+    look = slice(lived.look, lived.look + 1)
+    parts = [sums(lived, hours, (kind,), (), look) for hours, kind in asked]
+    top, bottom = (np.concatenate([part[side][:, 0] for part in parts]) for side in (0, 1))
+    return _armed(lived, metric, top, bottom)
+
+
 def sums(
     lived: Lived, hours: int, hits: Sequence[str], base: Sequence[str], looks: slice = slice(None)
 ) -> tuple[Array, Array]:

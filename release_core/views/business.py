@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from release_core import metrics, review
+from release_core import review
 from release_core.charts import digits
 from release_core.charts.ages import ages as ages_chart
 from release_core.charts.forest import forest
 from release_core.cube.labels import WITHIN
 from release_core.frames import EVERYONE
 from release_core.metrics.live_table import NOT_ACTED
-from release_core.metrics.lived import outcome
+from release_core.metrics.lived import outcomes_within
 from release_core.views.view import known, paired_rows, segment_key, single_view
 
 if TYPE_CHECKING:
@@ -59,8 +59,10 @@ def page(view: View) -> BusinessPage:
     per_day = events_a_day(view)
     judged = _judged(view)
 
+    rows = paired_rows(view.rows((*DECISIONS, *CUSTOMERS, *MONEY, *DELAYED)))
+
     def table(names: tuple[str, ...]) -> list[Row]:
-        return [_row(view, row, per_day, judged) for row in paired_rows(view.rows(names))]
+        return [_row(view, row, per_day, judged) for row in rows if row["metric"] in names]
 
     parts = [table(names) for names in (DECISIONS, CUSTOMERS, MONEY, DELAYED)]
     acts = NOTHING_ACTS if view.stage.paired else ""
@@ -277,13 +279,11 @@ def kinds(view: View) -> list[str]:
 def at_age(view: View, hours: int) -> list[Row]:
     """Return one row per kind of outcome: how often it came within the hours, in both arms, on events that old."""
     view, _ = single_view(view)
+    kinds = view.opened.cube.effects(view.stage, (((), view.where),), hours).kinds
     rows = []
-    for kind in view.opened.cube.effects(view.stage, (((), view.where),), hours).kinds:
-        row = _aged(view, kind, hours)
-        row |= {
-            version: _told(row | {version: row[version]}, version, "share") for version in ("baseline", "candidate")
-        }
-        rows.append(row | {"kind": spoken(kind), "change": _change(row, "share")})
+    for kind, row in zip(kinds, _aged(view, [(hours, kind) for kind in kinds]), strict=True):
+        told = {version: _told(row, version, "share") for version in ("baseline", "candidate")}
+        rows.append(row | told | {"kind": spoken(kind), "change": _change(row, "share")})
     return rows
 
 
@@ -297,23 +297,30 @@ def spoken(kind: str) -> str:
     return name.replace("_", " ") + (f": {value}" if value else "")
 
 
-def _aged(view: View, kind: str, hours: int) -> Row:
-    """Return how often a kind came within the hours, as a row of values and bounds."""
-    metric = view.known()["complaint_rate"]
+def _aged(view: View, asked: list[tuple[int, str]]) -> list[Row]:
+    """Return how often each kind came within its hours (hours, kind), as rows of values and bounds."""
     lived = review.lived(view.opened, view.stage, view.step, (((), view.where),))
-    one: metrics.Estimate = outcome(hours, (kind,))(lived, metric)
+    if not asked:
+        return []
+    one = outcomes_within(lived, view.known()["complaint_rate"], asked)
     low, high = one.bounds(0.95)
-    row: Row = {"n": int(one.n[0, :2].sum()), "candidate_n": int(one.n[0, 1])}
-    for side, version in enumerate(("baseline", "candidate", "difference")):
-        ends = {version: one.value[0, side], f"{version}_low": low[0, side], f"{version}_high": high[0, side]}
-        row |= {name: known(value) for name, value in ends.items()}
-    return row | {"low": row["difference_low"], "high": row["difference_high"]}
+    rows = []
+    for place in range(len(asked)):
+        row: Row = {"n": int(one.n[place, :2].sum()), "candidate_n": int(one.n[place, 1])}
+        for side, version in enumerate(("baseline", "candidate", "difference")):
+            ends = {"": one.value, "_low": low, "_high": high}
+            row |= {f"{version}{end}": known(array[place, side]) for end, array in ends.items()}
+        rows.append(row | {"low": row["difference_low"], "high": row["difference_high"]})
+    return rows
 
 
 def ages(view: View, kind: str) -> Chart:
     """Return how often a kind of outcome has come by each age, in both arms."""
     view, _ = single_view(view)
-    rows: list[Row] = [{"age_days": hours / HOURS_A_DAY} | _aged(view, kind, hours) for hours in reached(view)]
+    asked = [(hours, kind) for hours in reached(view)]
+    rows: list[Row] = [
+        {"age_days": hours / HOURS_A_DAY} | row for (hours, _), row in zip(asked, _aged(view, asked), strict=True)
+    ]
     caption = view.caption(float(rows[0]["n"]) if rows else 0.0, table="pair")
     return ages_chart(rows, replace(caption, sql=""), what=spoken(kind))
 

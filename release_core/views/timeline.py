@@ -143,15 +143,12 @@ def _verdict(view: View, step: int, found: Review) -> Row:
 
 def _maturity(view: View) -> list[Row]:
     """Return the share of mature labels of the chosen stage's events at each as-of step."""
-    rows = []
-    for step in view.opened.cube.steps:
-        if step <= view.step:
-            counts = view.opened.cube.maturity(view.stage, step, ())
-            if counts["n"]:
-                rows.append(
-                    {"at": view.opened.cube.end(step).isoformat(), "mature": known(counts["mature"] / counts["n"])}
-                )
-    return rows
+    cube = view.opened.cube
+    return [
+        {"at": cube.end(step).isoformat(), "mature": known(counts["mature"] / counts["n"])}
+        for step, counts in cube.progress(view.stage, view.step, ()).items()
+        if counts["n"]
+    ]
 
 
 def said(rows: Sequence[Row]) -> str:
