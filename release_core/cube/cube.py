@@ -66,16 +66,7 @@ class Cube:
         self.names, self._values = opening.load(self.store, release, folder, self.facts["tables"], values)
         # Has tables in memory that are not read at opening, before a query asks for them.
         self.hold = opening.Later(self.store, self.facts["tables"])
-        self.stages = cache(partial(watched.stages, self))
-        self.replay_sets = cache(partial(watched.replay_sets, self))
-        self.kinds = cache(partial(watched.kinds, self))
-        self.began = cache(partial(watched.began, self))
-        self.entered = cache(partial(watched.entered, self))
-        self.ramps = cache(partial(live.ramps, self))
-        self.given = cache(self._given)
-        self._progress = lru_cache(maxsize=64)(
-            lambda stage, where: development.progress(self, self.steps[-1], self.tests(stage, where))
-        )
+        self._ask_once()
         self.slice = lru_cache(maxsize=64)(self._slice)
         self.days = lru_cache(maxsize=256)(self._days)
         self.map = lru_cache(maxsize=16)(self._map)
@@ -98,6 +89,19 @@ class Cube:
         self.slices = partial(slices.within, self)
         self.customers = lru_cache(maxsize=8)(partial(customers.known, self))
         self.development = lru_cache(maxsize=256)(self._development)
+
+    def _ask_once(self) -> None:
+        """Keep what is the same at every as-of step once somebody has asked for it."""
+        self.stages = cache(partial(watched.stages, self))
+        self.replay_sets = cache(partial(watched.replay_sets, self))
+        self.kinds = cache(partial(watched.kinds, self))
+        self.began = cache(partial(watched.began, self))
+        self.entered = cache(partial(watched.entered, self))
+        self.ramps = cache(partial(live.ramps, self))
+        self.given = cache(self._given)
+        self._progress = lru_cache(maxsize=64)(
+            lambda stage, where: development.progress(self, self.steps[-1], self.tests(stage, where))
+        )
 
     def _given(self, log: str) -> frozenset[str]:
         """Return the columns that at least one file of a log holds."""
