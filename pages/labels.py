@@ -11,6 +11,7 @@ with read.told("Labels cannot be shown"):
     st.title("Labels", anchor=False)
     page = read.page(labels.labels)
     st.caption(show.escape_markdown(page.headline))
+    st.caption(show.escape_markdown(page.late))
     parts.tell_wrong("Show", list(delayed.SECTIONS), "labels")
     chosen = st.segmented_control(
         "Show",

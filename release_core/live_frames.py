@@ -55,6 +55,19 @@ class Effects:
 
 
 @dataclass(frozen=True, eq=False)
+class Lateness:
+    """Bad labels of mature events that are known at a look: `every` [segment, look, arm, shard], and those that came `late`.
+
+    In a paired stage both arms hold the same.
+    """
+
+    segments: tuple[Segment, ...]
+    looks: tuple[int, ...]
+    every: Array
+    late: Array
+
+
+@dataclass(frozen=True, eq=False)
 class Entities:
     """Who was treated, each entity once per ramp step; entities seen in both of its arms are contaminated and left out.
 

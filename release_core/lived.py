@@ -32,6 +32,7 @@ def lived(cube: Cube, stage: Stage, step: int, groups: tuple[Group, ...]) -> Liv
         serving,
         lambda hours: cube.effects(stage, groups, hours),
         cube.gauges(stage),
+        late=lambda: cube.late(stage, groups),
         per_entity=_per_entity(cube, stage),
         began=cube.began(stage).timestamp(),
     )

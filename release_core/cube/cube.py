@@ -16,6 +16,7 @@ from release_core.cube import (
     events,
     joined,
     known,
+    late,
     live,
     moves,
     opening,
@@ -76,6 +77,7 @@ class Cube:
         self.treated = lru_cache(maxsize=16)(lambda stage, groups: live.treated(self, stage, self.arms(stage, groups)))
         self.happened = lru_cache(maxsize=8)(partial(live.happened, self))
         self.effects = lru_cache(maxsize=96)(partial(live.effects, self))
+        self.late = lru_cache(maxsize=16)(partial(late.late, self))
         self.entities = lru_cache(maxsize=8)(partial(live.entities, self))
         self.before = lru_cache(maxsize=8)(partial(live.before, self))
         self.serving = lru_cache(maxsize=32)(partial(live.serving, self))

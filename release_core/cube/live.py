@@ -34,10 +34,10 @@ ARMED = ("both_scored", "arm", "ramp_step", "baseline_action", "candidate_action
 
 def arms(cube: Cube, stage: Stage, groups: tuple[Group, ...]) -> ArmCells:
     """Return the cells of each arm by look; labels are the mature ones."""
-    segments, columns = _gathered(cube, stage, groups, partial(_moves, cube.release))
+    segments, columns = gathered(cube, stage, groups, partial(_moves, cube.release))
     looks, ramps = cube.steps, cube.ramps(stage)
     shape = (len(segments), len(looks), len(ramps))
-    look, keep = _looked(columns["moment"], looks)
+    look, keep = looked(columns["moment"], looks)
     chosen = {name: column[keep] for name, column in columns.items()}
     index = (chosen["segment"], look[keep], dense.places(chosen["ramp_step"], ramps))
     chosen["segment"] = np.ravel_multi_index(index, shape)
@@ -89,7 +89,7 @@ def _moves(release: Release, where: str, splits: Sequence[str]) -> str:
     sums = ", ".join(f"sum(sign * {name})::bigint as {name}" for name in names)
     named = ", ".join(names)
     places = {"arm": VERSIONS, "baseline_action": release.actions, "candidate_action": release.actions}
-    columns = [_placed(name, places[name]) if name in places else name for name in ARMED]
+    columns = [placed(name, places[name]) if name in places else name for name in ARMED]
     # A label counts from the step at which it is known and its event is mature, until it is overturned.
     held = f"label >= 0 and greatest(since, settled) < until and {where}"
     return f"""
@@ -102,10 +102,10 @@ with moved as (
     union all
     select {keys}, label, until, -1, {named} from pair where until < {FOREVER} and {held}
 )
-select {_coded(splits)}{", ".join(columns)}, said as label, moment, {sums} from moved group by all"""
+select {coded(splits)}{", ".join(columns)}, said as label, moment, {sums} from moved group by all"""
 
 
-def _placed(column: str, names: Sequence[str]) -> str:
+def placed(column: str, names: Sequence[str]) -> str:
     """Return SQL for the place of a column's text among the names, -1 where it is none of them."""
     return f"coalesce(list_position([{', '.join(map(text, names))}], {column}::varchar), 0)::bigint - 1 as {column}"
 
@@ -173,11 +173,11 @@ def happened(cube: Cube, stage: Stage, groups: tuple[Group, ...]) -> Happened:
 
     def counts(where: str, splits: Sequence[str]) -> str:
         return f"""
-select {_coded(splits)}{_placed("arm", VERSIONS)}, {_placed("ramp_step", cube.ramps(stage))}, entry, kind::varchar as kind,
-    {_placed("taken", cube.release.actions)}, shard, within, sum(n)::bigint as n, sum(amount)::bigint as amount
+select {coded(splits)}{placed("arm", VERSIONS)}, {placed("ramp_step", cube.ramps(stage))}, entry, kind::varchar as kind,
+    {placed("taken", cube.release.actions)}, shard, within, sum(n)::bigint as n, sum(amount)::bigint as amount
 from effect where {where} group by all"""
 
-    segments, found = _gathered(cube, stage, groups, counts)
+    segments, found = gathered(cube, stage, groups, counts)
     entries, at = np.unique(found["entry"], return_inverse=True)
     ends = np.array([cube.end(int(entry)).timestamp() for entry in entries])
     names, kind = np.unique(found["kind"].astype(str), return_inverse=True)
@@ -204,7 +204,7 @@ def entities(cube: Cube, stage: Stage) -> Entities:
     looks, ramps = cube.steps, cube.ramps(stage)
     shape = (len(looks), len(ramps), len(VERSIONS), SHARDS)
     who, carried = (_rows(cube, table, stage) for table in ("entity", "carried"))
-    at, keep = _looked(who["since"], looks)
+    at, keep = looked(who["since"], looks)
     both = who["state"].astype(str) == "both"
     arm = np.where(both, 0, dense.places(who["state"], VERSIONS))
     index = (at, dense.places(who["ramp_step"], ramps), arm, who["shard"])
@@ -213,7 +213,7 @@ def entities(cube: Cube, stage: Stage) -> Entities:
         return np.cumsum(dense.kept(shape, index, who[name], unit, keep & chosen), axis=0)
 
     kinds = tuple(sorted({str(kind) for kind in carried["kind"]}, key=lambda kind: (kind.startswith(TAKEN), kind)))
-    when, known = _looked(carried["since"], looks)
+    when, known = looked(carried["since"], looks)
     begun = (dense.places(carried["kind"], kinds), when, dense.places(carried["ramp_step"], ramps))
     place = (*begun, dense.places(carried["arm"], VERSIONS), carried["shard"])
 
@@ -243,12 +243,12 @@ def serving(cube: Cube, stage: Stage, groups: tuple[Group, ...]) -> Serving:
 
     def counts(where: str, splits: Sequence[str]) -> str:
         return f"""
-select {_coded(splits)}version, bin, fallback, error, entry, {sums}
+select {coded(splits)}version, bin, fallback, error, entry, {sums}
 from latency where {where}{own} group by all"""
 
-    segments, columns = _gathered(cube, stage, groups, counts)
+    segments, columns = gathered(cube, stage, groups, counts)
     looks = cube.steps
-    look, keep = _looked(columns["entry"], looks)
+    look, keep = looked(columns["entry"], looks)
     shape, index = (len(segments), len(looks), len(VERSIONS)), (columns["segment"], look, columns["version"])
     timed = columns["bin"] >= 0
     ids = dense.ids_of(columns["bin"][timed])
@@ -311,7 +311,7 @@ def _rows(cube: Cube, table: str, stage: Stage) -> Columns:
     return cube.store.query(f"select * exclude (stage) from {table} where stage = $stage", {"stage": str(stage)})
 
 
-def _gathered(
+def gathered(
     cube: Cube, stage: Stage, groups: tuple[Group, ...], statement: Callable[[str, Sequence[str]], str]
 ) -> tuple[tuple[Segment, ...], dict[str, Array]]:
     """Return the segments of all groups, and the columns of a statement over them with each row's segment.
@@ -341,7 +341,8 @@ def _filter(cube: Cube, stage: Stage, group: Group) -> tuple[str, list[str], dic
     return " and ".join(tests), ["v1" if dim in dims else "replay_set" for dim in by], dict(params)
 
 
-def _coded(splits: Sequence[str]) -> str:
+def coded(splits: Sequence[str]) -> str:
+    """Return SQL for the codes of the columns that a group is split by, k0 and k1."""
     return "".join(f"enum_code({column})::bigint as k{place}, " for place, column in enumerate(splits))
 
 
@@ -353,7 +354,7 @@ def ramps(cube: Cube, stage: Stage) -> tuple[str, ...]:
     return tuple(map(str, cube.store.query(sql, {"stage": str(stage)})["ramp_step"])) or ("",)
 
 
-def _looked(at: Array, looks: tuple[int, ...]) -> tuple[Array, Array]:
+def looked(at: Array, looks: tuple[int, ...]) -> tuple[Array, Array]:
     """Return the look at which each step first counts, and whether there is one."""
     look = np.searchsorted(np.array(looks), at)
     known = look < len(looks)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from release_core.frames import NEGATIVE, POSITIVE
-from release_core.metrics import lived, samples
+from release_core.metrics import late, lived, samples
 from release_core.metrics import values as v
 from release_core.metrics.table import Metric, Outcome
 from release_core.release import ACTIONS
@@ -127,6 +127,10 @@ ROWS = (
     _outcome("chargeback_rate", "Chargeback rate", ("delayed", "lower"), 720, ("chargeback",), "Events charged back"),
     _outcome("confirmed_fraud_rate", "Confirmed fraud", ("delayed", "lower"), 720, ("confirmed_fraud",),
              "Events that the customer confirmed as fraud"),
+    _measured("late_label_share", "Late labels", ("delayed", "share", "lower"),
+              ("Known bad labels of mature events that came after maturity / all known bad labels of mature events: until "
+               "they came these events counted as good, or as not known.", "counts by as-of time"), late.share,
+              lack=late.NONE),
     _outcome("retention_rate", "Retention", ("delayed", "higher"), 1080, ("retained",),
              "Customers who stayed, of those of whom that is known,", ("retained", "retained=no", "retained=false")),
 )  # fmt: skip

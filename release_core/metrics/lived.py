@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from release_core.frames import Array, Segment
-    from release_core.live_frames import Effects, Gauge, Serving
+    from release_core.live_frames import Effects, Gauge, Lateness, Serving
     from release_core.metrics.table import Metric
 
     # confidence, sides -> (low, high) [segment, version]
@@ -41,7 +41,8 @@ class Lived:
     """What metrics of serving and of outcomes read, as of a look: frames over `every` segment, of which `index` are added.
 
     Of serving the steps from `first` on count. `per_entity` are the events an entity has in the stage.
-    `effects` returns what came of events within some hours. `end` is the look's last instant in seconds since 1970,
+    `effects` returns what came of events within some hours, `late` the bad labels that came after maturity.
+    `end` is the look's last instant in seconds since 1970,
     `began` that of the first event; `served`: whether events were served at all, which a replay does not;
     `given` the columns of the decisions log, `kinds` the outcomes in the logs. `live`: whether the candidate acted on events at all.
     """
@@ -58,6 +59,7 @@ class Lived:
     serving: Serving
     effects: Callable[[int], Effects]
     gauges: tuple[Gauge, ...]
+    late: Callable[[], Lateness]
     first: int = 0
     per_entity: float = 1.0
     began: float = float("nan")
@@ -71,7 +73,7 @@ class Lived:
         """Return an array whose axis of segments holds those of this slice."""
         return np.stack([array.take(places, axis).sum(axis) for places in self.index], axis)
 
-    def outcomes(self, frame: Effects, array: Array) -> Array:
+    def outcomes(self, frame: Effects | Lateness, array: Array) -> Array:
         """Return an array [segment of the frame, ...] by the segments of this slice; 0 where the frame has no such segment."""
         place = {tuple(segment.items()): k for k, segment in enumerate(frame.segments)}
         named = [place.get(tuple(segment.items()), -1) for segment in self.serving.segments]
@@ -211,7 +213,7 @@ def outcome(hours: int, hits: Sequence[str], base: Sequence[str] = ()) -> Callab
 
     def measure(lived: Lived, metric: Metric) -> Estimate:
         top, bottom = (part[:, 0] for part in sums(lived, hours, hits, base, slice(lived.look, lived.look + 1)))
-        return replace(_armed(lived, metric, top, bottom), note=early(lived, hours))
+        return replace(armed(lived, metric, top, bottom), note=early(lived, hours))
 
     return measure
 
@@ -253,7 +255,7 @@ def early(lived: Lived, hours: int) -> str:
     return f"{EARLY}: it is counted {age} after an event, and the first event is that old on {when:%Y-%m-%d %H:%M} UTC"
 
 
-def _armed(lived: Lived, metric: Metric, top: Array, bottom: Array) -> Estimate:
+def armed(lived: Lived, metric: Metric, top: Array, bottom: Array) -> Estimate:
     """Return the estimate of a ratio of sums [segment, ramp, arm, shard], compared within ramp steps."""
     found = arms.between(top, bottom, bottom.sum(-1))
     k, n = top.sum((1, 3)), bottom.sum((1, 3))

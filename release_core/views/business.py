@@ -29,9 +29,10 @@ CUSTOMERS = ("conversion_rate", "complaint_rate", "support_rate")
 MONEY = ("fraud_loss", "false_positive_cost", "net_value")
 DELAYED = (
     "chargeback_rate", "confirmed_fraud_rate", "review_fraud_share", "resolved_rate", "retention_rate", "labelled_share",
+    "late_label_share",
 )  # fmt: skip
 # Of these the denominator is not all events, so a change of theirs is no number of customers a day.
-OF_SOME = {"review_fraud_share", "resolved_rate", "retention_rate", "labelled_share"}
+OF_SOME = {"review_fraud_share", "resolved_rate", "retention_rate", "labelled_share", "late_label_share"}
 THOUSAND = 1000.0
 HOURS_A_DAY = 24
 NOTHING_ACTS = (

@@ -9,6 +9,7 @@ import numpy as np
 
 from release_core.charts.digits import percent
 from release_core.charts.maturity import by_age, by_step
+from release_core.cube import REPLAY_SET
 from release_core.stats import delay
 from release_core.views.delay import single
 from release_core.views.view import known
@@ -27,6 +28,7 @@ class LabelsPage:
     """What the page always shows: how much is known, by age and by as-of step, and what makes a label."""
 
     headline: str
+    late: str
     by_age: Chart
     by_step: Chart
     rules: list[str]
@@ -37,6 +39,7 @@ def labels(view: View) -> LabelsPage:
     progress = _progress(view)
     return LabelsPage(
         _headline(view, progress),
+        late(view),
         _by_age(view),
         by_step(
             progress,
@@ -62,6 +65,24 @@ def _headline(view: View, progress: list[Row]) -> str:
         f"As of {view.as_of} {mature} of {counts['n']:,} events have a mature label, {known_share} any label; the rest is "
         "not known yet and counts as neither good nor bad."
     )
+
+
+def late(view: View) -> str:
+    """Return in one sentence how many bad labels came after maturity, with their share and its interval."""
+    one = single(view)
+    dims = [pair for pair in one.where if pair[0] != REPLAY_SET]
+    rows = one.rows(["late_label_share"]) if len(dims) < 2 else []
+    told = [row for row in rows if row.version != "difference" and row.value is not None]
+    days = f"{view.release.labels.maturity_days:g} days"
+    if not told:
+        return f"Late labels: no bad label of an event older than {days} is known yet."
+    told = told[:1] if view.stage.paired else told
+    each = [
+        f"{'' if view.stage.paired else f'{row.version} '}{round((row.value or 0) * row.n):,} of {row.n:,} known bad labels of "
+        f"mature events came after {days} ({percent(row.value)}, {percent(row.low)} to {percent(row.high)})"
+        for row in told
+    ]
+    return f"Late labels: {'; '.join(each)}. Until then these events counted as not bad."
 
 
 def _progress(view: View) -> list[Row]:
