@@ -226,7 +226,7 @@ def outcomes_within(lived: Lived, metric: Metric, asked: Sequence[tuple[int, str
     look = slice(lived.look, lived.look + 1)
     parts = [sums(lived, hours, (kind,), (), look) for hours, kind in asked]
     top, bottom = (np.concatenate([part[side][:, 0] for part in parts]) for side in (0, 1))
-    return _armed(lived, metric, top, bottom)
+    return armed(lived, metric, top, bottom)
 
 
 def sums(
