@@ -15,7 +15,6 @@ import threading
 import zlib
 from contextlib import suppress
 from dataclasses import asdict, fields, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ import scipy
 
 from release_core import changes, stops, verdicts
 from release_core.frames import GateRow
+from release_core.memory import of_cube
 from release_core.release import Verdict
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def _row(values: list[Any]) -> GateRow:
     return replace(row, verdict=Verdict(row.verdict), unseen_after=tuple(row.unseen_after))
 
 
-@lru_cache(maxsize=32)
+@of_cube(32)
 def alarms(opened: Opened, stage: Stage) -> tuple[stops.Alarm, ...]:
     """Return the alarms of a stage over all as-of steps, but those of what is no matter of the logs."""
 
@@ -78,7 +78,7 @@ def alarms(opened: Opened, stage: Stage) -> tuple[stops.Alarm, ...]:
     return tuple(stops.Alarm(**one | {"at": opened.cube.end(one["step"])}) for one in kept)
 
 
-@lru_cache(maxsize=32)
+@of_cube(32)
 def changed(opened: Opened) -> tuple[tuple[str, str], ...]:
     """Return (component, what changed) for every component that differs between the bundles."""
     kept = _kept(opened, "changed", lambda: changes.changed(opened.release, opened.cube))
@@ -112,7 +112,7 @@ def _file(opened: Opened, name: str) -> Path:
     return opened.cube.folder / FOLDER / f"{name}.json.gz"
 
 
-@lru_cache(maxsize=32)
+@of_cube(32)
 def _made(opened: Opened) -> str:
     """Return what names all that verdicts of a release are made of: it, the cells of its cube, and the code."""
     return hashlib.sha256(f"{opened.cube.name} {CODE} {opened.release!r}".encode()).hexdigest()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import hashlib
 import os
-import sys
 import threading
 import time
 from dataclasses import dataclass, field
@@ -226,14 +225,5 @@ def _refresh(name: str, mark: str, known: _Followed) -> None:
         known.failed = (mark, error)
     known.stamp = mark
     known.rests = 2 * time.monotonic() - began
-    forget()
-
-
-def forget() -> None:
-    """Drop all remembered answers: each holds on to the cube that it came from, and a feed replaces cubes all the time."""
-    for name, module in list(sys.modules.items()):
-        if name.startswith(("release_core", "pages")):
-            for value in list(vars(module).values()):
-                if callable(getattr(value, "cache_clear", None)):
-                    value.cache_clear()
+    # The cube that was open before and its answers hold on to each other.
     gc.collect()

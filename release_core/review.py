@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from release_core import course, gates, ledger, metrics, stops
 from release_core import lived as lives
 from release_core.errors import LedgerError, NotFound, Problem
+from release_core.memory import of_cube
 from release_core.release import Stage, Verdict
 from release_core.stops import READY
 from release_core.verdicts import judged_groups, known_metrics
@@ -99,7 +99,7 @@ def rehearsal(release: Release) -> gates.Rehearsal | None:
     return None if drill is None else gates.Rehearsal(drill.began, drill.minutes)
 
 
-@lru_cache(maxsize=128)
+@of_cube(128)
 def _review(opened: Opened, stage: Stage, step: int, drill: gates.Rehearsal | None) -> Review:
     release, cube = opened.release, opened.cube
     found = course.rows(opened, stage, step)
@@ -143,7 +143,7 @@ def measured(
     return list(_measured(opened, stage, step, (tuple(by), tuple((where or {}).items())), tuple(names), mature=mature))
 
 
-@lru_cache(maxsize=64)
+@of_cube(64)
 def _measured(
     opened: Opened, stage: Stage, step: int, group: Group, names: tuple[str, ...], *, mature: bool
 ) -> list[MetricRow]:

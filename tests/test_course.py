@@ -5,7 +5,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from release_core import ahead, course, library, review, stops, verdicts
+from release_core import ahead, course, library, memory, review, stops, verdicts
 from release_core.release import Stage
 from tests import factory
 
@@ -33,9 +33,7 @@ def anew(opened, monkeypatch):
 
     for module, name in ((verdicts, "rows"), (stops, "fired"), (course.changes, "changed")):
         monkeypatch.setattr(module, name, refuse)
-    review._review.cache_clear()
-    course.alarms.cache_clear()
-    course.changed.cache_clear()
+    memory.forget()
 
 
 def test_what_is_kept_is_what_is_judged(opened, monkeypatch):
@@ -87,7 +85,7 @@ def test_verdicts_of_anything_else_are_judged_anew(opened, monkeypatch, what):
     assert {gate: rows for gate, rows in right.items() if gate in found} == found
     assert course.rows(one, Stage.REPLAY, step) == found
     assert told == [1]
-    course._made.cache_clear()
+    memory.forget()
 
 
 def test_a_cache_that_cannot_be_written_costs_time_and_nothing_else(opened, monkeypatch):
@@ -102,8 +100,7 @@ def test_open_releases_are_judged_ahead_of_readers(opened, monkeypatch):
     monkeypatch.setattr(library, "_kept", {opened.key: opened})
     for file in (opened.cube.folder / course.FOLDER).glob("*"):
         file.unlink()
-    course.alarms.cache_clear()
-    course.changed.cache_clear()
+    memory.forget()
     many = 0
     while ahead.judge():
         many += 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack, contextmanager
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import streamlit as st
@@ -14,6 +13,7 @@ from release_core import ledger, library, review
 from release_core.cube import REPLAY_SET
 from release_core.errors import ReleaseReviewError
 from release_core.ledger import Ledger
+from release_core.memory import of_cube
 from release_core.views.view import View
 
 if TYPE_CHECKING:
@@ -153,12 +153,12 @@ def page(function: Callable[..., T], *arguments: object) -> T:
     """
     one = view(state.current())
     # A drill that was just recorded may change a verdict: it is part of the question.
-    answer: T = _computed(function, one, arguments, None if one.stage.paired else review.rehearsal(one.release))
+    answer: T = _computed(one, function, arguments, None if one.stage.paired else review.rehearsal(one.release))
     return answer
 
 
-@lru_cache(maxsize=512)
-def _computed(function: Callable[..., Any], one: View, arguments: tuple[object, ...], drill: object) -> Any:  # noqa: ANN401, ARG001
+@of_cube(512)
+def _computed(one: View, function: Callable[..., Any], arguments: tuple[object, ...], drill: object) -> Any:  # noqa: ANN401, ARG001
     return function(one, *arguments)
 
 

@@ -10,17 +10,16 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import time
 from typing import TYPE_CHECKING, Any
 
 from release_core import contract
-from release_core.cube import cells, customers, entities, extend, gauges, grouped, sizes, steps
+from release_core.cube import cells, customers, entities, extend, gauges, grouped, pruning, sizes, steps
 from release_core.cube.across import across
 from release_core.cube.files import copy, digest, listed, replace_text, text
 from release_core.cube.parts import FORMAT, PUBLISHED, Part, part, spec
 from release_core.errors import Problem, SourceError
 from release_core.release import OTHER
-from release_core.store import Store
+from release_core.store import VERSION, Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +44,6 @@ LATE = {
 }
 MOST_SHOWN = 100
 MOST_NAMED = 3
-DAY = 86_400
 LOGS: tuple[Log, ...] = ("decisions", "outcomes", "runtime")
 
 
@@ -68,7 +66,9 @@ def build(release: Release, cache: Path, progress: Progress | None = None) -> Pa
         FORMAT, PUBLISHED, spec(release), [(file.relative, file.fingerprint) for log in LOGS for file in found[log]]
     )
     target = cache / f"cube-{name}"
-    if not (target / "cube.json").exists():
+    if (target / "cube.json").exists():
+        os.utime(target)  # nobody takes it for an old one before it is opened
+    else:
         with Store(shared=True) as store:
             _build(release, store, found, target, progress or _silence)
     replace_text(cache / "current.json", json.dumps({"cube": target.name}))
@@ -93,8 +93,8 @@ def _build(release: Release, store: Store, found: dict[Log, list[LogFile]], targ
     tell(0.85, "Adding up the cells")
     summary = _summary(release, parts, facts)
     noted = extend.remembered(release, parts, facts, folders, changes)
-    _publish(release, store, folders + changes, target, (summary, noted), parts["runtime"])
-    _prune(target.parent, target, parts)
+    _publish(release, store, folders + changes, target, (summary, noted), parts)
+    pruning.prune(target.parent, target.name)
     tell(1.0, "Ready")
 
 
@@ -200,7 +200,7 @@ def _publish(
     folders: list[Path],
     target: Path,
     told: tuple[dict[str, Any], dict[str, Any]],
-    runtime: list[Part],
+    parts: dict[str, list[Part]],
 ) -> None:
     """Publish the parts' cells as a cube: the folder appears under its name only when it is whole.
 
@@ -219,10 +219,11 @@ def _publish(
             if files:
                 summary["tables"][table] = _table(cursor, table, files, unfinished, crowded=bool(crowded))
         own = entities.merge(cursor, folders, unfinished)
-        own |= gauges.publish(cursor, runtime, summary["unit"], target.parent, unfinished)
+        own |= gauges.publish(cursor, parts["runtime"], summary["unit"], target.parent, unfinished)
         for table, names in own.items():
             summary["tables"][table] = [f"{target.name}/{name}" for name in names]
         summary["tables"][customers.TABLE] = _customers(cursor, noted, target.name, unfinished)
+    pruning.note(unfinished, _uses(summary, noted, parts))
     (unfinished / "extend.json").write_text(json.dumps(noted), encoding="utf-8")
     (unfinished / "cube.json").write_text(json.dumps(summary, indent=1), encoding="utf-8")
     try:
@@ -315,19 +316,11 @@ def _told(one: Part, log: str, number: int, facts: dict[str, Any]) -> dict[str, 
     return report
 
 
-def _prune(cache: Path, target: Path, parts: dict[str, list[Part]]) -> None:
-    """Remove what earlier versions of the logs or of the manifest left in the cache, once it is a day old."""
-    tables = json.loads((target / "cube.json").read_text(encoding="utf-8"))["tables"]
-    noted = json.loads((target / "extend.json").read_text(encoding="utf-8"))
-    used = {target.name, *(name.split("/", 1)[0] for names in tables.values() for name in names)}
-    used |= {*noted["folders"], *noted["changes"]}
-    keys = {one.key for log in LOGS for one in parts[log]}
-    for entry in cache.iterdir():
-        kind, _, key = entry.stem.partition("-")
-        stale = (
-            entry.name not in used
-            and kind in {"cube", "cells", "good", "bad", "part", "across", "gauge"}
-            and key not in keys
-        )
-        if stale and time.time() - entry.stat().st_mtime > DAY:
-            shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink(missing_ok=True)
+def _uses(summary: dict[str, Any], noted: dict[str, Any], parts: dict[str, list[Part]]) -> list[str]:
+    """Return the names in the cache of all that a cube is read from, and of what it can be extended from."""
+    names = [name.split("/", 1)[0] for files in summary["tables"].values() for name in files]
+    names += [*noted["folders"], *noted["changes"]]
+    for one in (one for log in LOGS for one in parts[log]):
+        names += [f"part-{one.key}.json", f"gauge-{one.key}.parquet", f"ids-{one.key}-{VERSION}.npy"]
+        names += [file.name for file in (one.good, one.bad) if file]
+    return names

@@ -17,6 +17,7 @@ from release_core.cube import (
     joined,
     known,
     late,
+    leases,
     live,
     moves,
     opening,
@@ -34,7 +35,7 @@ from release_core.release import Stage
 from release_core.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -58,6 +59,8 @@ class Cube:
         self.release = release
         self.folder = folder
         self.name = folder.name
+        self.answers: dict[Callable[..., Any], Callable[..., Any]] = {}  # by function (see memory.py)
+        leases.take(self, folder)
         self.facts: dict[str, Any] = json.loads((folder / "cube.json").read_text(encoding="utf-8"))
         self.unit: str = self.facts["unit"]
         self.steps: tuple[int, ...] = tuple(self.facts["steps"])
@@ -68,11 +71,14 @@ class Cube:
         # Has tables in memory that are not read at opening, before a query asks for them.
         self.hold = opening.Later(self.store, self.facts["tables"])
         self._ask_once()
+        self._remember()
+
+    def _remember(self) -> None:
+        """Have the last few answers of each kind kept; those of live stages (live_frames.py) hold for all as-of times."""
         self.slice = lru_cache(maxsize=64)(self._slice)
         self.days = lru_cache(maxsize=256)(self._days)
         self.map = lru_cache(maxsize=16)(self._map)
         self.crossing = lru_cache(maxsize=8)(self._crossing)
-        # Of live stages, by look (see live_frames.py); each is computed once, whatever the as-of time.
         self.arms = lru_cache(maxsize=16)(partial(live.arms, self))
         self.treated = lru_cache(maxsize=16)(lambda stage, groups: live.treated(self, stage, self.arms(stage, groups)))
         self.happened = lru_cache(maxsize=8)(partial(live.happened, self))
@@ -86,7 +92,7 @@ class Cube:
         # What enters and leaves the counts, by table, stage and dimensions; any as-of step is answered from it.
         self.moves = lru_cache(maxsize=64)(partial(moves.Moves, self))
         # After which actions no outcome is seen, and whether label propensities are logged, by stage and step.
-        self.selection = lru_cache(maxsize=256)(partial(known.selected, self.moved, release))
+        self.selection = lru_cache(maxsize=256)(partial(known.selected, self.moved, self.release))
         self.searched = lru_cache(maxsize=8)(partial(slices.Searched, self))
         self.slices = partial(slices.within, self)
         self.customers = lru_cache(maxsize=8)(partial(customers.known, self))
@@ -100,14 +106,10 @@ class Cube:
         self.began = cache(partial(watched.began, self))
         self.entered = cache(partial(watched.entered, self))
         self.ramps = cache(partial(live.ramps, self))
-        self.given = cache(self._given)
+        self.given = cache(partial(watched.given, self))
         self._progress = lru_cache(maxsize=64)(
             lambda stage, where: development.progress(self, self.steps[-1], self.tests(stage, where))
         )
-
-    def _given(self, log: str) -> frozenset[str]:
-        """Return the columns that at least one file of a log holds."""
-        return frozenset(name for report in self.facts["logs"][log] for name in report["given"])
 
     def end(self, step: int) -> datetime:
         """Return the last instant of an as-of step, UTC."""
@@ -394,7 +396,5 @@ class Cube:
 
     def _named(self, by: tuple[str, ...], key: int) -> dict[str, str]:
         size = max(len(self.names), steps.LARGEST if PERIOD in by else 0)
-        return {dim: self._value(dim, key // weight % size) for dim, weight in zip(by, self._weights(by), strict=True)}
-
-    def _value(self, dim: str, code: int) -> str:
-        return self.label(code) if dim == PERIOD else str(self.names[code])
+        codes = {dim: key // weight % size for dim, weight in zip(by, self._weights(by), strict=True)}
+        return {dim: self.label(code) if dim == PERIOD else str(self.names[code]) for dim, code in codes.items()}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from release_core.cube import cells, customers, entities, grouped, ids, sizes, steps
+from release_core.cube import cells, customers, entities, grouped, ids, pruning, sizes, steps
 from release_core.cube.across import NO_OUTCOMES, reversals
 from release_core.cube.files import copy, digest, listed, text
 from release_core.cube.parts import FORMAT, PUBLISHED, Part
@@ -258,6 +258,7 @@ def _change(release: Release, cursor: Cursor, folder: Path) -> Path:
     grouped.count(release, cursor, folder, folder.name.partition("-")[2])
     entities.index(cursor, folder)
     customers.index(release, cursor, folder)
+    (folder / pruning.CHANGE).touch()
     (folder / "done").touch()
     return folder
 
@@ -283,5 +284,6 @@ def _together(cursor: Cursor, changes: Sequence[Path], cache: Path) -> Path:
                 f"group by {cells.KEYS[table]} having {left}",
                 folder / f"{table}.parquet",
             )
+    (folder / pruning.CHANGE).touch()
     (folder / "done").touch()
     return folder

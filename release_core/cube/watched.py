@@ -41,6 +41,11 @@ def began(cube: Cube, stage: Stage) -> datetime:
     return cube.end(int(cube.store.query(sql, {"stage": stage})["first"][0]) - 1) + steps.TICK
 
 
+def given(cube: Cube, log: str) -> frozenset[str]:
+    """Return the columns that at least one file of a log holds."""
+    return frozenset(name for report in cube.facts["logs"][log] for name in report["given"])
+
+
 def checks(cube: Cube, stage: Stage, step: int) -> dict[str, int]:
     """Return the counts over all sets of a stage as of a step: events, overlap, parity, clipped scores."""
     sums = ", ".join(f"coalesce(sum({name}), 0)::bigint as {name}" for name in cells.SUMS["checks"].split(", "))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from release_core.charts import digits
+from release_core.memory import of_cube
 from release_core.release import CUTOFF_ACTIONS, VERSIONS
 from release_core.stats import cutoff_pairs
 from release_core.stats import cutoffs as costing
@@ -90,7 +90,7 @@ class Alike:
         return None if run is None else min(run) <= score <= max(run)
 
 
-@lru_cache(maxsize=64)
+@of_cube(64)
 def optima(view: View, by: str, costs: Costs) -> Optima:
     """Return the cheapest cutoffs of every segment at some costs."""
     ground, units = grounds(view, by), costing.unit_costs(costs)

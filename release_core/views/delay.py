@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from release_core.charts.maturity import curves as drawn
 from release_core.charts.triangle import triangle as drawn_triangle
 from release_core.cube import REPLAY_SET
 from release_core.frames import natural
+from release_core.memory import of_cube
 from release_core.metrics import delayed
 from release_core.stats import delay as stats
 from release_core.stats import development as ladders
@@ -75,7 +75,7 @@ def single(view: View) -> View:
     return replace(view, where=tuple(pair for pair in view.where if pair not in dims[1:]))
 
 
-@lru_cache(maxsize=256)
+@of_cube(256)
 def of(view: View) -> Delay:
     """Return how the labels of a choice come in; what a segment does not tell is taken from its stage, then from all.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from release_core.cube import REPLAY_SET
 from release_core.cube.customers import counted
 from release_core.frames import EVERYONE, NEGATIVE, POSITIVE
 from release_core.gates.judge import ENOUGH_POSITIVES, LEAST_POSITIVES
+from release_core.memory import of_cube
 from release_core.metrics import harm
 from release_core.release import ACTIONS
 from release_core.stats import intervals
@@ -73,7 +74,7 @@ class Evidence:
         return low, high
 
 
-@lru_cache(maxsize=8)
+@of_cube(8)
 def evidence(view: View, metric: str) -> Evidence | None:
     """Return what is known of every slice; None where no event meets the choice.
 
@@ -103,7 +104,7 @@ def evidence(view: View, metric: str) -> Evidence | None:
     )
 
 
-@lru_cache(maxsize=64)
+@of_cube(64)
 def _clustering(view: View, metric: str) -> float:
     """Return by how much customers with several events widen variances, over all events of a stage (and replay set)."""
     measure, cube = harm.measures(view.release)[metric], view.opened.cube

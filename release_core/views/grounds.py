@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy.special import expit
 
 from release_core.frames import segment_text
+from release_core.memory import of_cube
 from release_core.release import CUTOFF_ACTIONS, VERSIONS
 from release_core.stats import cutoff_pairs, intervals, logistic, offsets
 from release_core.stats.arrays import at_or_above, ratio
@@ -150,7 +151,7 @@ class Grounds:
         return 1000 * ratio(total, events.reshape(events.shape + (1,) * (np.ndim(total) - 2)))
 
 
-@lru_cache(maxsize=32)
+@of_cube(32)
 def grounds(view: View, by: str = "") -> Grounds:
     """Return the grounds of a choice, by the values of a dimension ("": all events in one)."""
     split = (by,) if by else ()

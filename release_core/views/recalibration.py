@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -12,6 +11,7 @@ from scipy.special import expit, logit
 from release_core.charts import digits
 from release_core.charts.reliability import recalibrated
 from release_core.errors import NotFound, Problem
+from release_core.memory import of_cube
 from release_core.release import VERSIONS
 from release_core.stats import corp, intervals, logistic
 from release_core.stats import recalibration as stats
@@ -93,7 +93,7 @@ class Tried(NamedTuple):
     rows: list[Row]
 
 
-@lru_cache(maxsize=32)
+@of_cube(32)
 def _tried(view: View, dim: str, fit: str, judge: str) -> Tried:
     """Return every method on a choice of windows; another method on the same windows is answered from memory."""
     chosen, cells = windows(view, dim, fit, judge), view.cells(*split_of(dim))

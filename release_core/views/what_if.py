@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from calendar import monthrange
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from release_core import manifest
 from release_core.cube.query import PERIOD
+from release_core.memory import of_cube
 from release_core.release import ACTIONS, CUTOFF_ACTIONS, VERSIONS
 from release_core.stats import cutoffs as costing
 from release_core.stats.arrays import at_or_above, ratio
@@ -210,7 +210,7 @@ def busiest(ground: Grounds, stands: list[tuple[int, int, Stand]]) -> float:
     return float((total / days.lengths).max())
 
 
-@lru_cache(maxsize=16)
+@of_cube(16)
 def days_of(view: View, by: str = "") -> Days:
     """Return the events of each period (day, week or month as the steps are; hours are put together to days)."""
     ground, cube = grounds(view, by), view.opened.cube

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from release_core import course, cube, library, manifest
+from release_core import course, cube, library, manifest, memory
 from release_core.release import Costs, Stage
 from release_core.views import (
     answerable,
@@ -267,7 +267,7 @@ def _labels() -> Iterator[Screen]:
 
 def cold(opened: library.Opened) -> None:
     """Forget every answer of the program, as if it had just opened the release."""
-    library.forget()
+    memory.forget()
     for value in vars(opened.cube).values():
         if callable(getattr(value, "cache_clear", None)):
             value.cache_clear()
