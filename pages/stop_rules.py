@@ -26,6 +26,9 @@ with read.told("Stop rules cannot be read"):
     st.caption(
         "Rules are read at every as-of step with bounds that hold at all of them together; alpha is divided over the rules and "
         "then over the segments, so a harmless release is halted by any of them with a chance of at most alpha (5%). What comes "
-        "to few customers is read by whose first case falls in which arm, which is exact for any number of cases."
+        "to few customers is read by whose first case falls in which arm, which is exact for any number of cases; a customer "
+        "counts in the segment of the first event in the stage."
     )
+    if page.left_out:
+        st.caption(page.left_out)
     st.caption(page.notices)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from release_core.frames import Array, Segment, Tally
 
 
@@ -90,6 +92,27 @@ class Entities:
     y: Array
     yy: Array
     xy: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Entered:
+    """Entities of one declared dimension's values at most, each once per ramp step; contaminated ones are left out.
+
+    An entity is of the segment of its first event in the stage. `n` [segment, look, ramp, arm]: entities that entered;
+    `first` [kind, segment, look, ramp, arm]: those of them to which a kind of outcome came, at the look of the first.
+    """
+
+    segments: tuple[Segment, ...]
+    looks: tuple[int, ...]
+    ramps: tuple[str, ...]
+    kinds: tuple[str, ...]
+    n: Array
+    first: Array
+
+    def places(self, segments: Sequence[Segment]) -> list[int]:
+        """Return the place of each segment, -1 of one that is not of a single declared dimension, or has no entity."""
+        known = {tuple(segment.items()): place for place, segment in enumerate(self.segments)}
+        return [known.get(tuple(segment.items()), -1) for segment in segments]
 
 
 @dataclass(frozen=True, eq=False)

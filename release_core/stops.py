@@ -14,7 +14,7 @@ import numpy as np
 from release_core import gates, metrics
 from release_core.frames import GateRow, place_of_all, segment_text
 from release_core.gates import alarms
-from release_core.lived import lived
+from release_core.lived import lived, per_entity_of
 from release_core.metrics import anytime
 from release_core.release import Comparison, Verdict
 from release_core.stats import sequential
@@ -103,7 +103,9 @@ def split(release: Release, cube: Cube, spec: GateSpec, view: tuple[Stage, int])
         return replace(row, sentence=f"Whether the arms are split as planned is not known: {why}.")
     uneven = bool(alarms.uneven(n[None], shares, spec.alpha)[0])
     verdict = Verdict.FAIL if uneven else Verdict.PASS
-    return replace(row, verdict=verdict, sentence=f"{_counted(found, look, shares)}{_mixed(found, look)}")
+    return replace(
+        row, verdict=verdict, sentence=f"{_counted(found, look, shares)} {left_out(cube, stage, step)}".rstrip()
+    )
 
 
 def _counted(found: Entities, look: int, shares: Array) -> str:
@@ -117,10 +119,18 @@ def _counted(found: Entities, look: int, shares: Array) -> str:
     return f"{'; '.join(parts)}."
 
 
-def _mixed(found: Entities, look: int) -> str:
-    both = float(found.contaminated[look].sum())
+def left_out(cube: Cube, stage: Stage, step: int) -> str:
+    """Return how many entities and events are left out of the comparisons of the arms as of a step, and what that means; "" for none."""
+    events = sum(cube.left_out(stage, step).values())
+    if not events:
+        return ""
+    found = cube.entities(stage)
+    both = float(found.contaminated[_look(found.looks, step)].sum())
+    who = f"{both:,.0f} entities were" if both > 1 else "One entity was"
     return (
-        f" {both:,.0f} entities were seen in both arms of a ramp step and are left out of this count." if both else ""
+        f"{who} seen in both arms of a ramp step and left out of every comparison of the arms, with {events:,} events, since "
+        "the step at which that was known. Who meets both arms may depend on what the arms did: the comparison speaks of those "
+        "who stayed in one."
     )
 
 
@@ -203,8 +213,7 @@ def _harmed(release: Release, cube: Cube, stage: Stage, rule: tuple[GateSpec, Me
     known = (place_of_all(cells.segments), cube.before(stage))
     expected = spec.expect_n or anytime.EXPECTED
     one = anytime.estimate(cells.tally, cube.treated(stage, groups), metric, expected, known)
-    needed = spec.min_events if spec.min_events is not None else release.segments.min_events
-    judged = (one.evidence[:, -1] >= needed) | np.array([not segment for segment in cells.segments])
+    judged = (one.evidence[:, -1] >= _needed(release, spec)) | np.array([not segment for segment in cells.segments])
     alpha = alarms.level(spec, rules, int(judged.sum()))
     first = sequential.first_alarm(alarms.breached(spec, one, alpha) & judged[:, None])
     low, high = one.bounds(1 - alpha, sides=1)
@@ -224,8 +233,8 @@ def _served(release: Release, cube: Cube, stage: Stage, rule: tuple[GateSpec, Me
     spec, metric = rule
     groups, limits, alpha = (((), ()),), (spec.at_least, spec.at_most), alarms.level(spec, rules, 1)
     if metric.counted == "events" or metric.name == "dependency_failures":
-        needed = spec.min_events if spec.min_events is not None else release.segments.min_events
-        found = metrics.breach(lived(cube, stage, cube.steps[-1], groups), metric, limits, alpha, needed)
+        everything = lived(cube, stage, cube.steps[-1], groups)
+        found = metrics.breach(everything, metric, limits, alpha, _needed(release, spec))
     else:
         began = cube.began(stage)
         steps = [step for step in cube.steps if cube.end(step) >= began]
@@ -242,73 +251,65 @@ def _served(release: Release, cube: Cube, stage: Stage, rule: tuple[GateSpec, Me
 
 
 def _suffered(release: Release, cube: Cube, stage: Stage, rule: tuple[GateSpec, Metric], rules: int) -> Iterator[Alarm]:
-    """Yield the alarms of a rule on what came to customers: over all events by the event-arm test, which few cases suffice for.
-
-    Of a segment the cube does not know whose first case it was: its rate is compared once enough entities carry it.
-    """
+    """Yield the alarms of a rule on what came to customers: a limit by the candidate's share, else by first cases."""
     spec, metric = rule
+    if spec.comparison is not Comparison.BUDGET:
+        yield from _rare(release, cube, stage, rule, rules)
+        return
     one = lived(cube, stage, cube.steps[-1], _groups(release, spec))
     found = metrics.outcomes.continuous(one, metric, spec.expect_n or anytime.EXPECTED, every=True)
-    needed = spec.min_events if spec.min_events is not None else release.segments.min_events
-    whole = np.array([not segment for segment in one.segments])
-    judged = whole | (found.evidence[:, -1] >= needed)
+    judged = np.array([not segment for segment in one.segments]) | (found.evidence[:, -1] >= _needed(release, spec))
     alpha = alarms.level(spec, rules, int(judged.sum()))
-    level = spec.comparison is Comparison.BUDGET
-    told = judged[:, None] if level else found.carried & (judged & ~whole)[:, None]
-    breached = alarms.breached(spec, found, alpha) & told
     low, high = found.bounds(1 - alpha, sides=1)
-    first = sequential.first_alarm(breached)
+    first = sequential.first_alarm(alarms.breached(spec, found, alpha) & judged[:, None])
     for place in np.flatnonzero(first >= 0).tolist():
-        at = (place, int(first[place]), alarms.CANDIDATE if level else -1)
+        at = (place, int(first[place]), alarms.CANDIDATE)
         told = (float(found.value[at]), float(low[at]), float(high[at]))
         sentence = gates.alarm_sentence(spec, metric, one.segments[place], told, round(float(found.evidence[at[:2]])))
         yield _alarm(spec, cube, one.segments[place], cube.steps[at[1]], sentence)
-    if whole.any() and not level:
-        yield from _rare(release, cube, stage, rule, (alpha, one.per_entity))
 
 
-def _rare(
-    release: Release, cube: Cube, stage: Stage, rule: tuple[GateSpec, Metric], how: tuple[float, float]
-) -> Iterator[Alarm]:
-    """Yield the alarm of entities' first cases: given a case, chance alone puts it in an arm as often as traffic.
+def _rare(release: Release, cube: Cube, stage: Stage, rule: tuple[GateSpec, Metric], rules: int) -> Iterator[Alarm]:
+    """Yield the alarms of entities' first cases, over all of them and in every segment: few cases suffice.
 
-    `how`: the error that is left, and the events of an entity.
+    Segments whose smaller arm has fewer entities than have the events that a rule needs are not judged.
     """
-    (spec, metric), (alpha, per_entity) = rule, how
-    frame = cube.entities(stage)
+    spec, metric = rule
+    frame, per_entity = cube.entities_by(stage), per_entity_of(cube, stage)
     kinds = [place for place, kind in enumerate(frame.kinds) if metric.outcome and kind in metric.outcome.hits]
-    entered, first = frame.n.sum(-1), frame.first[kinds].sum((0, -1))
-    planned_shares = planned(release, stage, frame.ramps)
-    shares = entered[..., 1] / np.maximum(entered.sum(-1), 1.0)
-    shares = shares if planned_shares is None else np.broadcast_to(planned_shares, shares.shape)
-    split = ((shares > 0) & (shares < 1)).all(axis=0)
-    shares, first, entered = shares[:, split], first[:, split], entered[:, split]
-    if not split.any() or not kinds:
+    places = [place for place, segment in enumerate(frame.segments) if _watched(release, spec, segment)]
+    enough = frame.n[places, -1].sum(-2).min(-1) * per_entity >= _needed(release, spec)
+    places = [place for place, many in zip(places, enough, strict=True) if many or place == 0]
+    whole, told = frame.n[0], planned(release, stage, frame.ramps)
+    shares = _entered_shares(whole) if told is None else told
+    if not kinds or not places or not whole.any():
         return
-    allowed = _ratio_allowed(spec, metric, (first, entered), per_entity)
-    if metric.better == "higher":
-        # The harm is that too few come: the baseline's rate over the candidate's is then too large.
-        first, shares = first[..., ::-1], 1 - shares
-    look = int(sequential.first_alarm(alarms.rare(first[None], shares, allowed, alpha))[0])
-    if look >= 0:
-        bounds = sequential.rate_ratio_bounds(first[look, :, 1], first[look, :, 0], shares[look], alpha)
-        cases = first[look].sum(0)[:: -1 if metric.better == "higher" else 1]
-        sentence = gates.rare_sentence(spec, metric, cases, float(bounds.low), float(allowed[look]))
-        yield _alarm(spec, cube, {}, frame.looks[look], sentence)
+    first, alpha = frame.first[kinds].sum(0)[places], alarms.level(spec, rules, len(places))
+    found = alarms.rare(spec, alarms.Cases(first, frame.n[places], shares, per_entity), alpha, metric.better)
+    looks = sequential.first_alarm(found.fired)
+    for n in np.flatnonzero(looks >= 0).tolist():
+        at, segment = (n, int(looks[n])), frame.segments[places[n]]
+        seen = (float(found.low[at]), float(found.limit[at]))
+        sentence = gates.rare_sentence(spec, metric, segment, first[at].sum(0), seen)
+        yield _alarm(spec, cube, segment, frame.looks[at[1]], sentence)
 
 
-def _ratio_allowed(spec: GateSpec, metric: Metric, baseline: tuple[Array, Array], per_entity: float) -> Array:
-    """Return by how much the ratio of rates may exceed 1 [look].
+def _entered_shares(n: Array) -> Array:
+    """Return the candidate's share of the entities [look, ramp step, arm]; before an arm has any, the last look's."""
+    share = n[..., 1] / np.maximum(n.sum(-1), 1.0)
+    return np.where((share > 0) & (share < 1), share, share[-1])
 
-    A margin in shares of events is put in relation to the baseline's own share by then: its entities with a case, of
-    those that entered (`baseline`, by arm), over the events of an entity.
-    """
-    first, entered = baseline
-    allowed = np.full(len(first), float(spec.margin or 0.0))
-    if spec.unit != "rel":
-        base = (first[..., 0].sum(-1) + 1.0) / (entered[..., 0].sum(-1) + 1.0)
-        allowed = allowed * per_entity / base
-    return np.asarray(allowed / np.maximum(1 - allowed, 1e-9) if metric.better == "higher" else allowed)
+
+def _watched(release: Release, spec: GateSpec, segment: Segment) -> bool:
+    """Return whether a rule watches a segment of at most one dimension."""
+    if spec.scope.startswith("segment:"):
+        return segment == dict([spec.scope.removeprefix("segment:").split("=", 1)])
+    return not segment or (spec.scope != "overall" and next(iter(segment)) in release.segments.dims)
+
+
+def _needed(release: Release, spec: GateSpec) -> int:
+    """Return how many events a segment must have to be judged."""
+    return spec.min_events if spec.min_events is not None else release.segments.min_events
 
 
 def _uneven(release: Release, cube: Cube, stage: Stage, spec: GateSpec) -> Iterator[Alarm]:

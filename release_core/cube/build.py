@@ -13,7 +13,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from release_core import contract
-from release_core.cube import cells, customers, entities, extend, gauges, grouped, pruning, sizes, steps
+from release_core.cube import cells, contaminated, customers, entities, extend, gauges, grouped, pruning, sizes, steps
 from release_core.cube.across import across
 from release_core.cube.files import copy, digest, listed, replace_text, text
 from release_core.cube.parts import FORMAT, PUBLISHED, Part, part, spec
@@ -93,7 +93,8 @@ def _build(release: Release, store: Store, found: dict[Log, list[LogFile]], targ
     tell(0.85, "Adding up the cells")
     summary = _summary(release, parts, facts)
     noted = extend.remembered(release, parts, facts, folders, changes)
-    _publish(release, store, folders + changes, target, (summary, noted), parts)
+    before = extend.published(target.parent) if newer else None
+    _publish(release, store, folders + changes, target, (summary, noted, before), parts)
     pruning.prune(target.parent, target.name)
     tell(1.0, "Ready")
 
@@ -170,7 +171,7 @@ def _cells(
     with store.cursor() as cursor:
         _events(cursor, mine, [excluded for excluded, _ in own], parts["outcomes"])
         grouped.count(release, cursor, folder, name)
-        entities.index(cursor, folder)
+        entities.index(release, cursor, folder)
         customers.index(release, cursor, folder)
     (folder / "done").touch()
     return folder
@@ -179,7 +180,7 @@ def _cells(
 def _events(cursor: Cursor, mine: list[Part], excluded: list[list[int]], outcomes: list[Part]) -> None:
     """Make the tables `slim` (the batch's events, numbered across its parts) and `told` (their outcomes)."""
     rows = " union all ".join(
-        f"select * replace (row + {place * extend.ROWS_APART} as row), 1 as sign from read_parquet({text(one.good)}) "
+        f"select * replace (row + {place * extend.ROWS_APART} as row), 1 as sign, 0 as seen from read_parquet({text(one.good)}) "
         f"where row not in (select unnest($x{place}::bigint[]))"
         for place, one in enumerate(mine)
     )
@@ -199,14 +200,14 @@ def _publish(
     store: Store,
     folders: list[Path],
     target: Path,
-    told: tuple[dict[str, Any], dict[str, Any]],
+    told: tuple[dict[str, Any], dict[str, Any], dict[str, Any] | None],
     parts: dict[str, list[Part]],
 ) -> None:
     """Publish the parts' cells as a cube: the folder appears under its name only when it is whole.
 
-    `told`: what the cube knows of its logs, and what it notes to be extended.
+    `told`: what the cube knows of its logs, what it notes to be extended, and what the cube noted that it extends.
     """
-    summary, noted = told
+    summary, noted, before = told
     unfinished = target.with_name(f"_{target.name}.{os.getpid()}")
     unfinished.mkdir(exist_ok=True)
     summary["tables"] = {}
@@ -214,11 +215,17 @@ def _publish(
         crowded = sizes.crowded(release, noted["facts"]["sizes"])
         _note_crowded(cursor, crowded)
         summary["values"] = sizes.shown(noted["facts"]["sizes"], crowded)
+        own: dict[str, list[str]] = {}
+        out = None
+        if entities.gather(cursor, folders):
+            own |= entities.publish(release, cursor, folders, unfinished)
+            out = contaminated.folder(release, cursor, parts, noted, before)
+        noted["contaminated"] = out.name if out else None
         for table in cells.TABLES:
-            files = [file for folder in folders for file in grouped.files(folder, table)]
+            also = [out] if out and table in contaminated.TABLES else []
+            files = [file for folder in folders + also for file in grouped.files(folder, table)]
             if files:
                 summary["tables"][table] = _table(cursor, table, files, unfinished, crowded=bool(crowded))
-        own = entities.merge(cursor, folders, unfinished)
         own |= gauges.publish(cursor, parts["runtime"], summary["unit"], target.parent, unfinished)
         for table, names in own.items():
             summary["tables"][table] = [f"{target.name}/{name}" for name in names]
@@ -319,7 +326,7 @@ def _told(one: Part, log: str, number: int, facts: dict[str, Any]) -> dict[str, 
 def _uses(summary: dict[str, Any], noted: dict[str, Any], parts: dict[str, list[Part]]) -> list[str]:
     """Return the names in the cache of all that a cube is read from, and of what it can be extended from."""
     names = [name.split("/", 1)[0] for files in summary["tables"].values() for name in files]
-    names += [*noted["folders"], *noted["changes"]]
+    names += [*noted["folders"], *noted["changes"], *([noted["contaminated"]] if noted["contaminated"] else [])]
     for one in (one for log in LOGS for one in parts[log]):
         names += [f"part-{one.key}.json", f"gauge-{one.key}.parquet", f"ids-{one.key}-{VERSION}.npy"]
         names += [file.name for file in (one.good, one.bad) if file]

@@ -22,7 +22,8 @@ watch   codes of watched inputs
 checks  one row per stage, arm, set and entry step: events, overlap, parity, clipped scores
 
 The calendar window of an event is a dimension like the declared ones, for at most two.
-All carry stage, arm, ramp step, replay set, label, since, until, settled (see labels.py).
+All carry stage, arm, ramp step, replay set, label, since, until, settled (see labels.py), and most of them `seen`: 0, or
+the step from which on they take out the events of a contaminated entity (see contaminated.py).
 """
 
 from __future__ import annotations
@@ -51,9 +52,9 @@ if TYPE_CHECKING:
 
     from release_core.release import Release, Scale
 
-FRAME = "stage, arm, ramp_step, replay_set, label, since, until, settled"
+FRAME = "stage, arm, ramp_step, replay_set, label, since, until, settled, seen"
 # Cells of events whatever their label is.
-ENTRY = "stage, arm, ramp_step, replay_set, entry"
+ENTRY = "stage, arm, ramp_step, replay_set, entry, seen"
 TABLES = (
     "pair",
     "score",
@@ -81,7 +82,7 @@ KEYS = {
     "world": f'"by", v1, v2, {FRAME}, worlds, shard',
     "cover": f'"by", v1, v2, {FRAME}, version, bin, taken',
     "age": f'"by", v1, v2, {FRAME}, entry, age, taken, both_scored, baseline_action, candidate_action',
-    "kind": '"by", v1, v2, stage, replay_set, entry, since, kind, age, taken',
+    "kind": '"by", v1, v2, stage, replay_set, entry, since, seen, kind, age, taken',
     "latency": f'"by", v1, v2, {ENTRY}, version, bin, fallback, error',
     "effect": f'"by", v1, v2, {ENTRY}, kind, within, taken, shard',
     "reason": f'"by", v1, v2, {FRAME}, baseline_action, candidate_action, baseline_reason, candidate_reason',
@@ -243,7 +244,7 @@ def sources(release: Release, name: str) -> Iterator[tuple[str, str]]:
     scale = release.scale
     both = [f"(sign * ({sql}))::bigint as {measure}" for measure, sql in MEASURES.items()]
     columns = [
-        "label, since, until, settled, age, entry, shard, (shard % 2)::utinyint as half, worlds",
+        "label, since, until, settled, age, entry, seen, shard, (shard % 2)::utinyint as half, worlds",
         f"both_scored, label < 0 as event, stage in ({LIVE}) as live, baseline_action <> candidate_action as differs",
         f"{_size()} as size",
         *_numbered(texts, name),
@@ -254,7 +255,7 @@ def sources(release: Release, name: str) -> Iterator[tuple[str, str]]:
     yield "facts", f"select {', '.join(columns)} from slim join stretches using (row)"
     own = [column for column in texts if column in {"stage", "arm", "ramp_step", "replay_set", "span", "taken"}]
     own += dimension_columns(release)
-    shared = ["entry, shard", *_numbered(own, name), *flags, *both[:2]]
+    shared = ["entry, seen, shard", *_numbered(own, name), *flags, *both[:2]]
     kinds = ["k.since, k.age", f"enum_code(k.kind::{name})::int as kind"]
     yield "kinds", f"select {', '.join(shared + kinds)} from slim join kinds as k using (row)"
     kinds = ["k.within", f"enum_code(k.kind::{name})::int as kind"]

@@ -24,6 +24,7 @@ from release_core.cube import (
     query,
     slices,
     steps,
+    treatment,
     watched,
 )
 from release_core.cube.encode import COARSE, FINE
@@ -76,7 +77,7 @@ class Cube:
     def _remember(self) -> None:
         """Have the last few answers of each kind kept; those of live stages (live_frames.py) hold for all as-of times."""
         self.slice = lru_cache(maxsize=64)(self._slice)
-        self.days = lru_cache(maxsize=256)(self._days)
+        self.days = lru_cache(maxsize=256)(partial(watched.days, self))
         self.map = lru_cache(maxsize=16)(self._map)
         self.crossing = lru_cache(maxsize=8)(self._crossing)
         self.arms = lru_cache(maxsize=16)(partial(live.arms, self))
@@ -84,7 +85,8 @@ class Cube:
         self.happened = lru_cache(maxsize=8)(partial(live.happened, self))
         self.effects = lru_cache(maxsize=96)(partial(live.effects, self))
         self.late = lru_cache(maxsize=16)(partial(late.late, self))
-        self.entities = lru_cache(maxsize=8)(partial(live.entities, self))
+        self.entities = lru_cache(maxsize=8)(partial(treatment.entities, self))
+        self.entities_by = lru_cache(maxsize=8)(partial(treatment.entities_by, self))
         self.before = lru_cache(maxsize=8)(partial(live.before, self))
         self.serving = lru_cache(maxsize=32)(partial(live.serving, self))
         self.gauges = lru_cache(maxsize=8)(partial(live.gauges, self))
@@ -106,6 +108,8 @@ class Cube:
         self.began = cache(partial(watched.began, self))
         self.entered = cache(partial(watched.entered, self))
         self.ramps = cache(partial(live.ramps, self))
+        self.mixed = cache(partial(watched.mixed, self))
+        self.left_out = lru_cache(maxsize=256)(partial(watched.left_out, self))
         self.given = cache(partial(watched.given, self))
         self._progress = lru_cache(maxsize=64)(
             lambda stage, where: development.progress(self, self.steps[-1], self.tests(stage, where))
@@ -160,7 +164,7 @@ class Cube:
         Raises:
             Unanswerable: the filter has more than one dimension beside the replay set.
         """
-        rows = self._aged("age", "label, entry, age, since, until, settled", stage, where)
+        rows = self._aged("age", "label, entry, age, since, until, settled", (stage, step), where)
         return known.by_age(self.release, rows, step, lambda entry: (self.end(step) - self.end(entry)).days)
 
     def arrivals(self, stage: Stage, step: int, where: Where = (), kind: str = "positive") -> Arrivals:
@@ -170,15 +174,16 @@ class Cube:
             NotFound: no outcome of that kind is in the logs.
             Unanswerable: the filter has more than one dimension beside the replay set.
         """
-        rows = self._aged(*known.aged(kind, self.kinds), stage, where)
+        rows = self._aged(*known.aged(kind, self.kinds), (stage, step), where)
         return known.arrivals(self.release, rows, step, kind)
 
     def arrivals_by(self, dim: str, stage: Stage, step: int, where: Where, kind: str) -> dict[str, Arrivals]:
         """Return the same for every value of a dimension; the filter is by replay set only."""
         table, keys = known.aged(kind, self.kinds)
-        rows = self._aged(table, f"v1::varchar as value, {keys}", stage, (*where, (dim, "")), every=True)
-        parts = dense.parted(rows, "value")
-        return {value: known.arrivals(self.release, part, step, kind) for value, part in parts.items()}
+        rows = self._aged(table, f"v1::varchar as value, {keys}", (stage, step), (*where, (dim, "")), every=True)
+        return {
+            value: known.arrivals(self.release, part, step, kind) for value, part in dense.parted(rows, "value").items()
+        }
 
     def developments(self, dim: str, stage: Stage, step: int, where: Where = ()) -> dict[str, Development]:
         """Return how labels develop for every value of a dimension; the filter is by replay set only."""
@@ -244,11 +249,12 @@ class Cube:
             raise Unanswerable(Problem("segment", found, required, "Remove one of them."))
         return dims
 
-    def _aged(self, table: str, keys: str, stage: Stage, where: Where, *, every: bool = False) -> Columns:
-        """Return the sums of a table with ages by its `keys`, over all as-of steps."""
-        tests, params = self.tests(stage, where, every=every)
+    def _aged(self, table: str, keys: str, view: tuple[Stage, int], where: Where, *, every: bool = False) -> Columns:
+        """Return the sums of a table with ages by its `keys`, over all as-of steps; of events that count as of the view's."""
+        tests, params = self.tests(view[0], where, every=every)
         self.hold(table)
-        return self.store.query(f"select {keys}, sum(n)::bigint as n from {table} where {tests} group by all", params)
+        sql = f"select {keys}, sum(n)::bigint as n from {table} where {tests} and seen <= $seen group by all"
+        return self.store.query(sql, params | {"seen": view[1]})
 
     def tests(self, stage: Stage | None, where: Where, *, every: bool = False) -> tuple[str, dict[str, object]]:
         """Return the SQL and values of a stage (None: any) and a filter by one dimension (`every`: by any value of it)."""
@@ -288,16 +294,6 @@ class Cube:
         """Return one row per segment, arm and pair of actions of events with both: segment, arm, actions, n, amount."""
         columns = self.moved("pair", (stage, step, True), group)
         return events.acted(self.release, *self.placed((group[0], ()), columns), columns)
-
-    def _days(self, stage: Stage, step: int, replay_set: str | None = None) -> float:
-        """Return over how many days the events of a stage (or one of its sets) entered, as of a step; 0 without events."""
-        sql = (
-            "select coalesce(min(entry), 0) as first, coalesce(max(entry), -1) as last from checks "
-            "where stage = $stage and entry <= $step and coalesce(replay_set = $set, true)"
-        )
-        found = self.store.query(sql, {"stage": stage, "step": step, "set": replay_set})
-        first, last = int(found["first"][0]), int(found["last"][0])
-        return (self.end(last) - self.end(first - 1)).total_seconds() / 86400 if last >= first else 0.0
 
     def label(self, step: int) -> str:
         """Return the name of a step's period: a month, a day, or a time."""

@@ -47,7 +47,7 @@ def statement(tests: str, split: str = "") -> str:
     """
     keys = ", ".join(GROUP)
     return f"""
-with held as (select * from age where {tests}),
+with held as (select * from age where {tests} and seen <= $step),
 moves as (
     select *, {EVENT} as told, entry as moment, 1 as sign from held where label < 0 and entry <= $step
     union all select *, label, since, 1 from held where label >= 0 and since <= $step
@@ -68,7 +68,7 @@ def pending(cube: Cube, stage: Stage, step: int, fresh: int) -> Columns:
     sql = """
 select "by"::varchar as dim, v1::varchar as value, replay_set::varchar as replay_set,
     greatest(settled, $step) as settled, sum(n)::bigint as n, coalesce(sum(n) filter (where entry > $step - $fresh), 0)::bigint as fresh
-from age where stage = $stage and label < 0 and entry <= $step group by all"""
+from age where stage = $stage and label < 0 and entry <= $step and seen <= $step group by all"""
     cube.hold("age")
     return cube.store.query(sql, {"stage": str(stage), "step": step, "fresh": fresh})
 
@@ -78,15 +78,15 @@ def progress(cube: Cube, step: int, tests: tuple[str, dict[str, object]]) -> dic
     sql = f"""
 with held as (select * from age where {tests[0]}),
 moves as (
-    select entry as moment, n, 0 as known, 0 as mature from held where label < 0
-    union all select since, 0, n, 0 from held where label >= 0
-    union all select until, 0, -n, 0 from held where label >= 0
-    union all select greatest(since, settled), 0, 0, n from held where label >= 0
-    union all select greatest(until, settled), 0, 0, -n from held where label >= 0
-    union all select settled, 0, n, n from held where label = {QUIET}
+    select entry as moment, seen, n, 0 as known, 0 as mature from held where label < 0
+    union all select since, seen, 0, n, 0 from held where label >= 0
+    union all select until, seen, 0, -n, 0 from held where label >= 0
+    union all select greatest(since, settled), seen, 0, 0, n from held where label >= 0
+    union all select greatest(until, settled), seen, 0, 0, -n from held where label >= 0
+    union all select settled, seen, 0, n, n from held where label = {QUIET}
 )
-select moment, sum(n)::bigint as n, sum(known)::bigint as known, sum(mature)::bigint as mature
-from moves where moment <= $step group by moment order by moment"""
+select greatest(moment, seen) as moment, sum(n)::bigint as n, sum(known)::bigint as known, sum(mature)::bigint as mature
+from moves where greatest(moment, seen) <= $step group by 1 order by 1"""
     cube.hold("age")
     found = cube.store.query(sql, tests[1] | {"step": step})
     places = np.searchsorted(found["moment"], [one for one in cube.steps if one <= step], side="right")

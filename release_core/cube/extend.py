@@ -41,7 +41,7 @@ def extended(
     None if there is none of this manifest, if one of its files has gone or changed, or if an event of a new file
     is one of a file that sorts behind it: then everything is counted anew.
     """
-    before = _published(cache)
+    before = published(cache)
     if before is None or before["spec"] != digest(FORMAT, PUBLISHED, release.manifest_hash):
         return None
     keys = {log: [one.key for one in parts[log]] for log in LOGS}
@@ -73,7 +73,10 @@ def extended(
 def remembered(
     release: Release, parts: Parts, facts: dict[str, Any], folders: list[Path], changes: list[Path]
 ) -> dict[str, Any]:
-    """Return what a published cube notes of itself, so that it can be extended."""
+    """Return what a published cube notes of itself, so that it can be extended.
+
+    `contaminated` is filled in by who publishes: the folder of the cells that take out contaminated entities.
+    """
     return {
         "spec": digest(FORMAT, PUBLISHED, release.manifest_hash),
         "parts": {log: [one.key for one in parts[log] if one.good] for log in LOGS},
@@ -81,10 +84,11 @@ def remembered(
         "facts": facts,
         "folders": [folder.name for folder in folders],
         "changes": [folder.name for folder in changes],
+        "contaminated": None,
     }
 
 
-def _published(cache: Path) -> dict[str, Any] | None:
+def published(cache: Path) -> dict[str, Any] | None:
     """Return what the cube published last notes of itself."""
     try:
         name = json.loads((cache / "current.json").read_text(encoding="utf-8"))["cube"]
@@ -113,12 +117,12 @@ def _form(parts: list[Part], known: set[str], *, old: bool) -> str:
     """Return SQL for the rows of the files that were known before, or of the new ones."""
     files = {str(one.good): n for n, one in enumerate(parts) if one.good and (one.key in known) is old}
     if files:
-        return _rows(files)
+        return rows(files)
     any_file = next((str(one.good) for one in parts if one.good), None)
-    return f"select * from ({_rows({any_file: 0})}) where false" if any_file else NO_OUTCOMES
+    return f"select * from ({rows({any_file: 0})}) where false" if any_file else NO_OUTCOMES
 
 
-def _rows(files: dict[str, int]) -> str:
+def rows(files: dict[str, int]) -> str:
     """Return SQL for the rows of kept files with the place of each file's part."""
     places = ", ".join(f"({text(path)}, {place})" for path, place in files.items())
     return (
@@ -246,8 +250,8 @@ def _change(release: Release, cursor: Cursor, folder: Path) -> Path:
     number = f"select * exclude (part) replace (row + part::bigint * {ROWS_APART} as row)"
     cursor.execute(f"create or replace temp table old as {number} from e0k semi join o1 using (event_id)")
     cursor.execute(
-        f"create or replace temp table slim as select *, 1 as sign from (({number} from e1k) union all by name from old) "
-        f"union all by name select * replace (row + {LESS_APART} as row, '{LESS}' || event_id as event_id), -1 as sign from old"
+        f"create or replace temp table slim as select *, 1 as sign, 0 as seen from (({number} from e1k) union all by name from old) "
+        f"union all by name select * replace (row + {LESS_APART} as row, '{LESS}' || event_id as event_id), -1 as sign, 0 as seen from old"
     )
     names = "event_id, outcome, value, observed_at"
     cursor.execute(
@@ -256,7 +260,7 @@ def _change(release: Release, cursor: Cursor, folder: Path) -> Path:
         f"select {names} from (select * replace ('{LESS}' || event_id as event_id) from o0) semi join slim using (event_id)"
     )
     grouped.count(release, cursor, folder, folder.name.partition("-")[2])
-    entities.index(cursor, folder)
+    entities.index(release, cursor, folder)
     customers.index(release, cursor, folder)
     (folder / pruning.CHANGE).touch()
     (folder / "done").touch()

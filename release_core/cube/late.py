@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from release_core.cube import dense, live
+from release_core.cube import dense, live, treatment
 from release_core.cube.steps import FOREVER
 from release_core.frames import POSITIVE
 from release_core.live_frames import Lateness
@@ -29,7 +29,7 @@ def late(cube: Cube, stage: Stage, groups: tuple[Group, ...]) -> Lateness:
     """
     segments, columns = live.gathered(cube, stage, groups, _moves)
     looks = cube.steps
-    look, keep = live.looked(columns["moment"], looks)
+    look, keep = treatment.looked(columns["moment"], looks)
     arm = np.maximum(columns["place"], 0)
     index, shape = (columns["segment"], look, arm, columns["shard"]), (len(segments), len(looks), len(VERSIONS), SHARDS)
 
@@ -46,6 +46,6 @@ def _moves(where: str, splits: Sequence[str]) -> str:
     keys = f"{live.coded(splits)}{live.placed('arm', VERSIONS)[: -len(' as arm')]} as place, shard"
     late = "(since > settled)::bigint as late"
     return f"""
-select {keys}, {late}, greatest(since, settled) as moment, sum(n)::bigint as n from pair where {held} group by all
+select {keys}, {late}, greatest(since, settled, seen) as moment, sum(n)::bigint as n from pair where {held} group by all
 union all
-select {keys}, {late}, until, -sum(n)::bigint from pair where until < {FOREVER} and {held} group by all"""
+select {keys}, {late}, greatest(until, seen), -sum(n)::bigint from pair where until < {FOREVER} and {held} group by all"""

@@ -15,8 +15,9 @@ from release_core.cube.files import text
 from release_core.cube.gauges import SCALED as GAUGED
 from release_core.cube.labels import EVENT, QUIET
 from release_core.cube.steps import FOREVER
+from release_core.cube.treatment import looked
 from release_core.frames import EVERYONE, Arms, Before, place_of_all
-from release_core.live_frames import ArmCells, Effects, Entities, Gauge, Serving
+from release_core.live_frames import ArmCells, Effects, Gauge, Serving
 from release_core.release import SHARDS, VERSIONS
 from release_core.stats.arrays import ratio
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from release_core.cube.cube import Cube
-    from release_core.cube.dense import Columns
     from release_core.cube.query import Group
     from release_core.frames import Array, Segment
     from release_core.release import Release, Stage
@@ -47,13 +47,19 @@ def arms(cube: Cube, stage: Stage, groups: tuple[Group, ...]) -> ArmCells:
 
 
 def treated(cube: Cube, stage: Stage, cells: ArmCells) -> Array:
-    """Return about how many entities entered, [segment, look, ramp, arm]: of a segment, as many as its share of the events.
+    """Return how many entities entered, [segment, look, ramp, arm], contaminated ones left out.
 
-    Whole stages are counted entity by entity, contaminated ones left out.
+    Entities are of the segment of their first event in the stage. Segments of a replay set are taken to have their share of
+    the events.
     """
-    events = cells.tally.actions[..., EVERYONE].sum(-1).sum(-2)
-    whole = arms(cube, stage, (((), ()),)).tally.actions[..., EVERYONE].sum(-1).sum(-2)
-    found: Array = events * np.nan_to_num(ratio(entities(cube, stage).n.sum(-1), whole[0]))
+    entered = cube.entities_by(stage)
+    places = entered.places(cells.segments)
+    found: Array = entered.n[places]
+    guessed = [n for n, place in enumerate(places) if place < 0]
+    if guessed:
+        events = cells.tally.actions[guessed][..., EVERYONE].sum(-1).sum(-2)
+        whole = cube.arms(stage, (((), ()),)).tally.actions[0, ..., EVERYONE].sum(-1).sum(-2)
+        found[guessed] = events * np.nan_to_num(ratio(entered.n[0], whole))
     return found
 
 
@@ -94,13 +100,13 @@ def _moves(release: Release, where: str, splits: Sequence[str]) -> str:
     held = f"label >= 0 and greatest(since, settled) < until and {where}"
     return f"""
 with moved as (
-    select {keys}, {EVENT} as said, since as moment, 1 as sign, {named} from pair where label < 0 and {where}
+    select {keys}, {EVENT} as said, greatest(since, seen) as moment, 1 as sign, {named} from pair where label < 0 and {where}
     union all
-    select {keys}, 0, settled, 1, {named} from pair where label = {QUIET} and {where}
+    select {keys}, 0, greatest(settled, seen), 1, {named} from pair where label = {QUIET} and {where}
     union all
-    select {keys}, label, greatest(since, settled), 1, {named} from pair where {held}
+    select {keys}, label, greatest(since, settled, seen), 1, {named} from pair where {held}
     union all
-    select {keys}, label, until, -1, {named} from pair where until < {FOREVER} and {held}
+    select {keys}, label, greatest(until, seen), -1, {named} from pair where until < {FOREVER} and {held}
 )
 select {coded(splits)}{", ".join(columns)}, said as label, moment, {sums} from moved group by all"""
 
@@ -117,7 +123,7 @@ def effects(cube: Cube, stage: Stage, groups: tuple[Group, ...], hours: int) -> 
     kinds, actions = (np.unique(codes[soon & (codes >= 0)]) for codes in (found.kind, found.taken))
     ends = np.array([cube.end(step).timestamp() for step in looks])
     # The first look at whose end even the last event of each entry step is `hours` old; the number of looks if none.
-    look = np.searchsorted(ends, found.end + 3600.0 * hours)
+    look = np.maximum(np.searchsorted(ends, found.end + 3600.0 * hours), found.seen)
     soon &= look < len(looks)
     shape = (len(found.segments), len(looks), len(ramps), len(VERSIONS), SHARDS)
     index = (found.segment, look, found.ramp, found.arm, found.shard)
@@ -150,7 +156,8 @@ def effects(cube: Cube, stage: Stage, groups: tuple[Group, ...], hours: int) -> 
 class Happened(NamedTuple):
     """What came of events, by row: places in `segments`, `kinds`, ramps, arms and actions (-1: none), sums of n and amount.
 
-    `within`: at most so many hours after the event; `end`: the last instant of the step in which it entered, in seconds.
+    `within`: at most so many hours after the event; `end`: the last instant of the step in which it entered, in seconds;
+    `seen`: the look from which on the row counts, whatever the age.
     A row whose kind is -1 counts events.
     """
 
@@ -164,6 +171,7 @@ class Happened(NamedTuple):
     taken: Array
     within: Array
     end: Array
+    seen: Array
     n: Array
     amount: Array
 
@@ -173,7 +181,7 @@ def happened(cube: Cube, stage: Stage, groups: tuple[Group, ...]) -> Happened:
 
     def counts(where: str, splits: Sequence[str]) -> str:
         return f"""
-select {coded(splits)}{placed("arm", VERSIONS)}, {placed("ramp_step", cube.ramps(stage))}, entry, kind::varchar as kind,
+select {coded(splits)}{placed("arm", VERSIONS)}, {placed("ramp_step", cube.ramps(stage))}, entry, seen, kind::varchar as kind,
     {placed("taken", cube.release.actions)}, shard, within, sum(n)::bigint as n, sum(amount)::bigint as amount
 from effect where {where} group by all"""
 
@@ -194,45 +202,9 @@ from effect where {where} group by all"""
         small["taken"],
         found["within"],
         ends[at],
+        np.searchsorted(cube.steps, found["seen"]),
         found["n"],
         found["amount"],
-    )
-
-
-def entities(cube: Cube, stage: Stage) -> Entities:
-    """Return who was treated, by look."""
-    looks, ramps = cube.steps, cube.ramps(stage)
-    shape = (len(looks), len(ramps), len(VERSIONS), SHARDS)
-    who, carried = (_rows(cube, table, stage) for table in ("entity", "carried"))
-    at, keep = looked(who["since"], looks)
-    both = who["state"].astype(str) == "both"
-    arm = np.where(both, 0, dense.places(who["state"], VERSIONS))
-    index = (at, dense.places(who["ramp_step"], ramps), arm, who["shard"])
-
-    def summed(name: str, unit: int, chosen: Array) -> Array:
-        return np.cumsum(dense.kept(shape, index, who[name], unit, keep & chosen), axis=0)
-
-    kinds = tuple(sorted({str(kind) for kind in carried["kind"]}, key=lambda kind: (kind.startswith(TAKEN), kind)))
-    when, known = looked(carried["since"], looks)
-    begun = (dense.places(carried["kind"], kinds), when, dense.places(carried["ramp_step"], ramps))
-    place = (*begun, dense.places(carried["arm"], VERSIONS), carried["shard"])
-
-    def doings(name: str, unit: int = 1) -> Array:
-        return np.cumsum(dense.kept((len(kinds), *shape), place, carried[name], unit, known), axis=1)
-
-    return Entities(
-        looks,
-        ramps,
-        kinds,
-        summed("n", 1, ~both),
-        summed("n", 1, both)[:, :, 0],
-        summed("scored", 1, ~both),
-        summed("x", SCALED, ~both),
-        summed("xx", SCALED, ~both),
-        doings("first"),
-        doings("y"),
-        doings("yy"),
-        doings("xy", SCALED),
     )
 
 
@@ -244,7 +216,7 @@ def serving(cube: Cube, stage: Stage, groups: tuple[Group, ...]) -> Serving:
     def counts(where: str, splits: Sequence[str]) -> str:
         return f"""
 select {coded(splits)}version, bin, fallback, error, entry, {sums}
-from latency where {where}{own} group by all"""
+from latency where {where}{own} and seen = 0 group by all"""
 
     segments, columns = gathered(cube, stage, groups, counts)
     looks = cube.steps
@@ -303,14 +275,6 @@ def gauges(cube: Cube, stage: Stage) -> tuple[Gauge, ...]:
     return tuple(listed)
 
 
-def _rows(cube: Cube, table: str, stage: Stage) -> Columns:
-    if table not in cube.facts["tables"]:
-        texts = ("state", "arm", "ramp_step", "kind")
-        names = (*texts, "since", "shard", "n", "scored", "x", "xx", "first", "y", "yy", "xy")
-        return {name: np.array([], dtype=object if name in texts else np.int64) for name in names}
-    return cube.store.query(f"select * exclude (stage) from {table} where stage = $stage", {"stage": str(stage)})
-
-
 def gathered(
     cube: Cube, stage: Stage, groups: tuple[Group, ...], statement: Callable[[str, Sequence[str]], str]
 ) -> tuple[tuple[Segment, ...], dict[str, Array]]:
@@ -352,10 +316,3 @@ def ramps(cube: Cube, stage: Stage) -> tuple[str, ...]:
     select ramp_step, min(since) as first from pair where "by" = '' and label < 0 and stage = $stage
     group by ramp_step order by first, try_cast(ramp_step as double), ramp_step"""
     return tuple(map(str, cube.store.query(sql, {"stage": str(stage)})["ramp_step"])) or ("",)
-
-
-def looked(at: Array, looks: tuple[int, ...]) -> tuple[Array, Array]:
-    """Return the look at which each step first counts, and whether there is one."""
-    look = np.searchsorted(np.array(looks), at)
-    known = look < len(looks)
-    return np.where(known, look, 0), known

@@ -135,7 +135,7 @@ def _statement(
     if table == "cover":
         moves.append((f"{SILENT}", "settled", "1", f"label = {QUIET}"))
     counted = " union all ".join(
-        f"select {named}, {label} as said, {begins} as begins, {sign} as sign from own where {test} and {begins} <= $last"
+        f"select {named}, {label} as said, greatest({begins}, seen) as begins, {sign} as sign from own where {test}"
         for label, begins, sign, test in (moves[:1] if "entry" in keys else moves)
     )
     sums = ", ".join(f"sum(sign * {name})::bigint as {name}" for name in tables.SUMS[table].split(", "))
@@ -147,12 +147,12 @@ def _statement(
     params["looks"] = np.searchsorted(cube.steps, np.arange(first, last + 1)).tolist()
     if any(name in ACTIONS for name in keys):
         params["actions"] = list(cube.release.actions)
-    held = ", ".join(dict.fromkeys((*tables.SUMS[table].split(", "), "label", "since", "until", "settled")))
+    held = ", ".join(dict.fromkeys((*tables.SUMS[table].split(", "), "label", "since", "until", "settled", "seen")))
     sql = f"""
 with own as (select {columns}, {held}, {ready} as ready from {table} where "by" = $by and stage = $stage),
 counted as ({counted})
 select {", ".join(keys)}, said::bigint as label, $looks[greatest(begins - $first, 0) + 1]::bigint as look, {sums}
-from counted group by all order by look"""
+from counted where begins <= $last group by all order by look"""
     return sql, params
 
 

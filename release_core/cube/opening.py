@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 CODED = ("v1", "v2", "v3", query.REPLAY_SET)
 # Tables that few pages ask for: read into memory when one first does.
-LATER = ("age", "kind", customers.TABLE)
+LATER = ("age", "kind", "entered", customers.TABLE)
 
 
 def load(

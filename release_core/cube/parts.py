@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from release_core.store import Cursor, Store
 
 # Part of every cache key: raise it when the SQL of events or cells changes meaning.
-FORMAT = 17
+FORMAT = 18
 # Part of the names of published cubes: raise it when what is published beside the cells changes meaning.
 PUBLISHED = 1
 

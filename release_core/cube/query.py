@@ -22,7 +22,7 @@ WINDOW = "window"
 # Split by this and a slice counts the events (not the labels) of each step at which they entered.
 PERIOD = "period"
 # A stretch counts at an as-of step if it has begun, is not over, and (for judged labels) its event is mature.
-KNOWN = "since <= $step and until > $step"
+KNOWN = "greatest(since, seen) <= $step and until > $step"
 MATURE = f"{KNOWN} and (label < 0 or settled <= $step)"
 # Of an event that silence makes negative, the label holds from the step at which it is settled.
 LABEL = f"if(label = {QUIET} and settled > $step, {EVENT}, label)::int"

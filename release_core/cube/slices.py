@@ -37,7 +37,7 @@ with own as (
     select list_position($cuboids, "by") - 1 as cuboid,
         enum_code(v1)::bigint as c1, enum_code(v2)::bigint as c2, enum_code(v3)::bigint as c3,
         (shard % 2)::bigint as half, {first} as i, {second} as j,
-        label, since, until, greatest(since, settled) as ready, n, amount, amount2
+        label, since, until, greatest(since, settled) as ready, seen, n, amount, amount2
     from pair where stage = $stage and "by" in (select unnest($cuboids)) {tests}
 ),
 counted as (
@@ -48,7 +48,7 @@ counted as (
 )
 select cuboid, c1, c2, c3, half, i, j, population, begins,
     sum(sign * n)::bigint as n, sum(sign * amount)::bigint as amount, sum(sign * amount2)::bigint as amount2
-from counted where i >= 0 and j >= 0 group by all order by begins
+from (select * replace (greatest(begins, seen) as begins) from counted) where i >= 0 and j >= 0 group by all order by begins
 """
 ACTION = "coalesce(list_position($actions, {version}_action::varchar), 0)::bigint - 1"
 

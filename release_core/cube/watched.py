@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from release_core.cube.cube import Cube, Where
+    from release_core.cube.query import Group
     from release_core.frames import Array
 
 
@@ -64,6 +65,27 @@ def maturity(cube: Cube, view: tuple[Stage, int], where: Where) -> dict[str, int
     }
 
 
+def left_out(cube: Cube, stage: Stage, step: int, group: Group = ((), ())) -> dict[str, int]:
+    """Return how many events of contaminated entities are left out as of a step, by the dimension that a group is split by.
+
+    The key is "" where it is split by none; {} where no entity is contaminated. A group has at most one dimension in all.
+    """
+    if stage not in cube.mixed():
+        return {}
+    by, where = group
+    tests, params = cube.tests(stage, (*where, *((dim, "") for dim in by)), every=bool(by))
+    value = "v1::varchar" if by else "''"
+    sql = f"select {value} as value, -sum(n)::bigint as n from pair where {tests} and label < 0 and seen between 1 and $step"
+    found = cube.store.query(f"{sql} group by 1", params | {"step": step})
+    return {str(name): int(n) for name, n in zip(found["value"], found["n"], strict=True)}
+
+
+def mixed(cube: Cube) -> frozenset[Stage]:
+    """Return the stages in which some entity was seen in both arms."""
+    found = set(cube.store.query("select distinct stage from pair where \"by\" = '' and seen > 0")["stage"])
+    return frozenset(stage for stage in Stage if stage in found)
+
+
 def spans(cube: Cube, step: int) -> list[dict[str, Any]]:
     """Return one row per stage and ramp step with events by a step: stage, ramp_step, first and last entry, n."""
     rows = []
@@ -79,12 +101,23 @@ def entered(cube: Cube) -> dict[tuple[str, str], tuple[Array, Array]]:
     """Return, by stage and ramp step, the steps at which events entered, rising, and how many did."""
     sql = """
     select stage::varchar as stage, ramp_step::varchar as ramp, since, sum(n)::bigint as n
-    from pair where "by" = '' and label < 0 group by 1, 2, 3 order by since, stage, ramp
+    from pair where "by" = '' and label < 0 and seen = 0 group by 1, 2, 3 order by since, stage, ramp
     """
     found = cube.store.query(sql)
     keys = list(zip(found["stage"].astype(str), found["ramp"].astype(str), strict=True))
     places = {key: np.array([key == one for one in keys]) for key in dict.fromkeys(keys)}
     return {(str(key[0]), str(key[1])): (found["since"][mine], found["n"][mine]) for key, mine in places.items()}
+
+
+def days(cube: Cube, stage: Stage, step: int, replay_set: str | None = None) -> float:
+    """Return over how many days the events of a stage (or one of its sets) entered, as of a step; 0 without events."""
+    sql = (
+        "select coalesce(min(entry), 0) as first, coalesce(max(entry), -1) as last from checks "
+        "where stage = $stage and entry <= $step and coalesce(replay_set = $set, true)"
+    )
+    found = cube.store.query(sql, {"stage": stage, "step": step, "set": replay_set})
+    first, last = int(found["first"][0]), int(found["last"][0])
+    return (cube.end(last) - cube.end(first - 1)).total_seconds() / 86400 if last >= first else 0.0
 
 
 def codes(cube: Cube, stage: Stage, step: int) -> list[tuple[str, str, str, float, float, int]]:

@@ -7,7 +7,7 @@ most alpha (RELEASE.md B.4). It fires where harm beyond the margin is proven.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -56,15 +56,58 @@ def breached(spec: GateSpec, one: Estimate, alpha: float) -> Array:
     return np.asarray(told & (better if one.metric.better == "higher" else worse))
 
 
-def rare(first: Array, shares: Array, allowed: float | Array, alpha: float) -> Array:
-    """Return [segment, look] whether the candidate's rate of a rare harm is proven beyond 1 + `allowed` times the baseline's.
+class Cases(NamedTuple):
+    """Entities by the segment of their first event: `first` [segment, look, ramp step, arm] of them with a case, of those `entered`.
 
-    `first` [segment, look, ramp step, arm] counts entities with their first such harm, `shares` [ramp step] are the
-    candidate's shares of the traffic; `allowed` is one number or one per look. Exact however rare the harm is (event-arm
-    test).
+    `shares` [..., ramp step] are the candidate's shares of the traffic, `per_entity` the events that an entity has.
     """
+
+    first: Array
+    entered: Array
+    shares: Array
+    per_entity: float
+
+
+class Rare(NamedTuple):
+    """At which looks the event-arm test fires, by how much the worse arm's rate is more at least, and 1 plus what may be."""
+
+    fired: Array
+    low: Array
+    limit: Array
+
+
+def rare(spec: GateSpec, cases: Cases, alpha: float, better: str = "lower") -> Rare:
+    """Return [segment, look] whether a rare harm comes beyond what a rule allows, by whose first case falls in which arm.
+
+    Given a case, chance alone puts it in an arm as often as traffic: exact however rare the harm is (event-arm test,
+    RELEASE.md B.4). An entity is in one segment only, so that each segment's cases are those of its own entities.
+
+    Args:
+        spec: the rule; its margin is a share of the baseline's rate, or in shares of events.
+        cases: the entities.
+        alpha: the error that is left for one segment, over all looks.
+        better: "higher" where the harm is that too few come: the baseline's rate over the candidate's is then too large.
+    """
+    split = ((cases.shares > 0) & (cases.shares < 1)).reshape(-1, cases.shares.shape[-1]).all(axis=0)
+    first, entered, shares = cases.first[..., split, :], cases.entered[..., split, :], cases.shares[..., split]
+    limit = 1 + _more_allowed(spec, Cases(first, entered, shares, cases.per_entity), better)
+    if better == "higher":
+        first, shares = first[..., ::-1], 1 - shares
     low, _ = sequential.rate_ratio_bounds(first[..., CANDIDATE], first[..., BASELINE], shares, alpha)
-    return np.asarray(low > 1 + allowed)
+    return Rare(np.asarray(low > limit), low, limit)
+
+
+def _more_allowed(spec: GateSpec, cases: Cases, better: str) -> Array:
+    """Return by how much the ratio of rates may exceed 1, [segment, look].
+
+    A margin in shares of events is put in relation to the baseline's own share by then: its entities with a case, of
+    those that entered, over the events of an entity.
+    """
+    allowed = np.full(cases.first.shape[:2], float(spec.margin or 0.0))
+    if spec.unit != "rel":
+        base = (cases.first[..., BASELINE].sum(-1) + 1.0) / (cases.entered[..., BASELINE].sum(-1) + 1.0)
+        allowed = allowed * cases.per_entity / base
+    return np.asarray(allowed / np.maximum(1 - allowed, 1e-9) if better == "higher" else allowed)
 
 
 def uneven(entities: Array, shares: Array, alpha: float) -> Array:

@@ -242,16 +242,18 @@ def alarm(
     )
 
 
-def rare(spec: GateSpec, metric: Metric, cases: Sequence[float], low: float, allowed: float) -> str:
+def rare(spec: GateSpec, metric: Metric, segment: Segment, cases: Sequence[float], seen: tuple[float, float]) -> str:
     """Return the sentence of a stop rule on rare cases: those of the baseline's arm and of the candidate's (`cases`).
 
-    `low` is by what factor, at least, the worse arm's rate is the other's; 1 + `allowed` may be.
+    `seen` is by what factor, at least, the worse arm's rate is the other's, and by what it may be.
     """
+    low, limit = seen
     more = "lower" if metric.better == "higher" else "higher"
-    told = "" if spec.margin is None else f"; at most {1 + allowed:.2f} times allowed"
+    told = "" if spec.margin is None else f"; at most {limit:.2f} times allowed"
+    whose = " An entity counts in the segment of its first event in the stage." if segment else ""
     return (
-        f"{metric.title} in all events is {more}: first cases came to {cases[1]:,.0f} entities of the candidate's arm and "
-        f"{cases[0]:,.0f} of the baseline's, which for their shares of the traffic is at least {low:.2f} times {more}{told}."
+        f"{metric.title} in {place(segment)} is {more}: first cases came to {cases[1]:,.0f} entities of the candidate's arm and "
+        f"{cases[0]:,.0f} of the baseline's, which for their shares of the traffic is at least {low:.2f} times {more}{told}.{whose}"
     )
 
 

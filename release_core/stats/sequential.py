@@ -16,8 +16,9 @@ from scipy.special import betaln, expit, gammaln, logit
 from release_core.stats.arrays import Array, Indices, floats, only, ratio
 from release_core.stats.intervals import Interval
 
-# How sharply the event-arm test expects the share of the candidate; larger finds smaller changes, later.
-CONCENTRATION = 20.0
+# How sharply the event-arm test expects the share of the candidate; larger finds smaller changes, later. In simulations 6
+# finds three- to fourfold rates of some 50 harms about twice as often as 20 does, and smaller changes as often.
+CONCENTRATION = 6.0
 _HALVINGS = 45
 _WIDEST = 30.0
 _STEPS = 16
@@ -152,7 +153,7 @@ def event_arm(
     Returns: [...] evidence, 0 without harms; a caller who asks about harm looks at `leans` too.
 
     >>> event_arm([30], [10], [0.5]).round(3).item()
-    2.9
+    3.548
     """
     x, y, p = np.broadcast_arrays(floats(candidate), floats(baseline), floats(share))
     under = expit(logit(p) + np.log(rate_ratio))

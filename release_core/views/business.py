@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from release_core import review
+from release_core import review, stops
 from release_core.charts import digits
 from release_core.charts.ages import ages as ages_chart
 from release_core.charts.forest import forest
@@ -69,7 +69,8 @@ def page(view: View) -> BusinessPage:
     acts = NOTHING_ACTS if view.stage.paired else ""
     headline = _headline(view, {row["metric"]: row for part in parts for row in part}, per_day)
     decisions, customers, money, delayed = parts
-    note = " ".join(text for text in (acts, left_out, _no_money(money)) if text)
+    mixed = stops.left_out(view.opened.cube, view.stage, view.step)
+    note = " ".join(text for text in (acts, left_out, _no_money(money), mixed) if text)
     return BusinessPage(headline, note, decisions, customers, money, delayed, currency(view))
 
 
@@ -91,7 +92,8 @@ def events_a_day(view: View) -> float:
     if not days or not cells.segments:
         return 0.0
     acted = cells.whole.actions[0, :, :, EVERYONE].sum(-1)
-    return float(acted[0] if view.stage.paired else acted.sum()) / days
+    also = sum(view.opened.cube.left_out(view.stage, view.step, ((), view.where)).values())
+    return float(acted[0] if view.stage.paired else acted.sum() + also) / days
 
 
 def _judged(view: View) -> dict[str, GateRow]:
@@ -240,7 +242,9 @@ def _days_by(view: View, dim: str) -> dict[str, float]:
     days, cells = view.opened.cube.days(view.stage, view.step), view.cells(dim)
     acted = cells.whole.actions[..., EVERYONE].sum(-1) if cells.segments else np.zeros((0, 2))
     every = acted[:, 0] if view.stage.paired else acted.sum(-1)
-    return {segment[dim]: float(n) / days if days else 0.0 for segment, n in zip(cells.segments, every, strict=True)}
+    also = {} if view.where else view.opened.cube.left_out(view.stage, view.step, ((dim,), ()))
+    counted = {segment[dim]: float(n) for segment, n in zip(cells.segments, every, strict=True)}
+    return {value: (n + also.get(value, 0)) / days if days else 0.0 for value, n in counted.items()}
 
 
 def reached(view: View) -> list[int]:

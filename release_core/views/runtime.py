@@ -38,6 +38,10 @@ OWN_CHARTS = {
     "review_clearances",
     "review_queue_limit",
 }
+EVERY_REQUEST = (
+    "Some entities were seen in both arms and are left out of what compares the arms' decisions and outcomes. Here their "
+    "requests count: a side answers for every request that it served."
+)
 NOT_SERVED = "A replay reads history: nothing is served, so latency, errors, cost and queues are not known here. They begin in shadow."
 
 
@@ -68,7 +72,7 @@ def page(view: View) -> RuntimePage:
         _dependencies(view),
         queue_view(view),
         _sampled(view),
-        note,
+        " ".join(text for text in (note, EVERY_REQUEST if view.stage in view.opened.cube.mixed() else "") if text),
     )
 
 

@@ -35,6 +35,7 @@ class StopsPage:
     fired: list[Row]
     rules: list[Row]
     notices: str
+    left_out: str
 
 
 def page(view: View) -> StopsPage:
@@ -43,7 +44,13 @@ def page(view: View) -> StopsPage:
     rules = [spec for spec in view.release.stops if view.stage in spec.stages and view.release.kind in spec.kinds]
     verdict = Verdict.FAIL if found else Verdict.PASS if rules else Verdict.NODATA
     return StopsPage(
-        verdict, _headline(view, found, rules), _advice(found), alarm_rows(view), _rules(view, rules, found), _notices()
+        verdict,
+        _headline(view, found, rules),
+        _advice(found),
+        alarm_rows(view),
+        _rules(view, rules, found),
+        _notices(),
+        stops.left_out(view.opened.cube, view.stage, view.step),
     )
 
 
@@ -106,7 +113,7 @@ def _expected(spec: GateSpec, metric: Metric | None) -> str:
     """Return at how many entities a rule on a difference of the arms expects to decide: its bounds are narrowest there."""
     if metric is None or (metric.measure is not None and metric.outcome is None) or spec.comparison in COUNTED:
         return ""
-    if metric.outcome is not None and spec.scope == "overall" and spec.comparison is not Comparison.BUDGET:
+    if metric.outcome is not None and spec.comparison is not Comparison.BUDGET:
         return "any number of cases"
     return f"{spec.expect_n or EXPECTED:,} entities"
 

@@ -1,7 +1,8 @@
 """Whole live stages with known truth, looked at every hour: `python tests/bench/simulate.py [RELEASES]`.
 
 Prints the share of harmless releases that any stop rule halts, of harmful ones that get a go at the end, and how long
-harm beyond the margin is not noticed, beside an oracle that knows the truth. Entities have 5 events on average.
+harm beyond the margin is not noticed, beside an oracle that knows the truth. Entities have 5 events on average; one in a
+hundred is seen in both arms, and is left out once it is.
 """
 
 from __future__ import annotations
@@ -27,17 +28,25 @@ from tests.bench import arms
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
-SEGMENTS, RULES, ALPHA, MARGIN, RARE = 4, 3, 0.05, 0.02, 0.25
-WEEKS_HOURS = 14 * 24
+SEGMENTS, RULES, ALPHA, MARGIN = 4, 3, 0.05, 0.02
+# Of so many entities one suffers the rare harm; of each hundred one is seen in both arms.
+SUFFER, CROSSING = 200, 0.01
+WEEKS_HOURS, PER_ENTITY = 14 * 24, 5.0
 STOP = GateSpec("stop", "approve_rate", Comparison.NON_INFERIORITY, tuple(Stage), margin=MARGIN, alpha=ALPHA)
+# As the house's rule on complaints, chargebacks and confirmed fraud.
+RARE = replace(STOP, metric="complaint_rate", margin=0.5, unit="rel")
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What happened to one release: the first look at which each rule fired (-1: never), and whether it got a go."""
+    """What happened to one release: the first look at which each rule fired (-1: never), and whether it got a go.
+
+    `places` are where the rule on rare harms fired: 0 all events, then the segments.
+    """
 
     approvals: int
     harms: int
+    places: tuple[int, ...]
     split: int
     go: bool
     knew: int
@@ -63,12 +72,13 @@ def run(truth: arms.Truth, seed: int, harm: float = 1.0, tilt: float = 0.0) -> O
     known = (0, before([one[2] for one in each]))
     whole = anytime.estimate(tally(counts.sum(0)[None]), entities.sum(0)[None], metric, expected, known)
     alpha = alarms.level(STOP, RULES, SEGMENTS + 1)
-    first = rare(truth, harm, seed)
+    hurt = alarms.rare(RARE, rare(truth, harm, seed), alpha).fired
     fired = np.concatenate([alarms.breached(STOP, one, alpha) for one in (found, whole)])
     split = alarms.uneven(tilted(entities.sum(axis=0), tilt, seed), shares, ALPHA / RULES)
     return Outcome(
         earliest(fired),
-        earliest(alarms.rare(first, shares, RARE, alpha)),
+        earliest(hurt),
+        tuple(np.flatnonzero(hurt.any(axis=1)).tolist()),
         int(sequential.first_alarm(split)),
         go(found) and go(whole),
         oracle(counts, truth),
@@ -85,20 +95,21 @@ def tally(counts: Array) -> Tally:
     return Tally.of(Grid(np.arange(1), None, np.zeros(1)), {"actions": counts})
 
 
-def rare(truth: arms.Truth, harm: float, seed: int) -> Array:
-    """Return first harms [segment, look, ramp step, arm]: about one entity in 200, `harm` times as often in the first segment."""
-    rng = np.random.default_rng(90_000 + seed)
-    steps = len(truth.shares)
-    look = np.arange(truth.looks)
-    rate = truth.entities / 200 / truth.looks
-    ratio = np.where(np.arange(SEGMENTS) == 0, harm, 1.0)[:, None]
-    share = np.array(truth.shares)[look * steps // truth.looks]
-    found = np.zeros((SEGMENTS, truth.looks, steps, 2))
-    for arm, part in ((0, 1 - share), (1, share * ratio)):
-        found[:, look, look * steps // truth.looks, arm] = rng.poisson(
-            rate * np.broadcast_to(part, (SEGMENTS, truth.looks))
-        )
-    return found.cumsum(axis=1)
+def rare(truth: arms.Truth, harm: float, seed: int) -> alarms.Cases:
+    """Return who suffered a rare harm, of all entities and in every segment; in the first one it is `harm` times as frequent.
+
+    About one entity in 200 of the baseline's arm, with risk spread as alerts are.
+    """
+    found = []
+    for place in range(SEGMENTS):
+        own = SEGMENTS * seed + place
+        rows = arms.drawn(truth, own)
+        ratio = harm if place == 0 else 1.0
+        first = arms.first_cases(truth, rows, own, 1 / SUFFER / PER_ENTITY, ratio)
+        found.append((first, arms.entered(truth, rows)))
+    first, entered = (np.stack(part) for part in zip(*found, strict=True))
+    every = (np.concatenate([part.sum(0)[None], part]) for part in (first, entered))
+    return alarms.Cases(*every, np.array(truth.shares), PER_ENTITY)
 
 
 def tilted(entities: Array, tilt: float, seed: int) -> Array:
@@ -151,8 +162,8 @@ def say(what: str, value: str) -> None:
 def main() -> None:
     """Print the whole table."""
     releases = int(sys.argv[1]) if len(sys.argv) > 1 else 500
-    canary = arms.Truth(entities=3000, looks=WEEKS_HOURS, shares=(0.01, 0.05, 0.10))
-    ab = arms.Truth(entities=6000, looks=WEEKS_HOURS, shares=(0.5,))
+    canary = arms.Truth(entities=3000, looks=WEEKS_HOURS, shares=(0.01, 0.05, 0.10), crossing=CROSSING)
+    ab = arms.Truth(entities=6000, looks=WEEKS_HOURS, shares=(0.5,), crossing=CROSSING)
     for name, truth in (("canary", canary), ("A/B", ab)):
         calm = [run(truth, seed) for seed in range(releases)]
         say(f"{name}: harmless releases halted by any rule at any of {truth.looks} looks (alpha 5%)",
@@ -180,6 +191,7 @@ def main() -> None:
         "A/B: a rare harm four times as frequent in one segment, halted",
         share(sum(o.harms >= 0 for o in rare_bad), releases),
     )
+    say("A/B: the same, told of another segment", share(sum(max(o.places, default=0) > 1 for o in rare_bad), releases))
     say("A/B: the same, hours until the rule fires", hours([one.harms for one in rare_bad]))
     lost = [run(ab, seed, tilt=0.1) for seed in range(releases)]
     say(

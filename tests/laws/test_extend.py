@@ -25,6 +25,8 @@ def live_log(seed):
     late = log["event_time"] >= factory.START + pd.Timedelta(days=12)
     log["stage"] = np.where(late, "canary", "replay")
     log["arm"] = np.where(late & (log["entity_id"].str[-1].astype(int) % 3 == 0), "candidate", "baseline")
+    # Some customers are seen in both arms.
+    log.loc[late & (rng.random(ROWS) < 0.04), "arm"] = "candidate"
     log["ramp_step"] = np.where(late, "0.30", None)
     first = factory.outcomes(log, seed)
     again = first.sample(30, random_state=seed).assign(value="legit")

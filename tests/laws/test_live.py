@@ -53,6 +53,12 @@ def close_of(times):
     return times.dt.floor("D") + pd.Timedelta(days=1) - pd.Timedelta(microseconds=1)
 
 
+def clean(log, end):
+    """Return which events are of entities that, as far as is known at `end`, were in one arm of the ramp step only."""
+    seen = log[log["event_time"] <= end].groupby(["ramp_step", "entity_id"])["arm"].nunique()
+    return ~pd.MultiIndex.from_frame(log[["ramp_step", "entity_id"]]).isin(seen.index[seen > 1])
+
+
 def everything(cube):
     """Return all arrays of all frames of a cube by name."""
     found = {}
@@ -93,8 +99,10 @@ def test_arms_hold_the_actions_and_mature_labels_of_their_own_events_at_every_lo
     said = told[told["outcome"] == "review_result"].groupby("event_id")["observed_at"].min()
     known = log["event_id"].map(said)
     for look, end in list(enumerate(ends(whole)))[3::5]:
+        kept = clean(log, end)
+        assert kept.mean() < 1
         for segment, ramp, arm in np.ndindex(3, 2, 2):
-            mine = (log["event_time"] <= end) & (log["market"] == frame.segments[segment]["market"])
+            mine = kept & (log["event_time"] <= end) & (log["market"] == frame.segments[segment]["market"])
             mine &= (log["ramp_step"] == RAMPS[ramp]) & (log["arm"] == ARMS[arm])
             act = factory.actions(log[f"{ARMS[arm]}_score"])
             for place, action in enumerate(frame.actions):
@@ -129,8 +137,9 @@ def test_effects_count_what_came_within_the_hours_of_events_that_old(whole, log,
     assert set(frame.kinds) == set(soon["kind"])
     old = {look: close_of(log["event_time"]) + pd.Timedelta(hours=hours) <= end for look, end in enumerate(ends(whole))}
     for look in range(3, len(frame.looks), 9):
+        kept = clean(log, ends(whole)[look])
         for segment, ramp, arm in np.ndindex(2, 2, 2):
-            mine = old[look] & (log["surface"] == frame.segments[segment]["surface"])
+            mine = kept & old[look] & (log["surface"] == frame.segments[segment]["surface"])
             mine &= (log["ramp_step"] == RAMPS[ramp]) & (log["arm"] == ARMS[arm])
             assert frame.events[segment, look, ramp, arm].sum() == mine.sum()
             assert frame.amounts[segment, look, ramp, arm].sum() == pytest.approx(log["amount"][mine].sum())
@@ -174,10 +183,80 @@ def test_entities_count_once_a_ramp_step_and_leave_when_they_are_contaminated(wh
                     assert got[:3] == [len(y), y.sum(), (y**2).sum()]
                     assert got[3] == pytest.approx((y * score[y.index]).sum(), abs=1e-6)
     taken = frame.kinds.index("taken:block")
+    assert frame.contaminated[-1].sum() > 10
     last = log.groupby(["ramp_step", "entity_id"])["arm"].transform("nunique") == 1
     blocked = last & (log["action_taken"] == "block") & (log["arm"] == "candidate")
     assert frame.y[taken, -1, :, 1].sum() == blocked.sum()
-    assert frame.contaminated[-1].sum() > 10
+
+
+def test_entities_and_their_first_cases_are_of_the_segment_of_their_first_event(whole, log, told):
+    frame = whole.entities_by(CANARY)
+    assert frame.segments[0] == {}
+    assert list(frame.segments[1:]) == [{d: v} for d, values in factory.DIMS.items() for v in values]
+    first = log.sort_values("event_time", kind="stable").groupby("entity_id")[["market", "surface"]].first()
+    said = told[told["outcome"] == "complaint"].merge(log.drop(columns=["market", "surface"]), on="event_id")
+    for look, end in list(enumerate(ends(whole)))[4::15]:
+        kept = log[clean(log, end) & (log["event_time"] <= end)].drop_duplicates(["ramp_step", "entity_id"])
+        cases = said[clean(said, end) & (said["observed_at"] <= end)]
+        cases = cases[["ramp_step", "entity_id"]].drop_duplicates().merge(kept, on=["ramp_step", "entity_id"])
+        for place, segment in enumerate(frame.segments):
+            for rows, got in ((kept, frame.n[place]), (cases, frame.first[frame.kinds.index("complaint"), place])):
+                mine = rows[[all(first.loc[who, dim] == v for dim, v in segment.items()) for who in rows["entity_id"]]]
+                counts = mine.groupby(["ramp_step", "arm"]).size()
+                assert [[counts.get((ramp, arm), 0) for arm in ARMS] for ramp in RAMPS] == got[look].tolist()
+    assert frame.n[1:4].sum(0) == pytest.approx(frame.n[0])
+    assert frame.first[:, 1:4].sum(1) == pytest.approx(frame.first[:, 0])
+    market = whole.treated(CANARY, MARKET)
+    assert market == pytest.approx(frame.n[1:4])
+    shared = whole.treated(
+        CANARY, ((("market", "replay_set"), ()),)
+    )  # of no single dimension: their share of the events
+    assert shared.sum(0) == pytest.approx(frame.n[0])
+
+
+@settings(
+    max_examples=2, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(seed=st.integers(0, 1000), share=st.sampled_from([0.01, 0.2]), parts=st.integers(2, 3))
+def test_sums_are_those_without_contaminated_entities_at_every_look(seed, share, parts, tmp_path_factory):
+    """Files arrive one after another in any order; at each look the arms hold what pandas counts of clean entities."""
+    rng = np.random.default_rng(seed)
+    log = lived.decisions(400, seed)
+    treated = (log["entity_id"].str[1:].astype(int) % 2 == 0) ^ (rng.random(len(log)) < share)
+    log["arm"] = np.where(treated, "candidate", "baseline")
+    told, folder = lived.outcomes(log, seed), tmp_path_factory.mktemp("mixed") / "r"
+    factory.write(folder, log.head(0), told.head(0))
+    for name, frame in (("decisions", log.drop(columns="bad")), ("outcomes", told)):
+        for path in (folder / name).iterdir():
+            path.unlink()
+        for number, rows in enumerate(np.array_split(rng.permutation(len(frame)), parts)):
+            frame.iloc[rows].to_parquet(folder / name / f"{number}.parquet", index=False)
+            if name == "decisions" or number:
+                one = factory.opened(folder, folder.parent / "cache")
+    cube = one.cube
+    arms, effects = cube.arms(CANARY, ALL), cube.effects(CANARY, ALL, 72)
+    soon = told.merge(log[["event_id", "event_time"]], on="event_id")
+    soon = soon[soon["observed_at"] < soon["event_time"] + pd.Timedelta(hours=72)]
+    complained = log["event_id"].isin(soon["event_id"][soon["outcome"] == "complaint"])
+    known = log["event_id"].map(told[told["outcome"] == "review_result"].groupby("event_id")["observed_at"].min())
+    for look, end in enumerate(ends(cube)):
+        kept = clean(log, end) & (log["event_time"] <= end)
+        ripe = kept & (close_of(log["event_time"]) + pd.Timedelta(hours=72) <= end)
+        for ramp, arm in np.ndindex(2, 2):
+            mine = (log["ramp_step"] == RAMPS[ramp]) & (log["arm"] == ARMS[arm])
+            got = arms.tally.actions[0, look, ramp, :, arm]
+            assert got[..., EVERYONE].sum() == (mine & kept).sum()
+            assert got[..., POSITIVE].sum() == (mine & kept & log["bad"] & (known <= end)).sum()
+            assert effects.events[0, look, ramp, arm].sum() == (mine & ripe).sum()
+            counted = effects.counts[effects.kinds.index("complaint"), 0, look, ramp, arm].sum()
+            assert counted == (mine & ripe & complained).sum()
+    entered = cube.entities(CANARY)
+    assert entered.contaminated[-1].sum() > 0
+    step = cube.steps[len(cube.steps) // 2]
+    whole = cube.slice(CANARY, step, ALL).whole
+    assert arms.tally.actions[0, cube.steps.index(step)].sum((0, 1)) == pytest.approx(whole.actions[0])
+    assert cube.maturity(CANARY, step, ())["n"] == whole.actions[0, ..., EVERYONE].sum()
+    assert cube.progress(CANARY, cube.steps[-1], ())[step]["n"] == whole.actions[0, ..., EVERYONE].sum()
 
 
 def test_serving_counts_latencies_errors_fallbacks_and_costs_of_the_own_arm(whole, log):

@@ -72,7 +72,7 @@ def test_a_gate_reads_what_a_regression_over_entities_says(one, log):
     by = taken.groupby(["ramp_step", "arm", "entity_id"]).agg(x=("x", "first"), held=("held", "sum")).reset_index()
     slope = sm.OLS(by["held"], sm.add_constant(by["x"])).fit().params["x"]
     difference, weights = [], []
-    for ramp, rows in log.groupby("ramp_step"):
+    for ramp, rows in clean.groupby("ramp_step"):
         levels, sizes = [], []
         for arm in ("baseline", "candidate"):
             mine, people = rows[rows["arm"] == arm], by[(by["ramp_step"] == ramp) & (by["arm"] == arm)]

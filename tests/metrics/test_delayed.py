@@ -30,7 +30,8 @@ def written(rows, seed, days, start, stage):
     log = factory.decisions(rows, seed=seed, rate=0.06)
     rng = np.random.default_rng(seed)
     log["event_time"] = pd.Timestamp(start) + pd.to_timedelta(rng.integers(0, days * 86400, rows), unit="s")
-    log["stage"], log["arm"] = stage, "baseline" if stage == "replay" else rng.choice(["baseline", "candidate"], rows)
+    treated = rng.random(rows)[log["entity_id"].str[1:].astype(int)] < (0.0 if stage == "replay" else 0.5)
+    log["stage"], log["arm"] = stage, np.where(treated, "candidate", "baseline")
     log["event_id"] = [f"{stage}-{n}" for n in range(rows)]
     return log
 

@@ -84,6 +84,7 @@ def test_what_a_log_does_not_hold_is_not_known_and_says_why(log, told, tmp_path)
 
 def test_outcomes_are_compared_at_equal_age_by_arm(opened, log, told):
     found = rows(opened, "complaint_rate", "review_fraud_share")
+    log = log[log.groupby(["ramp_step", "entity_id"])["arm"].transform("nunique") == 1]
     first = told.merge(log[["event_id", "event_time"]]).sort_values("observed_at")
     hours = (first["observed_at"] - first["event_time"]) / pd.Timedelta(hours=1)
     soon = set(first.loc[(first["outcome"] == "complaint") & (hours < 72), "event_id"])

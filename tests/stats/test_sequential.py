@@ -100,8 +100,8 @@ def test_event_arm_without_harms_says_nothing():
 
 
 def test_event_arm_one_harm_in_each_arm():
-    # B(a + 1, b + 1) / B(a, b) = a b / ((a + b)(a + b + 1)) with a = 10, b = 10: 100 / (20 * 21), against 1/4.
-    assert sequential.event_arm([1], [1], [0.5]) == pytest.approx(np.log(100 / 420 * 4))
+    # B(a + 1, b + 1) / B(a, b) = a b / ((a + b)(a + b + 1)) with a = 3, b = 3: 9 / (6 * 7), against 1/4.
+    assert sequential.event_arm([1], [1], [0.5]) == pytest.approx(np.log(9 / 42 * 4))
 
 
 @pytest.mark.parametrize(("share", "power"), [(0.05, 0.75), (0.5, 0.99)])

@@ -174,11 +174,15 @@ def test_policy_says_too_early_first_and_no_go_when_chargebacks_are_in(story, tr
     assert not overview.overview(View(one, Stage.AB, mature.step)).early
     assert not sign_off.sign_off(View(one, Stage.AB, mature.step)).early
     assert [(row.gate, row.segment) for row in mature.rows if row.verdict is Verdict.FAIL] == [
-        ("new_customer_chargebacks", {"cohort": "new"})
+        ("stop_rules", {}),
+        ("new_customer_chargebacks", {"cohort": "new"}),
     ]
     arms = [truth("fraud-policy")["effects"]["ab"]["planted"][version]["arm"] for version in ("baseline", "candidate")]
     assert arms[1]["fraud_passed"] / arms[1]["events"] > 5 * arms[0]["fraud_passed"] / arms[0]["events"]
-    assert not any(fired(one, stage) for stage in ("canary", "ab"))
+    assert not fired(one, "canary")
+    (alarm,) = review.alarms(one, Stage.AB, one.cube.steps[-1])
+    assert (alarm.rule, alarm.segment) == ("stop_chargebacks", {"cohort": "new"})
+    assert alarm.step > early.step
 
 
 def test_policy_go_is_signed_early_and_refused_when_mature(story, tmp_path):
