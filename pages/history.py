@@ -4,7 +4,7 @@ import json
 
 import streamlit as st
 
-from pages.frame import plot, read, show, state
+from pages.frame import parts, plot, read, show, state
 from release_core.ledger import Ledger
 from release_core.views import history, stops, timeline
 
@@ -25,8 +25,9 @@ def course(choice: state.Choice) -> None:
     """Show the release's own history, where it can be read."""
     with read.told("The history of this release cannot be shown"):
         found = timeline.timeline(read.view(choice), read.records(), stops.alarm_rows(read.view(choice)))
+        parts.lead(found.headline)
         plot.plot(found.chart, "history")
-        show.table(TURNED, found.turned, timeline.said(found.turned), timeline.said(found.turned))
+        show.table(TURNED, found.turned, "Gates that turned, newest first", timeline.said(found.turned))
 
 
 def seen_by_signer(choice: state.Choice, rows: list[history.Row]) -> None:

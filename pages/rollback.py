@@ -7,10 +7,10 @@ from release_core.charts import digits
 from release_core.views import rollback
 
 RESTORED = tuple(show.Column(*pair) for pair in (
-    ("Component", "component"), ("In force at the candidate", "now"), ("After the rollback", "after"), ("", "what")))  # fmt: skip
+    ("Component", "component"), ("In force at the candidate", "now"), ("After the rollback", "after"), ("Change", "what")))  # fmt: skip
 CUTOFFS = tuple(show.Column(*pair) for pair in (
     ("Events", "segment"), ("Action", "action"), ("Candidate's cutoff", "now"), ("Restored", "after")))  # fmt: skip
-RULES = (show.Column("Rule", "rule", wide=True), show.Column("", "what"))
+RULES = (show.Column("Rule", "rule", wide=True), show.Column("Change", "what"))
 CHANGES = tuple(show.Column(title, key, write, number=write is not None) for title, key, write in (
     ("The candidate's action", "now", None), ("Comes back", "after", None), ("Events a day", "per_day", digits.number),
     ("Amount a day", "amount", digits.number)))  # fmt: skip
@@ -18,10 +18,17 @@ SEGMENTS = tuple(show.Column(title, key, write, number=write is not None) for ti
     ("Segment", "segment", None), ("Decided by the candidate a day", "acted", digits.number),
     ("Would change a day", "changed", digits.number),
     ("Of them", "share", digits.percent), ("Amount a day", "amount", digits.number)))  # fmt: skip
-DRILLS = tuple(show.Column(title, key, write, number=write is not None) for title, key, write in (
-    ("Began (UTC)", "began", None), ("Minutes", "minutes", digits.number), ("Fast enough", "fast", None),
-    ("Days ago", "age", digits.number),
-    ("Who", "who", None), ("Note", "note", None)))  # fmt: skip
+
+
+def took(minutes: float | None) -> str:
+    """Return how long a rehearsal took, as it was written down."""
+    return digits.NOT_KNOWN if minutes is None else f"{minutes:g}"
+
+
+DRILLS = tuple(show.Column(title, key, write, number=key in {"minutes", "age"}) for title, key, write in (
+    ("Began (UTC)", "began", None), ("Minutes", "minutes", took), ("Fast enough", "fast", None),
+    ("Days ago", "age", digits.count),
+    ("Who", "who", lambda who: who or "not said"), ("Note", "note", None)))  # fmt: skip
 
 with read.told("The way back cannot be shown"):
     view = read.view(state.current())
@@ -29,6 +36,7 @@ with read.told("The way back cannot be shown"):
     st.title("Rollback", anchor=False)
     show.banner(page.verdict, page.headline, page.effect)
     show.chips(page.facts)
+    st.caption("Readiness is that of today; the gates read how old the rehearsal was at the as-of time.")
     returning.told()
     left, right = st.columns(2)
     with left, st.container(border=True):

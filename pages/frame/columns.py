@@ -80,8 +80,7 @@ def _beside(row: Row, unit: str) -> Row:
 def _pulled(row: Row, unit: str) -> str:
     if row["shrunken"] is None:
         return ""
-    ends = digits.interval(row["shrunken_low"], row["shrunken_high"], unit)
-    return f"{digits.difference(row['shrunken'], unit)} {ends}"
+    return digits.both(row["shrunken"], row["shrunken_low"], row["shrunken_high"], unit)
 
 
 def _texts(row: Row, unit: str) -> Row:

@@ -89,6 +89,7 @@ def by_segment(splits: Sequence[str]) -> None:
     )
     page = read.page(segments.segments, metric, tuple(split or splits[:1]))
     keys = [row["key"] for row in page.rows]
+    parts.lead(page.headline)
     st.caption(show.escape_markdown(" ".join([page.gate, *page.notes])))
 
     def pick(key: object) -> None:
@@ -107,10 +108,15 @@ def by_segment(splits: Sequence[str]) -> None:
         if chosen:
             drill = read.page(segments.drill, segments.where_of(chosen))
             looked_into(drill)
+    if drill and drill.distribution is not None:
+        with wide:
+            plot.plot(drill.distribution, "drill-distribution")
     show.table(
         columns.SEGMENTS, columns.together(page.rows, read.units()), f"{offered[metric]} by segment, worst first"
     )
-    _below(page.rows, "segments", drill)
+    _below(page.rows, "segments")
+    if drill and drill.reliability is not None:
+        plot.plot(drill.reliability, "drill-reliability")
 
 
 def worst() -> None:
@@ -147,15 +153,15 @@ def worst() -> None:
             looked_into(drill)
     st.caption(show.escape_markdown(" ".join([ranking.headline, *ranking.notes])))
     show.table(RANKED, written(ranking.rows), f"Segments and their intersections, {slices.ORDERS[order]}")
-    _below([row | {"found": ""} for row in ranking.rows] + found.rows, "slices", drill)
-
-
-def _below(rows: list[Row], name: str, drill: Drill | None) -> None:
-    """Show what stands below a table: its rows as CSV, how to read it, and the pictures of the slice that is looked into."""
-    plot.take(rows, name)
-    st.caption(EXPLAINED)
+    _below([row | {"found": ""} for row in ranking.rows] + found.rows, "slices")
     if drill:
         pictures(drill)
+
+
+def _below(rows: list[Row], name: str) -> None:
+    """Show what stands below a table: its rows as CSV, and how to read it."""
+    plot.take(rows, name)
+    st.caption(EXPLAINED)
 
 
 def mixed() -> None:

@@ -125,8 +125,7 @@ def _view(source: Catalog, release: str, offered: dict[str, list[str]]) -> Choic
     _follow(release, stages, list(said))
     stage = as_of = None
     if stages:
-        last = len(stages) - 1
-        stage = st.selectbox("Stage", stages, index=last, key="stage", bind="query-params", disabled=last == 0)
+        stage = st.selectbox("Stage", stages, index=len(stages) - 1, key="stage", bind="query-params")
     steps = offered["as_of"] = list(said)
     if len(steps) > 1:
         as_of = st.select_slider("As of", steps, value=steps[-1], key="as_of", bind="query-params")

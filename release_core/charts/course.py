@@ -55,7 +55,7 @@ def course(
         )
         for one in drawn
     ]
-    values = _axis(rows, drawn) if unit == "share" else style.axis("")
+    values = _axis(rows, drawn) if unit == "share" else style.axis(style.unit_title(unit))
     spec = {
         "data": bands + lines,
         "layout": style.layout(

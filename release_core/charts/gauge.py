@@ -38,7 +38,7 @@ def gauge(rows: list[Row], caption: Caption, *, name: str, unit: str = "number",
     if limit is not None:
         ends = [min(row["time"] for row in rows), max(row["time"] for row in rows)]
         lines.append(style.limit(ends, limit))
-    values = style.share_axis("") if unit == "share" else style.axis("", rangemode="tozero")
+    values = style.share_axis("") if unit == "share" else style.axis(style.unit_title(unit), rangemode="tozero")
     spec = {
         "data": bands + lines,
         "layout": style.layout(question, hovermode="x unified", xaxis=style.axis(""), yaxis=values),

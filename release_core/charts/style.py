@@ -137,6 +137,15 @@ def share_axis(title: str, **parts: Any) -> Spec:
     return axis(title, **({"tickformat": "~p", "rangemode": "tozero"} | parts))
 
 
+def unit_title(unit: str) -> str:
+    """Return the axis title that says what is counted; shares have percent ticks, and counts need none.
+
+    >>> unit_title("ms"), unit_title("share"), unit_title("number")
+    ('ms', '', '')
+    """
+    return "" if unit in {"share", "number", "count"} else unit
+
+
 def line(name: str, version: str, x: Sequence[Any], y: Sequence[Any], **parts: Any) -> Spec:
     """Return the line trace of one version: candidate solid, baseline dashed."""
     common: Spec = {"type": "scatter", "mode": "lines", "name": name, "x": list(x), "y": list(y)}

@@ -48,7 +48,7 @@ def timeline(
     notes = [style.note(mark["step"], 1 - 0.09 * (i % 3), mark["label"]) for i, mark in enumerate(marks or [])]
     if limit is not None:
         data.append(style.limit([x[0], x[-1]], limit))
-    values = style.share_axis("", rangemode="normal") if unit == "share" else style.axis("")
+    values = style.share_axis("", rangemode="normal") if unit == "share" else style.axis(style.unit_title(unit))
     spec = {
         "data": data,
         "layout": style.layout(

@@ -304,11 +304,13 @@ def _row(one: Delay, number: int) -> Row:
 def _headline(view: View, one: Delay, found: delayed.Count) -> str:
     if not np.isfinite(found.final):
         return f"As of {view.as_of} it is too early to say how many bad events there will be: {_why_early(one)}."
-    known_share = percent(_share(found))
+    share = _share(found)
+    said = f"{percent(share)} is known" if share <= 1 else "all of it is known, and some is expected to be reversed"
+    said = "nothing is missing" if np.isnan(share) else said
     until = view.opened.cube.label(one.own.ends[int(np.flatnonzero(one.ready)[0])])
     return (
         f"As of {view.as_of}, of the events up to {until} {written(found.known)} are known to be bad; about {written(found.final)} will be "
-        f"({written(found.low)} to {written(found.high)}, 95%): {known_share} is known."
+        f"({written(found.low)} to {written(found.high)}, 95%): {said}."
     )
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     Row = dict[str, Any]
 
 SAMPLE = 100
+# Invariants that say nothing of the logs.
+ELSEWHERE = {"stop_rules", "rollback_ready"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +114,10 @@ def _overlap(view: View) -> list[Row]:
 
 
 def _invariants(view: View) -> list[Row]:
+    """Return the invariants of the data, broken ones first; stop rules and the way back have pages of their own."""
     found = review.review(view.opened, view.stage, view.step)
-    return [gate_row(row) for row in found.rows if row.comparison == Comparison.INVARIANT]
+    rows = [row for row in found.rows if row.comparison == Comparison.INVARIANT and row.metric not in ELSEWHERE]
+    return [gate_row(row) for row in sorted(rows, key=lambda row: -row.verdict)]
 
 
 def _codes(view: View) -> list[Row]:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 # The cube holds scores, and so cutoffs, for two dimensions together.
 MOST_WITH_SCORES = 2
+BETTER = {"higher", "lower"}
 DRILLED = ("recall", "precision", "fpr", "alert_rate", "amount_recall", "auc", "oe_ratio", "disagreement_rate")
 
 
@@ -42,9 +43,10 @@ DRILLED = ("recall", "precision", "fpr", "alert_rate", "amount_recall", "auc", "
 class SegmentsPage:
     """What the page shows: the forest, its rows worst first, and a heat map where two dimensions are chosen.
 
-    `gate` says what the marks are; `notes` what is to be said of all segments together.
+    `headline` says which segment is worst off; `gate` what the marks are; `notes` what is to be said of all together.
     """
 
+    headline: str
     forest: Chart
     rows: list[Row]
     heatmap: Chart | None
@@ -102,7 +104,12 @@ def segments(view: View, metric: str = "recall", by: tuple[str, ...] = ()) -> Se
     cells = view.cells(*split)
     if not cells.segments:
         return SegmentsPage(
-            forest([], view.caption(0), metric=known.title, margin=None), [], None, _said(spec, known), []
+            f"{view.none} can be split so.",
+            forest([], view.caption(0), metric=known.title, margin=None),
+            [],
+            None,
+            _said(spec, known),
+            [],
         )
     judged = gates.judge(
         spec, known, gates.Family(cells, (True,) * len(cells.segments)), view.release.segments.min_events
@@ -128,7 +135,19 @@ def segments(view: View, metric: str = "recall", by: tuple[str, ...] = ()) -> Se
         )
     # What has too few events to be judged comes last: its changes are the largest and say the least.
     rows.sort(key=lambda row: (row["verdict"] != Verdict.NODATA.name, _harm(row, known.better)), reverse=True)
-    return SegmentsPage(chart, rows, grid, _said(spec, known), notes)
+    return SegmentsPage(_headline(rows, known), chart, rows, grid, _said(spec, known), notes)
+
+
+def _headline(rows: list[Row], metric: Metric) -> str:
+    """Return in one sentence how many segments fail, and which is worst off by how much."""
+    told = [row for row in rows if row["difference"] is not None]
+    if not told:
+        return f"{metric.title} cannot be compared in any of these segments."
+    first, failing = told[0], sum(row["verdict"] == Verdict.FAIL.name for row in rows)
+    value, _, between = digits.both(first["difference"], first["low"], first["high"], metric.unit).partition("\n")
+    worst = f"{metric.title} {'fares worst' if metric.better in BETTER else 'changes most'} in {spoken(first['key'])}: {value}"
+    many = f"{failing} of {len(rows)} segments {'fails' if failing == 1 else 'fail'}" if failing else "No segment fails"
+    return f"{many}. {worst}{f' {between}' if between else ''}."
 
 
 def _together(metric: Metric, cells: Cells) -> tuple[list[Row], list[str]]:

@@ -10,7 +10,7 @@ from release_core import gates, review
 from release_core.charts import digits
 from release_core.charts.history import history
 from release_core.errors import LedgerError
-from release_core.release import Stage
+from release_core.release import Stage, Verdict
 from release_core.stages import ACCOUNTS
 from release_core.views.view import known
 
@@ -26,12 +26,20 @@ if TYPE_CHECKING:
 
 # So many looks back are judged again; each costs a whole verdict.
 MOST_LOOKS = 16
+SAID = {
+    "PASS": "passes",
+    "MARGINAL": "is marginal",
+    "INCONCLUSIVE": "cannot be decided",
+    "NODATA": "lacks data",
+    "FAIL": "fails",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """What the page shows: the picture, and the gates that turned from one look to the next, newest first."""
+    """What the page shows: how it stands, the picture, and the gates that turned from one look to the next, newest first."""
 
+    headline: str
     chart: Chart
     turned: list[Row]
 
@@ -55,7 +63,10 @@ def timeline(view: View, records: Sequence[Record], alarms: Sequence[Row] = ()) 
         maturity=_maturity(view),
         as_of=cube.end(view.step).isoformat(),
     )
-    return Timeline(picture, turned(view, seen))
+    rows = turned(view, seen)
+    last = seen[-1][1]
+    stands = f"As of {view.as_of} the {ACCOUNTS[last.stage].title} stage {SAID[last.verdict.name]}."
+    return Timeline(f"{stands} {said(rows)}", picture, rows)
 
 
 def looks(view: View) -> list[int]:
@@ -67,9 +78,13 @@ def looks(view: View) -> list[int]:
 
 
 def turned(view: View, seen: Sequence[tuple[int, Review]]) -> list[Row]:
-    """Return the gates whose counting verdict differs from that at the look before, in the same stage; newest first."""
+    """Return the gates whose counting verdict differs from that at the look before, in the same stage; newest first.
+
+    A gate that counts for the first time, the stage having been looked at before, had no data until then.
+    """
     rows: list[Row] = []
     before: dict[tuple[Stage, str], str] = {}
+    looked: set[Stage] = set()
     for step, found in seen:
         for gate in dict.fromkeys(row.gate for row in found.rows):
             mine = [row for row in found.rows if row.gate == gate and gates.counted(row) is not None]
@@ -77,10 +92,12 @@ def turned(view: View, seen: Sequence[tuple[int, Review]]) -> list[Row]:
                 continue
             worst = max(mine, key=lambda row: gates.counted(row) or 0)
             now, key = gates.worst(mine).name, (found.stage, gate)
-            if before.get(key, now) != now:
-                told = {"was": before[key], "verdict": now, "gate": worst.title, "sentence": worst.sentence}
+            was = before.get(key, Verdict.NODATA.name if found.stage in looked else now)
+            if was != now:
+                told = {"was": was, "verdict": now, "gate": worst.title, "sentence": worst.sentence}
                 rows.append({"at": view.opened.cube.label(step), "stage": ACCOUNTS[found.stage].title} | told)
             before[key] = now
+        looked.add(found.stage)
     return rows[::-1]
 
 
@@ -155,4 +172,5 @@ def said(rows: Sequence[Row]) -> str:
     """Return in one sentence how often gates turned."""
     if not rows:
         return "No gate turned between the looks."
-    return f"Gates turned {digits.count(len(rows))} times; the last on {rows[0]['at']}."
+    times = "once, by" if len(rows) == 1 else f"{digits.count(len(rows))} times, the last time by"
+    return f"Gates turned {times} {rows[0]['at']}."
