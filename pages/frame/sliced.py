@@ -14,6 +14,9 @@ from release_core.views import mix, segments, slices, transfer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from streamlit.delta_generator import DeltaGenerator
+
+    from release_core.charts import Chart
     from release_core.views.segments import Drill
 
     Row = dict[str, Any]
@@ -74,19 +77,7 @@ def choose() -> str:
 def by_segment(splits: Sequence[str]) -> None:
     """Show one metric over the segments of one to three dimensions, and one of them in detail."""
     offered = dict(segments.comparable(read.view(state.current())))
-    left, right = st.columns(2)
-    with left:
-        metric = parts.pick("Metric", list(offered), "metric", offered.__getitem__)
-    parts.tell_wrong("Split", [parts.words(dim) for dim in splits], "split")
-    split = right.multiselect(
-        "Split by (one to three)",
-        splits,
-        splits[:1],
-        key="split",
-        bind="query-params",
-        max_selections=3,
-        format_func=parts.words,
-    )
+    metric, split = _asked(offered, splits)
     page = read.page(segments.segments, metric, tuple(split or splits[:1]))
     keys = [row["key"] for row in page.rows]
     parts.lead(page.headline)
@@ -108,15 +99,36 @@ def by_segment(splits: Sequence[str]) -> None:
         if chosen:
             drill = read.page(segments.drill, segments.where_of(chosen))
             looked_into(drill)
-    if drill and drill.distribution is not None:
-        with wide:
-            plot.plot(drill.distribution, "drill-distribution")
+    _picture(drill and drill.distribution, "drill-distribution", wide)
     show.table(
         columns.SEGMENTS, columns.together(page.rows, read.units()), f"{offered[metric]} by segment, worst first"
     )
     _below(page.rows, "segments")
-    if drill and drill.reliability is not None:
-        plot.plot(drill.reliability, "drill-reliability")
+    _picture(drill and drill.reliability, "drill-reliability", st.container())
+
+
+def _asked(offered: dict[str, str], splits: Sequence[str]) -> tuple[str, list[str]]:
+    """Let the reader choose a metric and up to three dimensions; return both."""
+    left, right = st.columns(2)
+    with left:
+        metric = parts.pick("Metric", list(offered), "metric", offered.__getitem__)
+    parts.tell_wrong("Split", [parts.words(dim) for dim in splits], "split")
+    split = right.multiselect(
+        "Split by (one to three)",
+        splits,
+        splits[:1],
+        key="split",
+        bind="query-params",
+        max_selections=3,
+        format_func=parts.words,
+    )
+    return metric, split
+
+
+def _picture(chart: Chart | None, key: str, place: DeltaGenerator) -> None:
+    if chart is not None:
+        with place:
+            plot.plot(chart, key)
 
 
 def worst() -> None:
@@ -214,12 +226,9 @@ def looked_into(drill: Drill) -> None:
 
 def pictures(drill: Drill) -> None:
     """Show one slice's score distribution and calibration."""
-    for column, chart, key in zip(
-        st.columns(2), (drill.distribution, drill.reliability), ("drill-distribution", "drill-reliability"), strict=True
-    ):
-        if chart is not None:
-            with column:
-                plot.plot(chart, key)
+    left, right = st.columns(2)
+    _picture(drill.distribution, "drill-distribution", left)
+    _picture(drill.reliability, "drill-reliability", right)
 
 
 def written(rows: Sequence[Row]) -> list[Row]:
