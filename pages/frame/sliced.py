@@ -99,12 +99,12 @@ def by_segment(splits: Sequence[str]) -> None:
         if chosen:
             drill = read.page(segments.drill, segments.where_of(chosen))
             looked_into(drill)
-    _picture(drill and drill.distribution, "drill-distribution", wide)
+    _picture(drill.distribution if drill else None, "drill-distribution", wide)
     show.table(
         columns.SEGMENTS, columns.together(page.rows, read.units()), f"{offered[metric]} by segment, worst first"
     )
     _below(page.rows, "segments")
-    _picture(drill and drill.reliability, "drill-reliability", st.container())
+    _picture(drill.reliability if drill else None, "drill-reliability", st.container())
 
 
 def _asked(offered: dict[str, str], splits: Sequence[str]) -> tuple[str, list[str]]:
