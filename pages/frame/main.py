@@ -50,7 +50,7 @@ st.set_page_config("Release Review", page_icon=str(Path(__file__).with_name("ico
 show.stylesheet()
 page = st.navigation(_pages(), expanded=True)
 read.wait_at(st.empty())
-with read.told():
+with read.told("This release cannot be opened"):
     with st.sidebar:
         choice = state.choose(read)
         if choice is not None and choice.as_of is not None:

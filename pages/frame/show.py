@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -157,9 +157,23 @@ def empty(text: str) -> None:
 
 
 def problems(error: ReleaseReviewError, title: str = "This cannot be shown") -> None:
-    """Show every problem of `error` in four parts: where, found, required, what to do."""
-    for problem in error.problems:
+    """Show every problem of `error` in four parts: where, found, required, what to do; the same in many places once."""
+    for problem in _grouped(error.problems):
         st.html(f'<div class="rr rr-problem" role="alert"><h3>{escape(title)}</h3>{_problem(problem)}</div>')
+
+
+def _grouped(problems: Iterable[Problem | str]) -> list[Problem | str]:
+    """Return the problems, those that differ only in where they are as one that names the first place and counts the rest."""
+    places: dict[tuple[str, ...], list[Problem | str]] = {}
+    for one in problems:
+        key = (one.found, one.required, one.remedy) if isinstance(one, Problem) else (one,)
+        places.setdefault(key, []).append(one)
+    return [
+        replace(first, where=f"{first.where}, and {len(others)} more like it")
+        if others and isinstance(first, Problem)
+        else first
+        for first, *others in places.values()
+    ]
 
 
 def _problem(problem: Problem | str) -> str:

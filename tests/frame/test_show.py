@@ -6,6 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.frame import plot, show
+from release_core.errors import Problem
 from release_core.release import Verdict
 
 
@@ -83,3 +84,15 @@ def test_a_table_is_taken_without_what_is_made_for_the_screen():
 def test_csv_leaves_unknown_empty_and_formulas_harmless():
     text = plot.csv_text([{"segment": "=1+1", "value": -0.5}, {"segment": "a,b", "value": None, "n": 3}])
     assert text == 'segment,value,n\n\'=1+1,-0.5,\n"a,b",,3\n'
+
+
+def test_the_same_problem_in_many_files_is_told_once():
+    same: list[Problem | str] = [
+        Problem(f"decisions/{n}.csv", "no column event_time", "the column event_time", "Name it.") for n in range(6)
+    ]
+    found = show._grouped([*same, Problem("outcomes/1.csv", "no rows", "rows", "Write some."), "as text"])
+    assert [getattr(one, "where", one) for one in found] == [
+        "decisions/0.csv, and 5 more like it",
+        "outcomes/1.csv",
+        "as text",
+    ]
