@@ -158,9 +158,11 @@ def open_release(name: str, progress: Callable[[float, str], None] | None = None
 
 
 def kept() -> list[Opened]:
-    """Return the releases that are open, the latest last."""
+    """Return the releases that are open, the latest last; without those whose files come in all the time."""
+    now = time.monotonic()
+    fed = {id(one.opened) for one in _followed.values() if now - one.changed < FEED_SECONDS}
     with _lock:
-        return list(_kept.values())
+        return [one for one in _kept.values() if id(one) not in fed]
 
 
 def stamp(name: str) -> tuple[str, float]:

@@ -12,7 +12,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from pathlib import Path
+from statistics import median
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -25,7 +27,10 @@ from tests.browser import conftest as harness
 
 ROOT = Path(__file__).resolve().parents[2]
 RELEASE = "fraud-threshold"
-EVERY = 15.0
+# Seconds between two walks; the pages that are walked to in turn; the minute from which memory should be flat.
+EVERY = 10.0
+PAGES = ("Data health", "Overview", "Segments", "Labels", "Runtime", "Business")
+WARM = 2.0
 
 
 def resident(pid: int) -> float:
@@ -96,22 +101,36 @@ def soak(minutes: float, size: int, root: Path) -> None:
 
 
 def watch(page: object, pid: int, into: Path, minutes: float) -> None:
-    """Print memory, files, what is shown, and the seconds of a walk to another page and back."""
+    """Print memory, files, what is shown, and the seconds of a walk to the next page; at the end what counts."""
     start, changes, shown = time.monotonic(), 0, ""
-    looked = start
+    looked, walks, memory = start, defaultdict(list), []
     while time.monotonic() - start < 60 * minutes:
         text = page.locator("text=data up to").first.inner_text(timeout=60_000).split(",")[0]
         changes, shown = changes + (text != shown), text
         if time.monotonic() - looked > EVERY:
+            name = PAGES[sum(map(len, walks.values())) % len(PAGES)]
+            walks[name].append(walk(page, name))
             looked = time.monotonic()
-            there, back = walk(page, "Data health"), walk(page, "Overview")
+            memory.append(((looked - start) / 60, resident(pid)))
             files = len(list(into.rglob("live-*.parquet")))
             print(  # noqa: T201
-                f"{(looked - start) / 60:5.1f} min  {resident(pid):6.0f} MB  {files:5} files  {changes:4} updates seen  "
-                f"pages {there:.1f} s, {back:.1f} s  {text}",
+                f"{memory[-1][0]:5.1f} min  {memory[-1][1]:6.0f} MB  {files:5} files  {changes:4} updates seen  "
+                f"{name} {walks[name][-1]:.1f} s  {text}",
                 flush=True,
             )
         time.sleep(0.5)
+    told(walks, memory)
+
+
+def told(walks: dict[str, list[float]], memory: list[tuple[float, float]]) -> None:
+    """Print the slowest walk to each page, and the memory once warm and at the end."""
+    for name, took in walks.items():
+        print(f"{name:<14} slowest {max(took):4.1f} s, median {median(took):4.1f} s, {len(took)} walks")  # noqa: T201
+    warm = next((one for one in memory if one[0] >= WARM), memory[0])
+    most = max(one for _, one in memory)
+    for when, (minute, one) in (("warm", warm), ("end", memory[-1])):
+        print(f"memory {when}, minute {minute:.1f}: {one:.0f} MB")  # noqa: T201
+    print(f"most memory: {most:.0f} MB")  # noqa: T201
 
 
 if __name__ == "__main__":
