@@ -28,12 +28,13 @@ EVERYONE, POSITIVE, NEGATIVE = range(3)
 class Grid:
     """The bins of a score axis: `ids` [bin] in rising risk; `per_unit` bins per unit of log-odds (None: score values).
 
-    `lower` [bin] is each bin's lower edge, in the score's risk order on [0, 1].
+    `lower` [bin] is each bin's lower edge, in the score's risk order on [0, 1]; `groups` are edges of fixed score groups.
     """
 
     ids: Array
     per_unit: int | None
     lower: Array
+    groups: tuple[float, ...] | None = None
 
 
 class Tally:

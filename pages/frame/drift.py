@@ -172,6 +172,8 @@ def _distribution(view: View) -> None:
     show.table(MEASURES, page.distances, "Distances between the two distributions")
     st.caption("None of them sees what happens at the cutoff: a release never fails or passes by PSI alone.")
     show.table(GROUPS, page.psi_groups, "PSI group by group (A: candidate, E: baseline)", "No event has a score.")
+    if page.groups_note and page.psi_groups:
+        st.caption(show.escape_markdown(page.groups_note))
     plot.take(page.psi_groups, "psi")
 
 

@@ -13,7 +13,19 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from release_core import contract
-from release_core.cube import cells, contaminated, customers, entities, extend, gauges, grouped, pruning, sizes, steps
+from release_core.cube import (
+    cells,
+    contaminated,
+    customers,
+    entities,
+    extend,
+    gauges,
+    grouped,
+    pruning,
+    reference,
+    sizes,
+    steps,
+)
 from release_core.cube.across import across
 from release_core.cube.files import copy, digest, listed, replace_text, text
 from release_core.cube.parts import FORMAT, PUBLISHED, Part, part, spec
@@ -226,6 +238,8 @@ def _publish(
             files = [file for folder in folders + also for file in grouped.files(folder, table)]
             if files:
                 summary["tables"][table] = _table(cursor, table, files, unfinished, crowded=bool(crowded))
+        scores = [file for folder in folders for file in grouped.files(folder, "score")]
+        summary["score_groups"] = reference.groups(release, cursor, scores)
         own |= gauges.publish(cursor, parts["runtime"], summary["unit"], target.parent, unfinished)
         for table, names in own.items():
             summary["tables"][table] = [f"{target.name}/{name}" for name in names]

@@ -355,10 +355,13 @@ class Cube:
             return together(found)
 
         unseen, weighted = self.selection(stage, step)
-        shards = dense.shards(self.release, len(segments), columns_of, paired=stage.paired, binned=fine, unseen=unseen)
+        fixed = tuple(self.facts["score_groups"]["edges"]) if self.facts["score_groups"] else None
+        shards = dense.shards(
+            self.release, len(segments), columns_of, paired=stage.paired, binned=fine, unseen=unseen, groups=fixed
+        )
         return Cells(
             tuple(segments),
-            dense.whole(self.release, shards.sum(1), columns_of, FINE if fine else COARSE),
+            dense.whole(self.release, shards.sum(1), columns_of, FINE if fine else COARSE, fixed),
             shards,
             self.release.actions,
             self.release.cutoff_ids,

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     Columns = Mapping[str, Array]
     Source = Callable[[str], Columns]
+    # The edges of the score groups that PSI compares, where they are fixed.
+    Groups = tuple[float, ...] | None
 
 MINOR_UNITS = 100
 # What stands for a label in rows that count mature events, and mature events of which silence told, once more.
@@ -61,12 +63,19 @@ BINNED = {
 
 
 def shards(
-    release: Release, segments: int, columns: Source, *, paired: bool, binned: bool, unseen: Sequence[str] = ()
+    release: Release,
+    segments: int,
+    columns: Source,
+    *,
+    paired: bool,
+    binned: bool,
+    unseen: Sequence[str] = (),
+    groups: Groups = None,
 ) -> Tally:
     """Return the tally [segment, shard, ...]: actions and sums of the pairs, and the bins of one dimension if `binned`.
 
     `columns` returns the columns of a table (shard or pair), with the number of each row's segment; `unseen` names the
-    actions after which no outcome can be seen.
+    actions after which no outcome can be seen, `groups` the edges of fixed score groups.
     """
     taken = _Lazy(
         {
@@ -87,14 +96,14 @@ def shards(
             return taken["hidden", name]
         return bins[BINNED[name], name] if name in BINNED else totals["pair", name]
 
-    return Tally(lambda: grid_of(release, ids_of(columns("shard")["bin"]), SHARDED), fetch, binned=binned)
+    return Tally(lambda: grid_of(release, ids_of(columns("shard")["bin"]), SHARDED, groups), fetch, binned=binned)
 
 
-def whole(release: Release, summed: Tally, columns: Source, per_unit: int) -> Tally:
+def whole(release: Release, summed: Tally, columns: Source, per_unit: int, groups: Groups = None) -> Tally:
     """Return `summed` [segment, ...] with bins of the table score."""
     fine = _binned(release, lambda: columns("score"), (len(summed.actions),), ("segment",))
     return Tally(
-        lambda: grid_of(release, ids_of(columns("score")["bin"]), per_unit),
+        lambda: grid_of(release, ids_of(columns("score")["bin"]), per_unit, groups),
         lambda name: fine[BINNED[name], name] if name in BINNED else getattr(summed, name),
     )
 
@@ -189,12 +198,12 @@ def _binned(release: Release, columns: Callable[[], Columns], size: tuple[int, .
     return _Lazy({"n": counts, "amount": amounts, **measures})
 
 
-def grid_of(release: Release, ids: Array, per_unit: int) -> Grid:
+def grid_of(release: Release, ids: Array, per_unit: int, groups: Groups = None) -> Grid:
     """Return the grid of bin numbers: log-odds, or the score values themselves where points are declared."""
     levels = release.scale.levels
     if levels is not None:
-        return Grid(ids, None, (ids - 1) / max(levels - 1, 1))
-    return Grid(ids, per_unit, log_odds.lower_edge(ids, per_unit))
+        return Grid(ids, None, (ids - 1) / max(levels - 1, 1), groups)
+    return Grid(ids, per_unit, log_odds.lower_edge(ids, per_unit), groups)
 
 
 def parted(rows: Columns, key: str) -> dict[str, Columns]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # Part of every cache key: raise it when the SQL of events or cells changes meaning.
 FORMAT = 18
 # Part of the names of published cubes: raise it when what is published beside the cells changes meaning.
-PUBLISHED = 1
+PUBLISHED = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -241,7 +241,7 @@ ROWS = (
               "counts", (0.0, 1.0)),
     _compared("explained_share", "Explained disagreement", v.explained_share,
               "Disagreements with a reason code on every side that does more than approve / disagreements.", "counts", (0.0, 1.0)),
-    _compared("psi", "PSI", v.psi, "Population stability index, candidate against baseline, ten baseline quantile groups, "
+    _compared("psi", "PSI", v.psi, "Population stability index, candidate against baseline, in fixed groups at tenths of the baseline, "
               "counts + 0.5.", "METHODS c1", UP),
     _compared("ks_drift", "KS drift", v.ks_drift, "Largest gap between the two score distributions.", "METHODS c2", (0.0, 1.0)),
 )  # fmt: skip

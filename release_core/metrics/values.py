@@ -183,8 +183,19 @@ def explained_share(tally: Tally) -> Array:
 
 def psi(tally: Tally) -> Array:
     """Return the population stability index of the candidate's scores against the baseline's, [...]."""
-    baseline, candidate = tally.n[..., 0, :], tally.n[..., 1, :]
-    return drift.psi(baseline, candidate, drift.quantile_groups(baseline)).total
+    return score_groups(tally).total
+
+
+def score_groups(tally: Tally) -> drift.Psi:
+    """Return the population stability index with its parts, in the groups fixed with the release, else the baseline's own."""
+    return drift.psi(tally.n[..., 0, :], tally.n[..., 1, :], inner_edges(tally))
+
+
+def inner_edges(tally: Tally) -> Array:
+    """Return at which bins the inner groups of scores begin, [..., groups - 1]."""
+    if tally.grid.groups is None:
+        return drift.quantile_groups(tally.n[..., 0, :])
+    return drift.fixed_groups(tally.grid.groups, tally.grid.lower)
 
 
 def ks_drift(tally: Tally) -> Array:

@@ -177,7 +177,7 @@ def paired_interval(
     NaN where no event differs, or the error is 0.
 
     >>> [bound.round(4).item() for bound in paired_interval((0.02, 0.06), 0.028)]
-    [-0.0198, 0.0986]
+    [-0.0211, 0.0995]
     """
     lost, gained = map(floats, shares)
     error = floats(se)

@@ -59,6 +59,22 @@ def quantile_groups(reference: ArrayLike, groups: int = 10) -> Indices:
     return np.sort(np.where(useless, counts.shape[-1], nearest + 1), axis=-1)
 
 
+def fixed_groups(edges: ArrayLike, lower: ArrayLike) -> Indices:
+    """Return the inner group edges [groups - 1] of bins with these lower edges [B], from edges that were fixed before.
+
+    A coarser bin that an edge falls into belongs to the group below. Edges that part no bins here are B, as above.
+
+    >>> fixed_groups([0.1, 0.25, 0.9], [0.0, 0.1, 0.2, 0.3])
+    array([1, 3, 4])
+    """
+    bins = floats(lower)
+    # Edges are bin edges of the finest grid, written as decimals: the same edge must be found again.
+    found = np.searchsorted(bins, floats(edges) * (1 - _WHOLE))
+    repeated = np.zeros(found.shape, dtype=bool)
+    repeated[1:] = found[1:] == found[:-1]
+    return np.sort(np.where((found == 0) | repeated, len(bins), found))
+
+
 def psi(reference: ArrayLike, current: ArrayLike, inner: ArrayLike) -> Psi:
     """Return the population stability index between two samples in the groups that `inner` edges make (METHODS c1).
 

@@ -175,7 +175,7 @@ def auc_interval(
         sides: 2 or 1.
 
     >>> [bound.round(3).item() for bound in auc_interval(0.96, 0.02, (20, 4000), 19)]
-    [0.849, 0.99]
+    [0.872, 0.988]
     """
     positives, negatives = map(floats, classes)
     fewest = np.minimum(positives, negatives)

@@ -9,6 +9,7 @@ import numpy as np
 from release_core import manifest, metrics
 from release_core.changes import bin_of
 from release_core.charts import digits
+from release_core.metrics import values
 from release_core.metrics.table import ABOVE
 from release_core.release import CUTOFF_ACTIONS, VERSIONS
 from release_core.stats import drift, intervals
@@ -129,9 +130,8 @@ def _daily(view: View, events: float) -> str:
 
 
 def _psi(cells: Cells, change: Change) -> str:
-    old, new = cells.whole.n[0]
-    found = drift.psi(old, new, drift.quantile_groups(old))
-    total = float(found.total)
+    found = values.score_groups(cells.whole)
+    total = float(found.total[0])
     if np.isnan(total):
         return ""
     said = f"PSI is {digits.number(total, 2)}"

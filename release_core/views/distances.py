@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from release_core.charts.digits import number
+from release_core.charts.digits import count, number
+from release_core.metrics import values
 from release_core.stats import drift
 from release_core.views.boundary import STABLE, WATCH
 from release_core.views.view import known, shown_scores
@@ -26,14 +27,14 @@ def distances(view: View, cells: Cells) -> list[Row]:
     if not cells.segments:
         return []
     old, new = cells.whole.n[0]
-    found = drift.psi(old, new, drift.quantile_groups(old))
+    found = _psi(cells)
     limit = float(found.null_high)
     return [
         _row(
             "PSI",
             found.total,
             "sum over groups of (a - e) ln(a / e), a and e the shares of candidate and baseline, counts + 0.5; "
-            "ten groups at the baseline's quantiles",
+            "groups at tenths of the baseline, fixed with the release",
             verdict(found, float(old.sum())),
         ),
         _row(
@@ -57,6 +58,23 @@ def distances(view: View, cells: Cells) -> list[Row]:
         ),
         _wasserstein(view, cells),
     ]
+
+
+def _psi(cells: Cells) -> drift.Psi:
+    return drift.Psi(*(part[0] for part in values.score_groups(cells.whole)))
+
+
+def groups_note(view: View) -> str:
+    """Return where PSI's groups come from, in one sentence."""
+    fixed = view.opened.cube.facts["score_groups"]
+    if not fixed:
+        return ""
+    first, last = fixed["windows"]
+    when = first if first == last else f"{first} to {last}"
+    return (
+        f"Groups: tenths of the baseline's scores in {fixed['stage']}, {when} ({count(fixed['n'])} events), stored with the "
+        "release: the same at every as-of time, in every stage and segment."
+    )
 
 
 def verdict(found: drift.Psi, n: float) -> str:
@@ -100,8 +118,9 @@ def psi_groups(view: View, cells: Cells) -> list[Row]:
     if not cells.segments:
         return []
     baseline, candidate = cells.whole.n[0]
-    inner = drift.quantile_groups(baseline)
-    found = drift.psi(baseline, candidate, inner)
+    inner = values.inner_edges(cells.whole)
+    inner = inner[0] if inner.ndim > 1 else inner
+    found = _psi(cells)
     inside = [int(edge) for edge in inner if edge < len(baseline)]
     bounds = [0, *inside, len(baseline)]
     edges = shown_scores(view.release, np.append(cells.whole.grid.lower, 1.0))

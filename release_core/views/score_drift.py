@@ -20,7 +20,7 @@ from release_core.stats import grid as log_odds
 from release_core.stats.arrays import at_or_above, ratio
 from release_core.views import boundary
 from release_core.views.disagreement import flow, pairs_of
-from release_core.views.distances import distances, psi_groups
+from release_core.views.distances import distances, groups_note, psi_groups
 from release_core.views.swaps import action_mix, context, explained, explained_words, map_chart, swap_rows
 from release_core.views.view import axis, cutoff_marks, known, paired_rows, segment_key, shown_scores
 
@@ -74,6 +74,7 @@ class Shape:
     tail: Chart
     distances: list[Row]
     psi_groups: list[Row]
+    groups_note: str
 
 
 def score_drift(view: View) -> ScoreDrift:
@@ -110,6 +111,7 @@ def shape(view: View, linear: bool = False) -> Shape:  # noqa: FBT001, FBT002 - 
         _tail(view, cells, linear=linear),
         distances(view, cells),
         psi_groups(view, cells),
+        groups_note(view),
     )
 
 
