@@ -34,7 +34,7 @@ class Grid:
     ids: Array
     per_unit: int | None
     lower: Array
-    groups: tuple[float, ...] | None = None
+    groups: tuple[float, ...] = ()
 
 
 class Tally:

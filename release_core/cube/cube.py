@@ -354,10 +354,9 @@ class Cube:
                 first += len(placed)
             return together(found)
 
-        unseen, weighted = self.selection(stage, step)
-        fixed = tuple(self.facts["score_groups"]["edges"]) if self.facts["score_groups"] else None
+        (unseen, weighted), fixed = self.selection(stage, step), tuple(self.facts["score_groups"]["edges"])
         shards = dense.shards(
-            self.release, len(segments), columns_of, paired=stage.paired, binned=fine, unseen=unseen, groups=fixed
+            self.release, len(segments), columns_of, (unseen, fixed), paired=stage.paired, binned=fine
         )
         return Cells(
             tuple(segments),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Columns = Mapping[str, Array]
     Source = Callable[[str], Columns]
     # The edges of the score groups that PSI compares, where they are fixed.
-    Groups = tuple[float, ...] | None
+    Groups = tuple[float, ...]
 
 MINOR_UNITS = 100
 # What stands for a label in rows that count mature events, and mature events of which silence told, once more.
@@ -66,17 +66,17 @@ def shards(
     release: Release,
     segments: int,
     columns: Source,
+    told: tuple[Sequence[str], Groups] = ((), ()),
     *,
     paired: bool,
     binned: bool,
-    unseen: Sequence[str] = (),
-    groups: Groups = None,
 ) -> Tally:
     """Return the tally [segment, shard, ...]: actions and sums of the pairs, and the bins of one dimension if `binned`.
 
-    `columns` returns the columns of a table (shard or pair), with the number of each row's segment; `unseen` names the
-    actions after which no outcome can be seen, `groups` the edges of fixed score groups.
+    `columns` returns the columns of a table (shard or pair), with the number of each row's segment; `told` names the
+    actions after which no outcome can be seen, and the edges of fixed score groups.
     """
+    unseen, groups = told
     taken = _Lazy(
         {
             "acted": lambda: _actions(release, segments, columns("pair"), paired=paired),
@@ -99,7 +99,7 @@ def shards(
     return Tally(lambda: grid_of(release, ids_of(columns("shard")["bin"]), SHARDED, groups), fetch, binned=binned)
 
 
-def whole(release: Release, summed: Tally, columns: Source, per_unit: int, groups: Groups = None) -> Tally:
+def whole(release: Release, summed: Tally, columns: Source, per_unit: int, groups: Groups = ()) -> Tally:
     """Return `summed` [segment, ...] with bins of the table score."""
     fine = _binned(release, lambda: columns("score"), (len(summed.actions),), ("segment",))
     return Tally(
@@ -198,7 +198,7 @@ def _binned(release: Release, columns: Callable[[], Columns], size: tuple[int, .
     return _Lazy({"n": counts, "amount": amounts, **measures})
 
 
-def grid_of(release: Release, ids: Array, per_unit: int, groups: Groups = None) -> Grid:
+def grid_of(release: Release, ids: Array, per_unit: int, groups: Groups = ()) -> Grid:
     """Return the grid of bin numbers: log-odds, or the score values themselves where points are declared."""
     levels = release.scale.levels
     if levels is not None:

@@ -29,13 +29,14 @@ if TYPE_CHECKING:
 ENOUGH = 10_000
 
 
-def groups(release: Release, cursor: Cursor, files: Sequence[Path]) -> dict[str, Any] | None:
+def groups(release: Release, cursor: Cursor, files: Sequence[Path]) -> dict[str, Any]:
     """Return the edges of the score groups (in risk order, on [0, 1]) and which baseline scores they are the tenths of.
 
-    The first stage with events is asked, which is the replay where there is one. None where no score was logged.
+    The first stage with events is asked, which is the replay where there is one. No edges where no score was logged.
     """
+    nothing: dict[str, Any] = {"stage": "", "windows": [], "n": 0, "edges": []}
     if not files:
-        return None
+        return nothing
     rows = cursor.rows(
         'select stage, v1 as "window", bin, sum(n)::bigint as n '
         f"from read_parquet({listed(list(files))}) where \"by\" = '{WINDOW}' and version = 0 and label < 0 and bin >= 0 "
@@ -43,7 +44,7 @@ def groups(release: Release, cursor: Cursor, files: Sequence[Path]) -> dict[str,
     )
     stage = next((str(stage) for stage in Stage if any(row["stage"] == stage for row in rows)), None)
     if stage is None:
-        return None
+        return nothing
     mine = [row for row in rows if row["stage"] == stage]
     sizes: dict[str, int] = {}
     for row in mine:

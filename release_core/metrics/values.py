@@ -193,7 +193,7 @@ def score_groups(tally: Tally) -> drift.Psi:
 
 def inner_edges(tally: Tally) -> Array:
     """Return at which bins the inner groups of scores begin, [..., groups - 1]."""
-    if tally.grid.groups is None:
+    if not tally.grid.groups:
         return drift.quantile_groups(tally.n[..., 0, :])
     return drift.fixed_groups(tally.grid.groups, tally.grid.lower)
 

@@ -67,7 +67,7 @@ def _psi(cells: Cells) -> drift.Psi:
 def groups_note(view: View) -> str:
     """Return where PSI's groups come from, in one sentence."""
     fixed = view.opened.cube.facts["score_groups"]
-    if not fixed:
+    if not fixed["edges"]:
         return ""
     first, last = fixed["windows"]
     when = first if first == last else f"{first} to {last}"
