@@ -65,6 +65,8 @@ class Cube:
         self.facts: dict[str, Any] = json.loads((folder / "cube.json").read_text(encoding="utf-8"))
         self.unit: str = self.facts["unit"]
         self.steps: tuple[int, ...] = tuple(self.facts["steps"])
+        # The name of a step's period: a month, a day, or a time.
+        self.label = partial(steps.label, self.unit)
         self.fingerprint: str = self.facts["fingerprint"]
         self.store = Store(shared=True)
         values = self.facts.pop("values")
@@ -294,10 +296,6 @@ class Cube:
         """Return one row per segment, arm and pair of actions of events with both: segment, arm, actions, n, amount."""
         columns = self.moved("pair", (stage, step, True), group)
         return events.acted(self.release, *self.placed((group[0], ()), columns), columns)
-
-    def label(self, step: int) -> str:
-        """Return the name of a step's period: a month, a day, or a time."""
-        return steps.label(self.unit, step)
 
     def dimensions(self, dims: Sequence[str]) -> tuple[str, ...]:
         """Return `dims` without `replay_set`, each once, in the order in which cells name them.
