@@ -352,13 +352,11 @@ class Cube:
                 first += len(placed)
             return together(found)
 
-        (unseen, weighted), fixed = self.selection(stage, step), tuple(self.facts["score_groups"]["edges"])
-        shards = dense.shards(
-            self.release, len(segments), columns_of, (unseen, fixed), paired=stage.paired, binned=fine
-        )
+        (unseen, weighted), own = self.selection(stage, step), tuple(self.facts["score_groups"]["edges"])
+        shards = dense.shards(self.release, len(segments), columns_of, (unseen, own), paired=stage.paired, binned=fine)
         return Cells(
             tuple(segments),
-            dense.whole(self.release, shards.sum(1), columns_of, FINE if fine else COARSE, fixed),
+            dense.whole(self.release, shards.sum(1), columns_of, FINE if fine else COARSE, own),
             shards,
             self.release.actions,
             self.release.cutoff_ids,
