@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from release_core.frames import Array, Segment, Tally
 
@@ -41,6 +41,7 @@ class Effects:
     first of a kind counting. So both arms are compared at equal age, and a count never waits for what is not known yet.
     `taken` [action, segment, look, ramp, arm, shard] are the actions that those events really got.
     Kinds are outcomes ("complaint"), with their value where a label rule names it ("review_result=fraud").
+    An array is computed, by `compute`, when it is first asked for.
     """
 
     hours: int
@@ -49,11 +50,15 @@ class Effects:
     ramps: tuple[str, ...]
     kinds: tuple[str, ...]
     actions: tuple[str, ...]
-    events: Array
-    amounts: Array
-    counts: Array
-    counted_amounts: Array
-    taken: Array
+    compute: Mapping[str, Callable[[], Array]]
+
+    def __getattr__(self, name: str) -> Array:
+        """Return an array, computed now and kept."""
+        if name not in {"events", "amounts", "counts", "counted_amounts", "taken"}:
+            message = f"effects have no {name!r}"
+            raise AttributeError(message)
+        array = self.__dict__[name] = self.compute[name]()
+        return array
 
 
 @dataclass(frozen=True, eq=False)

@@ -145,11 +145,13 @@ def effects(cube: Cube, stage: Stage, groups: tuple[Group, ...], hours: int) -> 
         ramps,
         tuple(found.kinds[code] for code in kinds),
         tuple(cube.release.actions[code] for code in actions),
-        counted("n"),
-        counted("amount"),
-        each("n", found.kind, kinds, ~events),
-        each("amount", found.kind, kinds, ~events),
-        each("n", found.taken, actions, events),
+        {
+            "events": lambda: counted("n"),
+            "amounts": lambda: counted("amount"),
+            "counts": lambda: each("n", found.kind, kinds, ~events),
+            "counted_amounts": lambda: each("amount", found.kind, kinds, ~events),
+            "taken": lambda: each("n", found.taken, actions, events),
+        },
     )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from release_core.metrics.estimate import INDEPENDENT, JACKKNIFE, Estimate
-from release_core.release import VERSIONS
+from release_core.release import SHARDS, VERSIONS
 from release_core.stats import arms, decisions, histograms, intervals, rates
 from release_core.stats.arrays import ratio
 
@@ -233,9 +233,12 @@ def sums(
     lived: Lived, hours: int, hits: Sequence[str], base: Sequence[str], looks: slice = slice(None)
 ) -> tuple[Array, Array]:
     """Return the numerator and denominator [segment, look, ramp, arm, shard] of a metric of outcomes; see `outcome`."""
+    if not lived.live:
+        nothing = np.zeros((len(lived.segments), len(lived.serving.looks[looks]), 1, len(VERSIONS), SHARDS))
+        return nothing, nothing
     frame = lived.effects(hours)
     every = lived.outcomes(frame, frame.events[:, looks])
-    if not lived.live or not any(kind.split("=")[0] in lived.kinds for kind in hits):
+    if not any(kind.split("=")[0] in lived.kinds for kind in hits):
         return 0 * every, 0 * every
 
     def counted(kinds: Sequence[str]) -> Array:

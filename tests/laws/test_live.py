@@ -68,8 +68,8 @@ def everything(cube):
         ("serving", cube.serving(CANARY, MARKET)),
         *((f"{gauge.name}{gauge.arm}", gauge) for gauge in cube.gauges(CANARY)),
     ):
-        for field in frame.__dataclass_fields__:
-            found[f"{name}.{field}"] = getattr(frame, field)
+        fields = {*frame.__dataclass_fields__, *getattr(frame, "compute", {})} - {"compute"}
+        found |= {f"{name}.{field}": getattr(frame, field) for field in fields}
     tally = cube.arms(CANARY, MARKET).tally
     return found | {name: getattr(tally, name) for name in ("actions", "joint", "positives", "loss")}
 
