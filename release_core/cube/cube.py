@@ -21,6 +21,7 @@ from release_core.cube import (
     live,
     moves,
     opening,
+    places,
     query,
     slices,
     steps,
@@ -207,8 +208,8 @@ class Cube:
     def placed(self, group: Group, columns: Columns) -> tuple[list[dict[str, str]], Array]:
         """Return the segments of a group, and the place of each row of `columns` (k0, k1, ...) among them."""
         found = self._key(group[0], columns)
-        keys = np.unique(found) if any(group) else np.zeros(1, np.int64)
-        return [dict(group[1]) | self._named(group[0], key) for key in keys.tolist()], np.searchsorted(keys, found)
+        keys = places.present(found) if any(group) else np.zeros(1, np.int64)
+        return [dict(group[1]) | self._named(group[0], key) for key in keys.tolist()], places.place_in(keys, found)
 
     def _placed(self, table: str, view: tuple[Stage, int, bool], group: Group) -> tuple[list[dict[str, str]], Columns]:
         """Return the segments of a group in at most one dimension, and a table's columns with each row's segment."""
@@ -334,8 +335,9 @@ class Cube:
         pairs: list[Columns] = []
         for group in groups:
             columns = self.moved("pair", (stage, step, mature), group)
-            keys.append(np.unique(self._key(group[0], columns)) if any(group) else np.zeros(1, np.int64))
-            place = len(segments) + np.searchsorted(keys[-1], self._key(group[0], columns))
+            found = self._key(group[0], columns)
+            keys.append(places.present(found) if any(group) else np.zeros(1, np.int64))
+            place = len(segments) + places.place_in(keys[-1], found)
             pairs.append(beside(columns, {"segment": place}))
             segments += [dict(group[1]) | self._named(group[0], key) for key in keys[-1].tolist()]
 
@@ -347,7 +349,7 @@ class Cube:
             found, first = [], 0
             for group, placed in zip(groups, keys, strict=True):
                 columns = self.moved(table, (stage, step, mature), group)
-                place = first + np.searchsorted(placed, self._key(group[0], columns))
+                place = first + places.place_in(placed, self._key(group[0], columns))
                 found.append(beside(columns, {"segment": place}))
                 first += len(placed)
             return together(found)
@@ -385,8 +387,8 @@ class Cube:
 
     def _key(self, by: tuple[str, ...], columns: Columns) -> Array:
         """Return one number per row that stands for its values of `by`, in their order."""
-        nothing = np.zeros(len(columns["n"]), np.int64)
-        return sum((columns[f"k{n}"] * weight for n, weight in enumerate(self._weights(by))), nothing)
+        weighted = (columns[f"k{n}"] * weight for n, weight in enumerate(self._weights(by)))
+        return sum(weighted, np.zeros(len(columns["n"]), np.int64))
 
     def _named(self, by: tuple[str, ...], key: int) -> dict[str, str]:
         size = max(len(self.names), steps.LARGEST if PERIOD in by else 0)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from release_core.cube.encode import SCALED, SHARDED, SQUARED, WEIGHTED
 from release_core.cube.labels import EVENT
+from release_core.cube.places import MATURED, POPULATIONS, Bands, Places, population
 from release_core.cube.rows import beside
 from release_core.frames import EVERYONE, NEGATIVE, POSITIVE, Grid, Tally
 from release_core.release import SHARDS, VERSIONS
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
     Groups = tuple[float, ...]
 
 MINOR_UNITS = 100
-# What stands for a label in rows that count mature events, and mature events of which silence told, once more.
-MATURED, SILENT = 2, 3
 UNITS = {
     "n": 1,
     "amount": MINOR_UNITS,
@@ -85,7 +85,7 @@ def shards(
         }
     )
     totals = _Lazy({"pair": lambda: _totals(segments, columns("pair"))})
-    bins = _binned(release, lambda: columns("shard"), (segments, SHARDS), ("segment", "shard"))
+    bins = _Bins(release, lambda: columns("shard"), (segments, SHARDS), ("segment", "shard"))
 
     def fetch(name: str) -> Array:
         if name in ACTED:
@@ -94,17 +94,17 @@ def shards(
             return taken["weighed", name]
         if name in HIDDEN:
             return taken["hidden", name]
-        return bins[BINNED[name], name] if name in BINNED else totals["pair", name]
+        return bins[name] if name in BINNED else totals["pair", name]
 
     return Tally(lambda: grid_of(release, ids_of(columns("shard")["bin"]), SHARDED, groups), fetch, binned=binned)
 
 
 def whole(release: Release, summed: Tally, columns: Source, per_unit: int, groups: Groups = ()) -> Tally:
     """Return `summed` [segment, ...] with bins of the table score."""
-    fine = _binned(release, lambda: columns("score"), (len(summed.actions),), ("segment",))
+    fine = _Bins(release, lambda: columns("score"), (len(summed.actions),), ("segment",))
     return Tally(
         lambda: grid_of(release, ids_of(columns("score")["bin"]), per_unit, groups),
-        lambda name: fine[BINNED[name], name] if name in BINNED else getattr(summed, name),
+        lambda name: fine[name] if name in BINNED else getattr(summed, name),
     )
 
 
@@ -124,26 +124,24 @@ class _Lazy:
 
 def _totals(segments: int, pair: Columns) -> Columns:
     """Return the sums over all events that both versions scored, [segment, shard, version]."""
-    shape, both = (segments, SHARDS), pair["both_scored"].astype(bool)
-    place = (pair["segment"], pair["shard"])
-    events, positive, negative = (both & mask for mask in labels(pair))
+    both = np.flatnonzero(pair["both_scored"])
+    places = Places((segments, SHARDS), (pair["segment"][both], pair["shard"][both]), population(pair["label"])[both])
 
-    def side(name: str, keep: Array, unit: int = SCALED) -> Array:
-        sides = [
-            kept(shape, place, pair[name if unit == 1 else f"{version}_{name}"], unit, keep) for version in VERSIONS
-        ]
-        return np.stack(sides, axis=-1)
+    def side(name: str) -> Array:
+        """Return the sums [population, segment, shard, version] of what each version has of its own."""
+        return np.stack([places.sums(pair[f"{version}_{name}"][both]) for version in VERSIONS], axis=-1)
 
-    labelled = positive | negative
+    n = np.repeat(places.sums(pair["n"][both])[..., None], len(VERSIONS), axis=-1)
+    scores, squared, loss = (side(name) for name in ("score", "squared", "loss"))
     return {
-        "events": side("n", events, 1),
-        "positives": side("n", positive, 1),
-        "negatives": side("n", negative, 1),
-        "scores": side("score", events),
-        "labelled_scores": side("score", labelled),
-        "positive_scores": side("score", positive),
-        "squared": side("squared", labelled),
-        "loss": side("loss", labelled),
+        "events": n[EVERYONE],
+        "positives": n[POSITIVE],
+        "negatives": n[NEGATIVE],
+        "scores": scores[EVERYONE] / SCALED,
+        "labelled_scores": (scores[POSITIVE] + scores[NEGATIVE]) / SCALED,
+        "positive_scores": scores[POSITIVE] / SCALED,
+        "squared": (squared[POSITIVE] + squared[NEGATIVE]) / SCALED,
+        "loss": (loss[POSITIVE] + loss[NEGATIVE]) / SCALED,
     }
 
 
@@ -153,49 +151,69 @@ def labels(columns: Columns) -> tuple[Array, Array, Array]:
     return label == EVENT, label == 1, label == 0
 
 
-def _binned(release: Release, columns: Callable[[], Columns], size: tuple[int, ...], axes: tuple[str, ...]) -> _Lazy:
-    """Return the arrays [*size, version, bin] by measure; labels are the events themselves, positives and negatives."""
+class _Bins:
+    """The arrays [*size, version, bin] of cells of scores by measure, and those beyond cutoffs; each is computed once."""
 
-    def by_label(measure: str, unit: int) -> Array:
-        cells = columns()
+    def __init__(
+        self, release: Release, columns: Callable[[], Columns], size: tuple[int, ...], axes: tuple[str, ...]
+    ) -> None:
+        self._release, self._columns, self._size, self._axes = release, columns, size, axes
+        scores = {name: partial(self._scores, name) for name in ("score", "logit")}
+        self._kept = _Lazy(
+            {
+                "n": self._counts,
+                "amount": self._amounts,
+                "excess": self._excess,
+                "above": lambda: {"above": self._bands.n[EVERYONE]},
+                "zones": self._zones,
+                "amounts above": self._amounts_above,
+                **scores,
+            }
+        )
+
+    def __getitem__(self, name: str) -> Array:
+        return self._kept[BINNED[name], name]
+
+    @cached_property
+    def _places(self) -> Places:
+        cells = self._columns()
         ids = ids_of(cells["bin"])
-        shape = (*size, len(VERSIONS), len(ids))
-        index = (*(cells[axis] for axis in axes), cells["version"], cells["bin"] - ids[0])
-        return np.stack([kept(shape, index, cells[measure], unit, keep) for keep in labels(cells)])
+        index = (*(cells[axis] for axis in self._axes), cells["version"], cells["bin"] - ids[0])
+        return Places((*self._size, len(VERSIONS), len(ids)), index, population(cells["label"]))
 
-    def above() -> Columns:
-        return _above(release, (*size, len(VERSIONS)), axes, columns())
+    @cached_property
+    def _bands(self) -> Bands:
+        return Bands(self._release, (*self._size, len(VERSIONS)), self._axes, self._columns())
 
-    def zones() -> Columns:
-        return _zones(release, (*size, len(VERSIONS)), axes, columns())
+    def _sums(self, measure: str, unit: int) -> Array:
+        """Return the sums [population, *size, version, bin]."""
+        return self._places.sums(self._columns()[measure], unit)
 
-    def amounts_above() -> Columns:
-        cells = columns()
-        bad = cells["amount"] * labels(cells)[POSITIVE]
-        return {"above_amount": _beyond(release, (*size, len(VERSIONS)), axes, cells, bad) / MINOR_UNITS}
+    def _counts(self) -> Columns:
+        return dict(zip(("n", "positive", "negative"), self._sums("n", 1), strict=True))
 
-    def counts() -> Columns:
-        events, positive, negative = by_label("n", 1)
-        return {"n": events, "positive": positive, "negative": negative}
+    def _amounts(self) -> Columns:
+        found = self._sums("amount", MINOR_UNITS)
+        return {"amount": found[EVERYONE], "positive_amount": found[POSITIVE]}
 
-    def amounts() -> Columns:
-        events, positive, _ = by_label("amount", MINOR_UNITS)
-        return {"amount": events, "positive_amount": positive}
+    def _scores(self, measure: str) -> Columns:
+        found = self._sums(measure, SCALED)
+        return {measure: found[EVERYONE], f"labelled_{measure}": found[POSITIVE] + found[NEGATIVE]}
 
-    def sums(measure: str) -> Callable[[], Columns]:
-        def compute() -> Columns:
-            events, positive, negative = by_label(measure, SCALED)
-            return {measure: events, f"labelled_{measure}": positive + negative}
+    def _excess(self) -> Columns:
+        found = self._sums("excess", WEIGHTED)
+        return {"positive_excess": found[POSITIVE], "negative_excess": found[NEGATIVE]}
 
-        return compute
+    def _zones(self) -> Columns:
+        n, score = self._bands.n, self._bands.beyond(self._columns()["score"])
+        return {
+            "above_labelled": n[POSITIVE] + n[NEGATIVE],
+            "above_positive": n[POSITIVE],
+            "above_score": (score[POSITIVE] + score[NEGATIVE]) / SCALED,
+        }
 
-    def excess() -> Columns:
-        _, positive, negative = by_label("excess", WEIGHTED)
-        return {"positive_excess": positive, "negative_excess": negative}
-
-    measures = {"score": sums("score"), "logit": sums("logit"), "above": above, "zones": zones, "excess": excess}
-    measures["amounts above"] = amounts_above
-    return _Lazy({"n": counts, "amount": amounts, **measures})
+    def _amounts_above(self) -> Columns:
+        return {"above_amount": self._bands.beyond(self._columns()["amount"])[POSITIVE] / MINOR_UNITS}
 
 
 def grid_of(release: Release, ids: Array, per_unit: int, groups: Groups = ()) -> Grid:
@@ -230,29 +248,6 @@ def total(shape: tuple[int, ...], index: tuple[Array, ...], values: Array, unit:
     flat = np.ravel_multi_index(tuple(np.asarray(axis, dtype=np.int64) for axis in index), shape)
     summed = np.bincount(flat, weights=values.astype(np.float64), minlength=int(np.prod(shape)))
     return summed.reshape(shape) / unit
-
-
-def _above(release: Release, shape: tuple[int, ...], axes: tuple[str, ...], cells: Columns) -> Columns:
-    """Return the events at or beyond each registered cutoff [..., version, cutoff]."""
-    return {"above": _beyond(release, shape, axes, cells, cells["n"] * labels(cells)[0])}
-
-
-def _zones(release: Release, shape: tuple[int, ...], axes: tuple[str, ...], cells: Columns) -> Columns:
-    """Return the labelled events at or beyond each registered cutoff, the positives and the summed scores among them."""
-    _, positive, negative = labels(cells)
-    labelled = positive | negative
-    return {
-        "above_labelled": _beyond(release, shape, axes, cells, cells["n"] * labelled),
-        "above_positive": _beyond(release, shape, axes, cells, cells["n"] * positive),
-        "above_score": _beyond(release, shape, axes, cells, cells["score"] * labelled) / SCALED,
-    }
-
-
-def _beyond(release: Release, shape: tuple[int, ...], axes: tuple[str, ...], cells: Columns, measure: Array) -> Array:
-    """Return [..., version, cutoff]: a measure of the rows summed at or beyond each registered cutoff, exact by band."""
-    key = (*(cells[axis] for axis in axes), cells["version"])
-    masks = [measure * ((cells["band"].astype(np.int64) >> bit) & 1) for bit in range(len(release.cutoff_ids))]
-    return np.stack([total(shape, key, mask, 1) for mask in masks], axis=-1) if masks else np.zeros((*shape, 0))
 
 
 def _actions(release: Release, segments: int, pair: Columns, *, paired: bool) -> Columns:
@@ -298,27 +293,33 @@ class _Acts(NamedTuple):
     places: list[Array]
     both: Array
     own: list[Array]
-    masks: tuple[Array, Array, Array]
+    populations: Array
+    found: dict[tuple[str, ...], tuple[Array, Places]]
 
     def jointly(self, column: str) -> Array:
         """Return sums [segment, shard, baseline's action, candidate's action, population]."""
-        return self._sums((*self.size, self.actions, self.actions), self.places, column, self.both)
+        return self._sums(("both", *VERSIONS), column, self.both)
 
     def each(self, column: str) -> Array:
         """Return sums [segment, shard, version, action, population]."""
-        shape = (*self.size, self.actions)
-        sides = [self._sums(shape, [self.places[v]], column, self.own[v]) for v in range(len(VERSIONS))]
+        sides = [self._sums((version,), column, self.own[v]) for v, version in enumerate(VERSIONS)]
         return np.stack(sides, axis=2)
 
     def scores(self) -> Array:
         """Return the sums of the scores of events without a label, [segment, shard, version]."""
-        sides = [self._sums(self.size, [], f"{version}_score", self.both) for version in VERSIONS]
+        sides = [self._sums(("both",), f"{version}_score", self.both) for version in VERSIONS]
         return np.stack([s[..., EVERYONE] - s[..., POSITIVE] - s[..., NEGATIVE] for s in sides], axis=-1)
 
-    def _sums(self, shape: tuple[int, ...], places: list[Array], column: str, keep: Array) -> Array:
-        place, unit = (self.pair["segment"], self.pair["shard"], *places), UNITS.get(column, SCALED)
-        values = [kept(shape, place, self.pair[column], unit, keep & mask) for mask in self.masks]
-        return np.stack(values, axis=-1)
+    def _sums(self, name: tuple[str, ...], column: str, keep: Array) -> Array:
+        """Return the sums by segment, shard, and the actions of the versions in `name`; what to keep is the same for a name."""
+        if name not in self.found:
+            rows = np.flatnonzero(keep & (self.populations < POPULATIONS))
+            acted = [self.places[v][rows] for v, version in enumerate(VERSIONS) if version in name]
+            index = (self.pair["segment"][rows], self.pair["shard"][rows], *acted)
+            shape = (*self.size, *(self.actions for _ in acted))
+            self.found[name] = rows, Places(shape, index, self.populations[rows])
+        rows, places = self.found[name]
+        return np.moveaxis(places.sums(self.pair[column][rows], UNITS.get(column, SCALED)), 0, -1)
 
 
 def _acts(
@@ -326,15 +327,16 @@ def _acts(
 ) -> _Acts:
     """Return the rows of pairs by what the versions decided; or the mature ones after the actions `unseen`."""
     acted = [pair[f"{version}_action"] for version in VERSIONS]
-    events, positive, negative = labels(pair)
+    populations = population(pair["label"])
     wanted = np.ones(len(acted[0]), dtype=bool)
     if unseen is not None:
-        events = pair["label"] == MATURED
+        populations = np.where(populations == EVERYONE, POPULATIONS, populations)
+        populations[pair["label"] == MATURED] = EVERYONE
         wanted = np.isin(pair["taken"], [release.actions.index(action) for action in unseen])
     both = wanted & (acted[0] >= 0) & (acted[1] >= 0) & pair["both_scored"].astype(bool)
     # In live stages each version answers for the events on which it acted.
     own = [both if paired else wanted & (p >= 0) & (pair["arm"] == v) for v, p in enumerate(acted)]
-    return _Acts(pair, (segments, SHARDS), len(release.actions), acted, both, own, (events, positive, negative))
+    return _Acts(pair, (segments, SHARDS), len(release.actions), acted, both, own, populations, {})
 
 
 def places(values: Array, names: Sequence[str]) -> Array:

@@ -9,6 +9,7 @@ import numpy as np
 from release_core.cube import dense
 from release_core.cube.encode import SHARDED
 from release_core.cube.labels import QUIET
+from release_core.cube.places import MATURED, SILENT
 from release_core.errors import NotFound, Problem
 from release_core.label_frames import Arrivals, Coverage
 from release_core.release import VERSIONS
@@ -41,10 +42,10 @@ def coverage(release: Release, columns: Columns) -> Coverage:
         dense.grid_of(release, ids, SHARDED),
         actions,
         counted("n", events),
-        counted("n", (columns["label"] == dense.MATURED) & named),
+        counted("n", (columns["label"] == MATURED) & named),
         counted("n", positive),
         counted("n", negative),
-        counted("n", (columns["label"] == dense.SILENT) & named),
+        counted("n", (columns["label"] == SILENT) & named),
         counted("amount", events),
         counted("amount", positive),
         *(counted(name, labelled) for name in ("weighted", "weight", "weight2")),
@@ -71,7 +72,7 @@ def selection(release: Release, columns: Columns) -> Selection:
         return {release.actions[place] for place in np.unique(columns["taken"][keep]) if place >= 0}
 
     told = taken(labelled)
-    never = [action for action in sorted(taken(columns["label"] == dense.MATURED)) if told and action not in told]
+    never = [action for action in sorted(taken(columns["label"] == MATURED)) if told and action not in told]
     declared = [action for action in release.labels.unobserved if action in taken(columns["label"] < 0)]
     return Selection(tuple(dict.fromkeys([*declared, *never])), bool(columns["weighted"][labelled].any()))
 

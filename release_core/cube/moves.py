@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from release_core.cube import cells as tables
-from release_core.cube.dense import MATURED, SILENT
 from release_core.cube.labels import EVENT, QUIET
+from release_core.cube.places import MATURED, SILENT
 from release_core.cube.query import PERIOD, REPLAY_SET, SLICED
 from release_core.cube.rows import Rows
 from release_core.release import VERSIONS

@@ -39,6 +39,8 @@ class Rows(Mapping[str, "Array"]):
 def together(many: Sequence[Mapping[str, Array]]) -> Rows:
     """Return the rows of several groups one after the other, without the codes of their dimensions."""
     names = [name for name in many[0] if name not in {"k0", "k1", "k2"}]
+    if len(many) == 1:
+        return Rows({name: lambda name=name: many[0][name] for name in names})  # type: ignore[misc]
     return Rows({name: lambda name=name: np.concatenate([one[name] for one in many]) for name in names})  # type: ignore[misc]
 
 

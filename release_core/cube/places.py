@@ -1,0 +1,99 @@
+"""Rows of cells in; their sums by place out, apart for events, positives and negatives: where a row goes is found once."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from release_core.cube.labels import EVENT
+from release_core.frames import EVERYONE, NEGATIVE, POSITIVE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from release_core.frames import Array
+    from release_core.release import Release
+
+    Columns = Mapping[str, Array]
+
+# What stands for a label in rows that count mature events, and mature events of which silence told, once more.
+MATURED, SILENT = 2, 3
+POPULATIONS = 3
+# Keys below this are found in a list of all.
+MOST_LISTED = 100_000
+# So many values are numbered as they are, though not all of them occur.
+FEW = 64
+
+
+class Places:
+    """Where rows go in an array of sums, and the sums."""
+
+    def __init__(self, shape: tuple[int, ...], index: tuple[Array, ...], populations: Array) -> None:
+        """Take the sums' shape, each row's place on its axes, and its population (see `population`)."""
+        self._shape = (POPULATIONS + 1, *shape)
+        self._code = populations
+        for size, axis in zip(shape, index, strict=True):
+            self._code = self._code * size + axis
+
+    def sums(self, values: Array, unit: int = 1) -> Array:
+        """Return the sums [population, ...] of a value per row; float64 holds these integers exactly up to 9e15."""
+        weights = np.asarray(values, dtype=np.float64)
+        summed = np.bincount(self._code, weights=weights, minlength=int(np.prod(self._shape))).reshape(self._shape)
+        found: Array = summed[:POPULATIONS] if unit == 1 else summed[:POPULATIONS] / unit
+        return found
+
+
+def population(label: Array) -> Array:
+    """Return what each row counts for: EVERYONE, POSITIVE, NEGATIVE, or one behind these for nothing."""
+    found = np.full(SILENT - EVENT + 1, POPULATIONS)
+    found[[0, 1 - EVENT, -EVENT]] = EVERYONE, POSITIVE, NEGATIVE
+    return found[label - EVENT]
+
+
+class Bands:
+    """Cells of scores in; sums at and beyond each registered cutoff out, exact by band: [population, ..., version, cutoff]."""
+
+    def __init__(self, release: Release, shape: tuple[int, ...], axes: tuple[str, ...], cells: Columns) -> None:
+        """Take the cells, and the columns of the axes before the version's."""
+        bands, band = numbered(cells["band"].astype(np.int64))
+        self._reached = (bands[:, None] >> np.arange(len(release.cutoff_ids)) & 1).astype(np.float64)
+        index = (*(cells[axis] for axis in axes), cells["version"], band)
+        self._places = Places((*shape, len(bands)), index, population(cells["label"]))
+        self._count = cells["n"]
+
+    @cached_property
+    def n(self) -> Array:
+        """Return the counts."""
+        return self.beyond(self._count)
+
+    def beyond(self, values: Array) -> Array:
+        """Return the sums of a value per row."""
+        found: Array = self._places.sums(values) @ self._reached
+        return found
+
+
+def numbered(values: Array) -> tuple[Array, Array]:
+    """Return the different values, not below 0, and the place of each one among them."""
+    most = int(values.max(initial=0))
+    if most < FEW:
+        return np.arange(most + 1), values
+    found, place = np.unique(values, return_inverse=True)
+    return found, place
+
+
+def present(keys: Array) -> Array:
+    """Return the different keys, rising."""
+    if len(keys) and keys.min() >= 0 and keys.max() < MOST_LISTED:
+        return np.flatnonzero(np.bincount(keys))
+    return np.unique(keys)
+
+
+def place_in(known: Array, keys: Array) -> Array:
+    """Return the place of each key among known ones that rise, as `numpy.searchsorted` does."""
+    if not len(known) or known[-1] >= MOST_LISTED or known[0] < 0 or not len(keys) or keys.max() > known[-1]:
+        return np.searchsorted(known, keys)
+    every = np.zeros(int(known[-1]) + 1, np.int64)
+    every[known[:-1] + 1] = 1
+    return np.asarray(np.cumsum(every)[keys])
