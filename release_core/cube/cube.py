@@ -114,9 +114,9 @@ class Cube:
         self.mixed = cache(partial(watched.mixed, self))
         self.left_out = lru_cache(maxsize=256)(partial(watched.left_out, self))
         self.given = cache(partial(watched.given, self))
-        self._progress = lru_cache(maxsize=64)(
-            lambda stage, where: development.progress(self, self.steps[-1], self.tests(stage, where))
-        )
+        self.firsts = cache(partial(watched.firsts, self))
+        self.held = lru_cache(maxsize=16)(partial(development.Held, self))
+        self._progress = lru_cache(maxsize=64)(lambda *view: development.progress(self, self.tests(*view)))
 
     def end(self, step: int) -> datetime:
         """Return the last instant of an as-of step, UTC."""
@@ -190,7 +190,7 @@ class Cube:
 
     def developments(self, dim: str, stage: Stage, step: int, where: Where = ()) -> dict[str, Development]:
         """Return how labels develop for every value of a dimension; the filter is by replay set only."""
-        return development.read_by(self, stage, step, self.tests(stage, (*where, (dim, "")), every=True))
+        return development.read_by(self, (stage, step), self.held(stage, (*where, (dim, "")), every=True))
 
     def _map(self, stage: Stage, step: int, where: Where = (), *, mature: bool = True) -> ScoreMap:
         """Return the joint table of both scores; the filter has at most one dimension beside the replay set."""
@@ -280,10 +280,8 @@ class Cube:
         Raises:
             Unanswerable: the filter has more than one dimension beside the replay set.
         """
-        tests, params = self.tests(None if all_stages else stage, where)
-        if mature_by is not None:
-            tests, params = f"{tests} and settled <= $mature_by", params | {"mature_by": mature_by}
-        return development.read(self, stage, step, (tests, params), all_stages=all_stages)
+        held = self.held(None if all_stages else stage, where)
+        return development.read(self, (stage, step), held, mature_by=mature_by, all_stages=all_stages)
 
     def quarantined(self, limit: int) -> list[dict[str, Any]]:
         """Return a sample of quarantined rows: file, row, column, value, rule."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from release_core.cube import dense, steps
+from release_core.cube import steps
 from release_core.cube.dense import MINOR_UNITS, total
 from release_core.cube.encode import SCALED
 from release_core.cube.labels import EVENT, QUIET
@@ -14,7 +14,7 @@ from release_core.label_frames import Development
 from release_core.release import VERSIONS
 
 if TYPE_CHECKING:
-    from release_core.cube.cube import Cube
+    from release_core.cube.cube import Cube, Where
     from release_core.cube.dense import Columns
     from release_core.frames import Array
     from release_core.release import Release, Stage
@@ -25,6 +25,8 @@ MOST_BUCKETS = 20
 HOURS = (1, 2, 3, 6, 12, 24, 48, 72, 168, 336, 672, 2184)
 CALENDAR = {"week": (1, 2, 4, 13, 26, 52), "month": (1, 3, 6, 12)}
 GROUP = ("arm", "taken", "both_scored", "baseline_action", "candidate_action")
+TIMES = ("label", "entry", "since", "until", "settled", "seen")
+SUMS = ("n", "amount", "baseline_score", "candidate_score")
 
 
 def width(unit: str, steps_of: tuple[int, int]) -> int:
@@ -39,25 +41,72 @@ def width(unit: str, steps_of: tuple[int, int]) -> int:
     return next((w for w in known if w >= least), least)
 
 
-def statement(tests: str, split: str = "") -> str:
-    """Return the SQL of all that happened by $step in buckets of $width: label -1 an event, 0 and 1 a label that came or went.
+class Held:
+    """Cells of labels by age in, read once; what happened to them by any as-of step out, and to those of each value."""
 
-    `age` is the bucket of the event, `ago` that of what happened, both counted back from the step. `split` is a further
-    column to keep apart, with its comma.
-    """
-    keys = ", ".join(GROUP)
-    return f"""
-with held as (select * from age where {tests} and seen <= $step),
-moves as (
-    select *, {EVENT} as told, entry as moment, 1 as sign from held where label < 0 and entry <= $step
-    union all select *, label, since, 1 from held where label >= 0 and since <= $step
-    union all select *, label, until, -1 from held where label >= 0 and until <= $step
-    union all select *, 0, settled, 1 from held where label = {QUIET} and settled <= $step
-)
-select {split}{keys}, told::int as label, (($step - entry) // $width)::int as age, (($step - moment) // $width)::int as ago,
-    sum(sign * n)::bigint as n, sum(sign * amount)::bigint as amount,
-    sum(sign * baseline_score)::bigint as baseline_score, sum(sign * candidate_score)::bigint as candidate_score
-from moves group by all"""
+    def __init__(self, cube: Cube, stage: Stage | None, where: Where, *, every: bool = False) -> None:
+        """Read the cells of a stage (None: all) and filter (`every`: any value of its dimension), by that value."""
+        cube.hold("age")
+        tests = cube.tests(stage, where, every=every)
+        keys, named = ", ".join(f"{name}::varchar as {name}" for name in GROUP), ", ".join((*TIMES, *SUMS))
+        sql = f"select v1::varchar as value, {keys}, {named} from age where {tests[0]} order by value"
+        rows = cube.store.query(sql, tests[1])
+        texts = np.stack([rows.pop(name).astype(str) for name in GROUP], axis=1)
+        found, rows["group"] = np.unique(texts, axis=0, return_inverse=True)
+        self._groups = [tuple(map(str, group)) for group in found]
+        values, starts = np.unique(rows.pop("value").astype(str), return_index=True)
+        ends = np.append(starts[1:], len(rows["n"]))
+        self._spans = {str(v): slice(a, b) for v, a, b in zip(values, starts, ends, strict=True)}
+        self._rows = rows
+
+    def happened(self, step: int, width: int, mature_by: int | None = None) -> Columns:
+        """Return all that happened by a step in buckets of `width`: label -1 an event, 0 and 1 a label that came or went.
+
+        `age` is the bucket of the event, `ago` that of what happened, both counted back from the step; `sign` is -1 where
+        a label went. `mature_by`: only of events that were mature at that step.
+        """
+        return _happened(self._rows, step, width, mature_by)
+
+    def by_value(self, step: int, width: int) -> dict[str, Columns]:
+        """Return the same for each value of which an event is known by then."""
+        parts = {
+            value: _happened({name: column[span] for name, column in self._rows.items()}, step, width, None)
+            for value, span in self._spans.items()
+        }
+        return {value: part for value, part in parts.items() if len(part["n"])}
+
+    def groups(self, rows: Columns) -> tuple[list[tuple[str, ...]], Array]:
+        """Return the groups that occur, and each row's place among them."""
+        used, place = np.unique(rows["group"], return_inverse=True)
+        return [self._groups[number] for number in used], place
+
+
+def _happened(held: Columns, step: int, width: int, mature_by: int | None) -> Columns:
+    # What takes out the events of a contaminated customer counts from the step on at which it was seen.
+    kept = held["seen"] <= step
+    if mature_by is not None:
+        kept = kept & (held["settled"] <= mature_by)
+    label = held["label"]
+    moves = [
+        (np.flatnonzero(kept & test & (held[moment] <= step)), moment, told, sign)
+        for test, moment, told, sign in (
+            (label < 0, "entry", EVENT, 1),
+            (label >= 0, "since", None, 1),
+            (label >= 0, "until", None, -1),
+            (label == QUIET, "settled", 0, 1),
+        )
+    ]
+    at = np.concatenate([rows for rows, *_ in moves])
+    moments = np.concatenate([held[moment][rows] for rows, moment, *_ in moves])
+    signs = np.repeat([sign for *_, sign in moves], [len(rows) for rows, *_ in moves])
+    labels = [label[rows] if told is None else np.full(len(rows), told) for rows, _, told, _ in moves]
+    sums = {name: signs * held[name][at] for name in SUMS}
+    return sums | {
+        "group": held["group"][at],
+        "label": np.concatenate(labels),
+        "age": (step - held["entry"][at]) // width,
+        "ago": (step - moments) // width,
+    }
 
 
 def pending(cube: Cube, stage: Stage, step: int, fresh: int) -> Columns:
@@ -73,8 +122,8 @@ from age where stage = $stage and label < 0 and entry <= $step and seen <= $step
     return cube.store.query(sql, {"stage": str(stage), "step": step, "fresh": fresh})
 
 
-def progress(cube: Cube, step: int, tests: tuple[str, dict[str, object]]) -> dict[int, dict[str, int]]:
-    """Return, at each as-of step up to `step`, the events that pass `tests` (n), and those with a known, with a mature label."""
+def progress(cube: Cube, tests: tuple[str, dict[str, object]]) -> dict[int, dict[str, int]]:
+    """Return, at each as-of step, the events that pass `tests` (n), and those with a known, with a mature label."""
     sql = f"""
 with held as (select * from age where {tests[0]}),
 moves as (
@@ -86,54 +135,57 @@ moves as (
     union all select settled, seen, 0, n, n from held where label = {QUIET}
 )
 select greatest(moment, seen) as moment, sum(n)::bigint as n, sum(known)::bigint as known, sum(mature)::bigint as mature
-from moves where greatest(moment, seen) <= $step group by 1 order by 1"""
+from moves where greatest(moment, seen) <= $last group by 1 order by 1"""
     cube.hold("age")
-    found = cube.store.query(sql, tests[1] | {"step": step})
-    places = np.searchsorted(found["moment"], [one for one in cube.steps if one <= step], side="right")
+    found = cube.store.query(sql, tests[1] | {"last": cube.steps[-1]})
+    places = np.searchsorted(found["moment"], cube.steps, side="right")
     sums = {name: np.append(0, np.cumsum(found[name])) for name in ("n", "known", "mature")}
-    shown = [one for one in cube.steps if one <= step]
     return {
-        one: {name: int(column[at]) for name, column in sums.items()} for one, at in zip(shown, places, strict=True)
+        one: {name: int(column[at]) for name, column in sums.items()}
+        for one, at in zip(cube.steps, places, strict=True)
     }
 
 
 def read(
-    cube: Cube, stage: Stage, step: int, tests: tuple[str, dict[str, object]], *, all_stages: bool = False
+    cube: Cube, view: tuple[Stage, int], held: Held, *, mature_by: int | None = None, all_stages: bool = False
 ) -> Development:
-    """Return how labels develop as of a step, of the events that pass `tests`, in the buckets of `stage`.
+    """Return how labels develop as of a step, of the events held, in the buckets of the stage of `view`.
 
     With `all_stages` a version answers for every event that both scored, whoever acted.
     """
-    cube.hold("age")
-    size, ends, days = _buckets(cube, stage, step)
-    rows = cube.store.query(statement(tests[0]), tests[1] | {"step": step, "width": size})
-    return _developed(cube.release, rows, ends, days, paired=stage.paired or all_stages)
+    (stage, step), (size, ends, days) = view, _buckets(cube, *view)
+    rows = held.happened(step, size, mature_by)
+    return _developed(cube.release, rows, held.groups(rows), (ends, days), paired=stage.paired or all_stages)
 
 
-def read_by(cube: Cube, stage: Stage, step: int, tests: tuple[str, dict[str, object]]) -> dict[str, Development]:
-    """Return the same for every value of the dimension of `tests`, which a stage's events have."""
-    cube.hold("age")
-    size, ends, days = _buckets(cube, stage, step)
-    rows = cube.store.query(statement(tests[0], "v1::varchar as value, "), tests[1] | {"step": step, "width": size})
+def read_by(cube: Cube, view: tuple[Stage, int], held: Held) -> dict[str, Development]:
+    """Return the same for every value of the dimension of the events held, which are a stage's."""
+    size, ends, days = _buckets(cube, *view)
     return {
-        value: _developed(cube.release, part, ends, days, paired=stage.paired)
-        for value, part in dense.parted(rows, "value").items()
+        value: _developed(cube.release, part, held.groups(part), (ends, days), paired=view[0].paired)
+        for value, part in held.by_value(view[1], size).items()
     }
 
 
 def _buckets(cube: Cube, stage: Stage, step: int) -> tuple[int, tuple[int, ...], Array]:
     """Return the as-of steps in a bucket, the last step of each, newest first, and their ages in days."""
-    sql = """select coalesce(min(entry), $step) as every, coalesce(min(entry) filter (where stage = $stage), $step) as own
-        from checks where entry <= $step"""
-    first = cube.store.query(sql, {"step": step, "stage": str(stage)})
-    size = width(cube.unit, (step - int(first["own"][0]) + 1, step - int(first["every"][0]) + 1))
-    ends = tuple(range(step, int(first["every"][0]) - 1, -size))
+    firsts = cube.firsts()
+    every, own = min([step, *firsts.values()]), min(step, firsts.get(str(stage), step))
+    size = width(cube.unit, (step - own + 1, step - every + 1))
+    ends = tuple(range(step, every - 1, -size))
     days = [(cube.end(step) - cube.end(end)).total_seconds() / 86400 for end in ends]
     return size, ends, np.array(days)
 
 
-def _developed(release: Release, rows: Columns, ends: tuple[int, ...], days: Array, *, paired: bool) -> Development:
-    groups, place = _groups(rows)
+def _developed(
+    release: Release,
+    rows: Columns,
+    grouped: tuple[list[tuple[str, ...]], Array],
+    buckets: tuple[tuple[int, ...], Array],
+    *,
+    paired: bool,
+) -> Development:
+    (groups, place), (ends, days) = grouped, buckets
     names = {action: number for number, action in enumerate(release.actions)}
     taken = np.array([names.get(group[1], -1) for group in groups], dtype=np.int64)
     wanted = np.array([[names.get(action, -1) for action in group[3:]] for group in groups], dtype=np.int64).reshape(
@@ -162,13 +214,6 @@ def _developed(release: Release, rows: Columns, ends: tuple[int, ...], days: Arr
         np.stack([summed(f"{version}_score", event) for version in VERSIONS]),
         np.stack([[summed(f"{version}_score", keep) for version in VERSIONS] for keep in (negative, positive)]),
     )
-
-
-def _groups(rows: Columns) -> tuple[list[tuple[str, ...]], Array]:
-    """Return the different groups, and each row's place among them."""
-    listed = list(zip(*(map(str, rows[name]) for name in GROUP), strict=True))
-    order = {group: number for number, group in enumerate(sorted(set(listed)))}
-    return list(order), np.array([order[group] for group in listed], dtype=np.int64)
 
 
 def _counted(groups: list[tuple[str, ...]], wanted: Array, *, paired: bool) -> Array:

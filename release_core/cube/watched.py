@@ -42,6 +42,12 @@ def began(cube: Cube, stage: Stage) -> datetime:
     return cube.end(int(cube.store.query(sql, {"stage": stage})["first"][0]) - 1) + steps.TICK
 
 
+def firsts(cube: Cube) -> dict[str, int]:
+    """Return the step in which the first event of each stage entered."""
+    found = cube.store.query("select stage::varchar as stage, min(entry) as first from checks group by all")
+    return {str(stage): int(first) for stage, first in zip(found["stage"], found["first"], strict=True)}
+
+
 def given(cube: Cube, log: str) -> frozenset[str]:
     """Return the columns that at least one file of a log holds."""
     return frozenset(name for report in cube.facts["logs"][log] for name in report["given"])

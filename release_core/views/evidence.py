@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from release_core.metrics import harm
 from release_core.release import ACTIONS
 from release_core.stats import intervals
 from release_core.stats.arrays import ratio
-from release_core.views.view import known, segment_key
+from release_core.views.view import segment_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -158,15 +159,20 @@ def worth_of(one: Evidence) -> dict[str, Array]:
 NO_WORTH: Row = dict.fromkeys(WORTH)
 
 
+@of_cube(8)
 def worth(view: View) -> dict[str, Row]:
     """Return by segment key what each slice within the choice means a day, see `WORTH`."""
     one = evidence(view, harm.COST if view.release.costs is not None else "alert_rate")
     if one is None:
         return {}
-    columns = worth_of(one)
+    columns = [
+        np.where(np.isfinite(column), column, np.nan).tolist() for column in map(worth_of(one).__getitem__, WORTH)
+    ]
     return {
-        segment_key(dict(view.where) | one.slices.segment(n)): {name: known(columns[name][n]) for name in WORTH}
-        for n in range(len(one.n))
+        segment_key(dict(view.where) | one.slices.segment(n)): {
+            name: None if math.isnan(value) else value for name, value in zip(WORTH, values, strict=True)
+        }
+        for n, values in enumerate(zip(*columns, strict=True))
     }
 
 

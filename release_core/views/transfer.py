@@ -6,7 +6,7 @@ tables: the same function, on the same cells.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from release_core import metrics
 from release_core.charts import digits
 from release_core.frames import EVERYONE, NEGATIVE, POSITIVE
+from release_core.memory import of_cube
 from release_core.metrics.table import ABOVE
 from release_core.release import CUTOFF_ACTIONS
 from release_core.stats import drift, intervals, transfer
@@ -116,7 +117,8 @@ def rows_of(view: View, by: str = "", rule: str = "alert_rate") -> list[Row]:
     """
     names = [f"{view.release.baseline.thresholds}.{action}" for action in CUTOFF_ACTIONS]
     found: list[Row] = []
-    effects = {name: _design_effect(view, name) for name in names if name in view.release.cutoff_ids}
+    every = replace(view, where=())
+    effects = {name: _design_effect(every, name) for name in names if name in view.release.cutoff_ids}
     for split in ((), (by,)) if by and by not in dict(view.where) else ((),):
         start = counts(view, split)
         edges = shown_scores(view.release, np.append(start.grid.lower, 1.0))
@@ -178,6 +180,7 @@ def _interval(
     return (high, low) if low is not None and high is not None and high < low else (low, high)
 
 
+@of_cube(64)
 def _design_effect(view: View, name: str) -> float:
     """Return by how much clustering widens the variance of the candidate's share above a cutoff, over all events; at least 1."""
     cells = view.opened.cube.slice(view.stage, view.step, (((), ()),))

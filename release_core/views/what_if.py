@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from calendar import monthrange
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,8 +15,8 @@ from release_core.memory import of_cube
 from release_core.release import ACTIONS, CUTOFF_ACTIONS, VERSIONS
 from release_core.stats import cutoffs as costing
 from release_core.stats.arrays import at_or_above, ratio
-from release_core.views.grounds import CANDIDATE, EVERYTHING, Grounds, Reached, grounds, uniform
-from release_core.views.view import known
+from release_core.views.grounds import CANDIDATE, EVERYTHING, Grounds, Reached, uniform
+from release_core.views.view import WHOLE_DAYS, known
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,8 +67,10 @@ OF_BLOCKS = {"blocks", "recall_block", "wrong_blocks", "block_oe", "margin_block
 class Days:
     """Events of each period at and above every edge [period, segment, version, B + 1] and every registered cutoff."""
 
-    unit: str
+    names: tuple[str, ...]
+    periods: tuple[str, ...]
     lengths: Array
+    ids: Array
     reached: Array
     above: Array
 
@@ -193,43 +196,52 @@ def margin(ground: Grounds, place: int, version: int, at: int | str | None) -> f
 
 def busiest(ground: Grounds, stands: list[tuple[int, int, Stand]]) -> float:
     """Return the reviews a day of the busiest period, of one or several segments (place, version, cutoffs) together."""
-    days = days_of(ground.view, ground.by)
-    if not len(days.lengths):
+    days, many = days_of(ground.view, ground.by)
+    if not many:
         return float("nan")
-    total = np.zeros(len(days.lengths))
-    last = days.reached.shape[-1] - 1
+    total = np.zeros(many)
+    places = [days.names.index(name) for name in ground.names]
+    # Edge k of the grounds is the lower end of bin ids[0] + k, which may lie outside the bins of the days.
+    first, most = int(ground.whole.grid.ids[0]) - int(days.ids[0]), days.reached.shape[-1] - 1
     for place, version, where in stands:
 
-        def above(at: int | str | None, p: int = place, v: int = version) -> Array:
+        def above(at: int | str | None, p: int = places[place], v: int = version) -> Array:
             if isinstance(at, str):
-                return days.above[:, p, v, ground.cells.cutoffs.index(at)]
-            return days.reached[:, p, v, last if at is None else at]
+                return days.above[:many, p, v, ground.cells.cutoffs.index(at)]
+            edge = most if at is None else min(max(first + at, 0), most)
+            return days.reached[:many, p, v, edge]
 
         block = above(where.block)
         total += (block if where.review is None else above(where.review)) - block
-    return float((total / days.lengths).max())
+    return float((total / days.lengths[:many]).max())
+
+
+def days_of(view: View, by: str = "") -> tuple[Days, int]:
+    """Return the events of each period, and how many of its periods have begun by the view's step."""
+    if view.opened.cube.unit not in WHOLE_DAYS:
+        found = _days(view, by)
+        return found, len(found.periods)
+    # A step is a period: what entered in it stays the same at every later step.
+    found = _days(replace(view, step=view.opened.cube.steps[-1]), by)
+    return found, bisect_right(found.periods, view.opened.cube.label(view.step))
 
 
 @of_cube(16)
-def days_of(view: View, by: str = "") -> Days:
-    """Return the events of each period (day, week or month as the steps are; hours are put together to days)."""
-    ground, cube = grounds(view, by), view.opened.cube
+def _days(view: View, by: str) -> Days:
+    """Return the events of each period up to a step (day, week or month as the steps are; hours are put together to days)."""
+    cube = view.opened.cube
     cells = cube.slice(view.stage, view.step, (((PERIOD, *((by,) if by else ())), view.where),))
     labels = [segment[PERIOD][:10] for segment in cells.segments]
-    periods = sorted(set(labels))
-    shape = (len(periods), len(ground.names), len(VERSIONS))
-    found = np.zeros((*shape, len(ground.edges) or 1))
-    above = np.zeros((*shape, len(ground.cells.cutoffs)))
+    named = [segment[by] if by else EVERYTHING for segment in cells.segments]
+    periods, names = sorted(set(labels)), sorted(set(named))
+    reached = np.zeros((len(periods), len(names), len(VERSIONS), len(cells.whole.grid.ids) + 1))
+    above = np.zeros((len(periods), len(names), len(VERSIONS), len(cells.cutoffs)))
     if cells.segments:
-        first = int(cells.whole.grid.ids[0]) - int(ground.whole.grid.ids[0])
-        sums = at_or_above(cells.whole.n)
-        for row, (label, segment) in enumerate(zip(labels, cells.segments, strict=True)):
-            at = periods.index(label), ground.names.index(segment[by] if by else EVERYTHING)
-            size = sums.shape[-1]
-            found[(*at, slice(None), slice(0, first))] += sums[row, :, :1]
-            found[(*at, slice(None), slice(first, first + size))] += sums[row]
-            above[at] += cells.whole.above[row]
-    return Days(cube.unit, np.array([_length(cube.unit, period) for period in periods]), found, above)
+        at = np.array([periods.index(label) for label in labels]), np.array([names.index(name) for name in named])
+        np.add.at(reached, at, at_or_above(cells.whole.n))
+        np.add.at(above, at, cells.whole.above)
+    lengths = np.array([_length(cube.unit, period) for period in periods])
+    return Days(tuple(names), tuple(periods), lengths, cells.whole.grid.ids, reached, above)
 
 
 def _length(unit: str, period: str) -> float:
