@@ -149,6 +149,17 @@ def test_three_dimensions_are_judged_from_counts(view, log):
         assert row["low"] < row["difference"] < row["high"]
 
 
+def test_two_dimensions_within_a_filter_are_judged_from_counts(view):
+    dims = view.release.segments.all
+    inner = replace(view, where=((dims[0], view.opened.cube.values(dims[0])[0]),))
+    page = segments.segments(inner, "recall", dims[1:3])
+    wide = {row["key"]: row for row in segments.segments(view, "recall", dims[:3]).rows}
+    assert page.rows
+    assert page.heatmap is not None
+    for row in page.rows:
+        assert row["candidate"] == wide[row["key"]]["candidate"]
+
+
 def test_one_slice_is_told_with_its_money_and_its_cutoff(view, log):
     drill = segments.drill(view, tuple(PLANTED.items()))
     assert set(drill.facts) == {"Customers", "Events a day", "Acted on differently", "Money", "Bad amount missed"}

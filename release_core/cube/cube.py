@@ -95,7 +95,7 @@ class Cube:
         self.gauges = lru_cache(maxsize=8)(partial(live.gauges, self))
         self.coverage = lru_cache(maxsize=16)(self._coverage)
         # What enters and leaves the counts, by table, stage and dimensions; any as-of step is answered from it.
-        self.moves = lru_cache(maxsize=64)(partial(moves.Moves, self))
+        self.moves = moves.Kept(self)
         # After which actions no outcome is seen, and whether label propensities are logged, by stage and step.
         self.selection = lru_cache(maxsize=256)(partial(known.selected, self.moved, self.release))
         self.searched = lru_cache(maxsize=8)(partial(slices.Searched, self))

@@ -7,7 +7,10 @@ order of the steps. The answer as of a step is one sum over the rows before it, 
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import OrderedDict
+from functools import partial
 from itertools import pairwise
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,6 +37,8 @@ TEXTS = ("baseline_reason", "candidate_reason")
 MATURING = {"pair", "cover"}
 # Of so many as-of steps one has its sums kept.
 EVERY = 8
+# Moves take at most so many bytes together, beside those read last.
+MOST_BYTES = 1_000_000_000
 # Codes of keys stay below this, so that one more key fits 64 bits.
 MOST_CODES = 2**62
 
@@ -74,7 +79,8 @@ class Moves:
     @property
     def nbytes(self) -> int:
         """Return the memory that the rows and the sums take, kept ones included."""
-        arrays = [*self._keys_at.values(), self._code, *self._sums.values(), *self._kept.values()]
+        sums = [*self._sums.values(), *list(self._kept.values()), *list(self._last[1].values())]
+        arrays = [*self._keys_at.values(), self._code, *sums]
         return sum(array.nbytes for array in arrays)
 
     def rows(self, step: int, group: Group) -> Rows:
@@ -116,6 +122,43 @@ class Moves:
 
     def _between(self, name: str, start: int, end: int) -> Array:
         return np.bincount(self._code[start:end], weights=self._sums[name][start:end], minlength=self._size)
+
+
+class Kept:
+    """Moves by question, each read once; beyond MOST_BYTES those that nobody asked for the longest are dropped."""
+
+    def __init__(self, cube: Cube, most: int = MOST_BYTES) -> None:
+        """Take the cube to read, and how many bytes the moves may take together."""
+        self._read = partial(Moves, cube)
+        self._most = most
+        self._held: OrderedDict[tuple[str, Stage, tuple[str, ...], tuple[bool, bool]], Moves] = OrderedDict()
+        self._turn = Lock()
+
+    def __call__(self, table: str, stage: Stage, dims: tuple[str, ...], how: tuple[bool, bool]) -> Moves:
+        """Return the moves of a table, see `Moves`."""
+        key = (table, stage, dims, how)
+        with self._turn:
+            found = self._held.get(key)
+            if found is not None:
+                self._held.move_to_end(key)
+                return found
+        # Nobody waits for a table that another thread reads: at worst two read the same.
+        found = self._read(*key)
+        with self._turn:
+            self._held[key] = found
+            while len(self._held) > 1 and self.nbytes > self._most:
+                self._held.popitem(last=False)
+        return found
+
+    @property
+    def nbytes(self) -> int:
+        """Return the memory that all of them take."""
+        return sum(one.nbytes for one in self._held.values())
+
+    def cache_clear(self) -> None:
+        """Forget all."""
+        with self._turn:
+            self._held.clear()
 
 
 def _statement(

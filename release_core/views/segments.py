@@ -120,7 +120,7 @@ def segments(view: View, metric: str = "recall", by: tuple[str, ...] = ()) -> Se
         _row(row, split) | more | worth.get(segment_key(row.segment), evidence.NO_WORTH)
         for row, more in zip(judged, extra, strict=True)
     ]
-    caption = view.caption(sum(row["n"] for row in rows), table="shard" if len(split) == 2 else "pair", by=split)
+    caption = view.caption(sum(row["n"] for row in rows), table="score" if known.bins else "pair", by=split)
     margin = spec.margin if spec.unit == "abs" else None
     chart = forest(rows, caption, metric=known.title, unit=known.unit, better=known.better or "neither", margin=margin)
     grid = None

@@ -18,6 +18,7 @@ import statistics
 import sys
 import time
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -170,6 +171,10 @@ def _segments() -> Iterator[Screen]:
         yield Screen(
             "Segments", f"{metric} by one", base, (lambda v, m=metric: segments.segments(v, m, (dim(v),)), drilled)
         )  # type: ignore[misc]
+    one: Work = lambda v: segments.segments(v, "recall", (dim(v),))  # noqa: E731
+    yield Screen("Segments", "click on a row", (*base, one), (drilled,))
+    other: Work = lambda v: segments.segments(v, "recall", (dim(v, 1),))  # noqa: E731
+    yield Screen("Segments", "other dimension", (*base, one), (other,))
     yield Screen("Segments", "recall by two", base, (lambda v: segments.segments(v, "recall", (dim(v), dim(v, 1))),))
     three = lambda v: segments.segments(v, "recall", tuple(dim(v, n) for n in range(3 - len(v.where))))  # noqa: E731
     yield Screen("Segments", "recall by three", base, (three,))
@@ -291,24 +296,25 @@ def measured(opened: library.Opened, stage: Stage, screen: Screen) -> dict[str, 
     last = View(opened, stage, steps[-1])
     found = {
         "first": ms(works, last),
-        "as-of": middle(ms(works, View(opened, stage, next(fresh))) for _ in range(TIMES)),
+        "as-of": middle(ms(works, View(opened, stage, step)) for step in islice(fresh, TIMES)),
     }
     name = opened.release.segments.all[0]
     values = opened.cube.values(name)[:TIMES]
     found["filter"] = middle(ms(works, View(opened, stage, steps[-1], ((name, value),))) for value in values)
     clicks = []
-    for _ in range(TIMES if screen.part else 0):
-        view = View(opened, stage, next(fresh))
+    for step in islice(fresh, TIMES if screen.part else 0):
+        view = View(opened, stage, step)
         ms(screen.base, view)
         clicks.append(ms(screen.part, view))
-    found["click"] = middle(iter(clicks)) if clicks else float("nan")
+    found["click"] = middle(iter(clicks))
     found["again"] = min(ms(works, last) for _ in range(TIMES))
     return found
 
 
 def middle(values: Iterator[float]) -> float:
-    """Return the median."""
-    return statistics.median(values)
+    """Return the median; NaN of none, where a stage has too few as-of steps."""
+    found = list(values)
+    return statistics.median(found) if found else float("nan")
 
 
 def main() -> None:

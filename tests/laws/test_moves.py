@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from release_core.cube import cells, query
+from release_core.cube import cells, moves, query
 from release_core.cube.labels import QUIET
 from release_core.release import VERSIONS
 from tests import factory
@@ -95,3 +95,22 @@ def test_labels_come_and_go(opened):
     sql = "select count_if(label >= 0 and until < 1000000) as gone, count_if(label = -2) as quiet from pair"
     assert all(n > 0 for n in opened.cube.store.rows(sql)[0].values())
     assert opened.cube.selection(opened.cube.stages()[0], opened.cube.steps[-1]).weighted
+
+
+def test_moves_beyond_the_limit_of_bytes_are_dropped_oldest_first_and_read_anew(opened):
+    cube, stage = opened.cube, opened.cube.stages()[0]
+    kept, how = moves.Kept(cube, most=1), (True, False)
+    first = kept("pair", stage, (), how)
+    assert kept("pair", stage, (), how) is first
+    other = kept("cover", stage, (), how)
+    assert kept("cover", stage, (), how) is other
+    again = kept("pair", stage, (), how)
+    assert again is not first
+    step = cube.steps[-1]
+    assert np.array_equal(again.rows(step, ((), ()))["n"], first.rows(step, ((), ()))["n"])
+    roomy = moves.Kept(cube)
+    both = [roomy(table, stage, (), how) for table in ("pair", "cover")]
+    assert roomy.nbytes == sum(one.nbytes for one in both)
+    assert roomy("pair", stage, (), how) is both[0]
+    roomy.cache_clear()
+    assert roomy.nbytes == 0
