@@ -155,7 +155,7 @@ class Kept:
         """Return the memory that all of them take."""
         return sum(one.nbytes for one in self._held.values())
 
-    def cache_clear(self) -> None:
+    def clear(self) -> None:
         """Forget all."""
         with self._turn:
             self._held.clear()

@@ -23,11 +23,9 @@ def ratio(numerator: ArrayLike, denominator: ArrayLike) -> Array:
     >>> ratio([1.0, 1.0], [2.0, 0.0])
     array([0.5, nan])
     """
-    top, bottom = np.broadcast_arrays(floats(numerator), floats(denominator))
-    defined = (bottom != 0) & ~np.isnan(bottom)
-    result = np.full(top.shape, np.nan)
-    np.divide(top, bottom, out=result, where=defined)
-    return result
+    bottom = floats(denominator)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(bottom == 0, np.nan, floats(numerator) / bottom)
 
 
 def only(values: ArrayLike, where: ArrayLike) -> Array:

@@ -36,7 +36,8 @@ class Place(NamedTuple):
 
     `today` [4] are the events, positives and negatives at and beyond it by the baseline's score, and the loss below it;
     `all` [bin, population] and `loss` [bin] are the candidate's; `same` [population] lies beyond the same number by the
-    candidate's score. `effect` is by how much clustering widens variances; `pairs` is None where they are not kept.
+    candidate's score. `effect` is by how much clustering widens variances; `pairs` is None where they are not kept; `total` are the
+    numbers of events, positives and negatives.
     """
 
     today: Array
@@ -45,11 +46,7 @@ class Place(NamedTuple):
     same: Array
     effect: float
     pairs: Pairs | None
-
-    @property
-    def total(self) -> Array:
-        """Return the numbers of events, positives and negatives."""
-        return self.all.sum(0)
+    total: Array
 
     @property
     def labelled(self) -> float:
@@ -98,7 +95,8 @@ def _crossed(view: View, by: tuple[str, ...]) -> Counts:
         squared = fixed**2 * positive + 2 * fixed * times * amount + times**2 * squares
         today = np.append(n[REACHED].sum(0), loss[BELOW].sum())
         same = found.joint[segment, at[1], at[1]].sum(0)[REACHED]
-        return Place(today, n.sum(0), loss.sum(0), same, effect, Pairs(n, loss, squared))
+        every = n.sum(0)
+        return Place(today, every, loss.sum(0), same, effect, Pairs(n, loss, squared), every.sum(0))
 
     sizes = found.n[:, 0, ..., EVERYONE].sum((-2, -1)) if found.cutoffs else np.zeros(len(found.segments))
     return Counts(found.segments, found.cutoffs, found.grid, sizes, place)
@@ -117,7 +115,7 @@ def _apart(view: View, by: tuple[str, ...]) -> Counts:
         beyond = np.stack([whole.above[segment, :, cutoff], caught, labelled - caught], axis=-1)
         below = loss[0].sum() - fixed * caught[0] - times * whole.above_amount[segment, 0, cutoff]
         every = np.stack([whole.n[segment, 1], positive[1], whole.negative[segment, 1]], axis=-1)
-        return Place(np.append(beyond[0], below), every, loss[1], beyond[1], effect, None)
+        return Place(np.append(beyond[0], below), every, loss[1], beyond[1], effect, None, every.sum(0))
 
     sizes = whole.n[:, 1].sum(-1) if cells.segments else np.zeros(0)
     return Counts(cells.segments, cells.cutoffs, whole.grid, sizes, place)

@@ -273,6 +273,7 @@ def _labels() -> Iterator[Screen]:
 def cold(opened: library.Opened) -> None:
     """Forget every answer of the program, as if it had just opened the release."""
     memory.forget()
+    opened.cube.moves.clear()
     for value in vars(opened.cube).values():
         if callable(getattr(value, "cache_clear", None)):
             value.cache_clear()

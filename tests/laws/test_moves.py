@@ -112,5 +112,5 @@ def test_moves_beyond_the_limit_of_bytes_are_dropped_oldest_first_and_read_anew(
     both = [roomy(table, stage, (), how) for table in ("pair", "cover")]
     assert roomy.nbytes == sum(one.nbytes for one in both)
     assert roomy("pair", stage, (), how) is both[0]
-    roomy.cache_clear()
+    roomy.clear()
     assert roomy.nbytes == 0
