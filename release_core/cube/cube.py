@@ -335,8 +335,7 @@ class Cube:
             columns = self.moved("pair", (stage, step, mature), group)
             found = self._key(group[0], columns)
             keys.append(places.present(found) if any(group) else np.zeros(1, np.int64))
-            place = len(segments) + places.place_in(keys[-1], found)
-            pairs.append(beside(columns, {"segment": place}))
+            pairs.append(beside(columns, {"segment": len(segments) + places.place_in(keys[-1], found)}))
             segments += [dict(group[1]) | self._named(group[0], key) for key in keys[-1].tolist()]
 
         @cache

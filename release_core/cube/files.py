@@ -39,7 +39,9 @@ def write(columns: dict[str, Any], path: Path) -> None:
     ]
     unfinished = path.with_name(f"_{path.name}.{os.getpid()}.tmp")
     # Numbers repeat in runs, which LZ4 shortens; looking for a dictionary in them would cost more than all else.
-    options = {"compression": "lz4", "use_dictionary": words, "write_statistics": False, "row_group_size": ROW_GROUP}
+    options: dict[str, Any] = {"compression": "lz4", "use_dictionary": words, "row_group_size": ROW_GROUP}
+    # Readers skip the cells of other dimensions and stages by these.
+    options["write_statistics"] = [name for name in ("by", "stage") if name in table.column_names]
     with unfinished.open("wb") as file:
         pq.write_table(table, file, **options)
     unfinished.replace(path)
