@@ -97,14 +97,18 @@ def test_a_replay_set_is_counted_alone(log, told, tmp_path):
 
 
 def test_in_live_stages_each_version_answers_for_its_own_arm(log, told, tmp_path):
-    arm = np.where(np.random.default_rng(1).random(len(log)) < 0.5, "candidate", "baseline")
+    # Each entity is in one arm but for a few events: whoever was seen in both is left out.
+    treated = (log["entity_id"].str[1:].astype(int) % 2 == 0) ^ (np.random.default_rng(1).random(len(log)) < 0.02)
+    arm = np.where(treated, "candidate", "baseline")
     rows = log.assign(stage="ab", arm=arm)
     one = factory.opened(
         factory.write(
             tmp_path / "r", rows, told, segments={"dims": list(DIMS), "min_events": 50}, stage=[{"name": "ab"}]
         )
     )
-    compared(one.cube.slices(Stage.AB, one.cube.steps[-1]), sliced.slices(events(rows, told), DIMS, paired=False))
+    clean = rows[rows.groupby("entity_id")["arm"].transform("nunique") == 1].reset_index(drop=True)
+    assert len(clean) < len(rows)
+    compared(one.cube.slices(Stage.AB, one.cube.steps[-1]), sliced.slices(events(clean, told), DIMS, paired=False))
 
 
 def test_slices_beyond_the_limit_are_the_smallest_and_are_counted(opened, monkeypatch):
