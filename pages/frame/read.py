@@ -152,8 +152,8 @@ def page(function: Callable[..., T], *arguments: object) -> T:
         ReleaseReviewError: it cannot be answered; the message says why.
     """
     one = view(state.current())
-    # A drill that was just recorded may change a verdict: it is part of the question.
-    answer: T = _computed(one, function, arguments, None if one.stage.paired else review.rehearsal(one.release))
+    # A drill that was just recorded may change a verdict, and is shown: it is part of the question.
+    answer: T = _computed(one, function, arguments, review.rehearsal(one.release))
     return answer
 
 

@@ -73,7 +73,7 @@ def _headline(totals: list[Row], every: list[Row]) -> str:
     aside = sum(report["rejected"] is not None for report in every)
     files = f"; {aside} of {len(every)} files could not be read at all" if aside else ""
     if not bad:
-        return f"All {read:,} rows of {len(every)} files were accepted{files}."
+        return f"All {read:,} rows of {len(every) - aside} files were accepted{files}."
     return f"{bad:,} of {read:,} rows ({100 * bad / read:.2f}%) are quarantined{files}; the others count."
 
 

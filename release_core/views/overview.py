@@ -254,7 +254,9 @@ def gate_row(row: GateRow) -> Row:
 def _rollback(found: Review) -> dict[str, str]:
     plan = found.release.rollback
     limit = f"within {plan.max_minutes:g} minutes" if plan.max_minutes is not None else "no time limit declared"
-    drill = plan.drill or "none recorded in the manifest"
+    last = review.rehearsal(found.release)
+    # A rehearsal on record is younger than what the manifest tells of the time before there was a ledger.
+    drill = f"{last.began:%Y-%m-%d}, {last.minutes:g} minutes" if last else plan.drill or "none on record"
     return {"Restores": plan.target, "How": plan.how, "How fast": limit, "Last drill": drill}
 
 

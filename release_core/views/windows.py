@@ -209,7 +209,7 @@ def _sums(cells: Cells, places: Sequence[int] | None = None) -> dict[str, Array]
 
 
 def _since(then: Cells, now: Cells) -> Bins:
-    """Return the bins of what became known between two as-of steps.
+    """Return the bins of the labels that became known between two as-of steps, and of all events by then.
 
     A label that changed in between counts as it is now: the old one cannot be taken back from a bin that has none. The
     bin then lies where all of its events do.
@@ -223,12 +223,12 @@ def _since(then: Cells, now: Cells) -> Bins:
         before[place[inside]] = old[name][inside]
         found[name] = new[name] - before
     changed = (found["positive"] < 0) | (found["negative"] < 0)
-    for name in ("positive", "negative", "n"):
+    for name in ("positive", "negative"):
         found[name] = np.maximum(found[name], 0.0)
     usual = np.nan_to_num(ratio(new["logit"], new["n"]))
-    for name, count in (("labelled_logit", found["positive"] + found["negative"]), ("logit", found["n"])):
-        found[name] = np.where(changed, count * usual, found[name])
-    return _bins(found)
+    labelled = found["positive"] + found["negative"]
+    found["labelled_logit"] = np.where(changed, labelled * usual, found["labelled_logit"])
+    return _bins(found | {name: new[name] for name in ("n", "logit")})
 
 
 def _bins(sums: Mapping[str, Array]) -> Bins:
