@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import TYPE_CHECKING
 
 from release_core import course, library
-from release_core.errors import ReleaseReviewError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,9 +26,9 @@ def judge() -> bool:
             try:
                 if next(_work.setdefault(key, course.fill(one)), NOTHING) is not NOTHING:
                     return True
-            except ReleaseReviewError:
-                # A page that asks for it says why it cannot be judged.
-                continue
+            except Exception:
+                # One release must not end the work for all; a page that asks for it says why it cannot be judged.
+                logging.getLogger(__name__).exception("%s cannot be judged ahead", one.release.id)
         return False
 
 

@@ -49,7 +49,7 @@ class Card:
     problem: str = ""
 
 
-MOST_KEPT = 8
+MOST_KEPT = 16
 _lock = threading.Lock()
 _kept: dict[str, Opened] = {}
 # One build of a release at a time; others may be opened meanwhile.
@@ -160,7 +160,7 @@ def open_release(name: str, progress: Callable[[float, str], None] | None = None
 def kept() -> list[Opened]:
     """Return the releases that are open, the latest last; without those whose files come in all the time."""
     now = time.monotonic()
-    fed = {id(one.opened) for one in _followed.values() if now - one.changed < FEED_SECONDS}
+    fed = {id(one.opened) for one in list(_followed.values()) if now - one.changed < FEED_SECONDS}
     with _lock:
         return [one for one in _kept.values() if id(one) not in fed]
 

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import threading
 import weakref
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -210,8 +210,10 @@ class Store:
         self._finish: weakref.finalize[..., Store]
         if shared:
             self._connection, dropped = _common(os.getpid(), default_memory())
-            while dropped:
-                self._connection.cursor().execute(f"drop schema {dropped.pop()} cascade")
+            for _ in range(len(dropped)):
+                # Another thread may drop it meanwhile.
+                with suppress(IndexError):
+                    self._connection.cursor().execute(f"drop schema {dropped.pop()} cascade")
             self._schema = f"s{next(Store._numbers)}"
             self._connection.cursor().execute(f"create schema {self._schema}")
             # Whoever opens the next one drops it: a store may be found unused in the middle of another's statement.

@@ -100,13 +100,13 @@ def _build(release: Release, store: Store, found: dict[Log, list[LogFile]], targ
     if not any(one.good for one in parts["decisions"]):
         raise SourceError(*(Problem(**one.report["rejected"]) for one in parts["decisions"]))
     tell(0.4, "Joining outcomes")
-    newer = extend.extended(release, store, parts, target.parent)
+    before = extend.published(target.parent)
+    newer = extend.extended(release, store, parts, target.parent, before)
     facts, folders, changes = newer or _counted(release, store, parts, target.parent, tell)
     tell(0.85, "Adding up the cells")
     summary = _summary(release, parts, facts)
     noted = extend.remembered(release, parts, facts, folders, changes)
-    before = extend.published(target.parent) if newer else None
-    _publish(release, store, folders + changes, target, (summary, noted, before), parts)
+    _publish(release, store, folders + changes, target, (summary, noted, before if newer else None), parts)
     pruning.prune(target.parent, target.name)
     tell(1.0, "Ready")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from release_core.cube import cells, extend, grouped
+from release_core.cube import cells, extend, grouped, pruning
 from release_core.cube.files import copy, digest, text
 from release_core.cube.parts import FORMAT, spec
 from release_core.cube.steps import FOREVER
@@ -58,6 +58,7 @@ def folder(
         grouped.count(release, cursor, found, name)
         copy(cursor, "select * exclude (sign, seen) from slim", found / "events.parquet")
         copy(cursor, "select * from told", found / "told.parquet")
+        (found / pruning.CHANGE).touch()
         (found / "done").touch()
     return found
 

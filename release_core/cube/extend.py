@@ -34,14 +34,13 @@ LOGS = ("decisions", "outcomes")
 
 
 def extended(
-    release: Release, store: Store, parts: Parts, cache: Path
+    release: Release, store: Store, parts: Parts, cache: Path, before: dict[str, Any] | None
 ) -> tuple[dict[str, Any], list[Path], list[Path]] | None:
-    """Return (facts across files, folders of whole batches, folders of changes) from the cube published last.
+    """Return (facts across files, folders of whole batches, folders of changes) from a cube, of which `before` are the notes.
 
     None if there is none of this manifest, if one of its files has gone or changed, or if an event of a new file
     is one of a file that sorts behind it: then everything is counted anew.
     """
-    before = published(cache)
     if before is None or before["spec"] != digest(FORMAT, PUBLISHED, release.manifest_hash):
         return None
     keys = {log: [one.key for one in parts[log]] for log in LOGS}

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # Larger indices are looked up on disk.
 MOST_HELD = 50_000
-MOST_OPEN = 4096
+MOST_OPEN = 512
 # Of a hash two words, of a row one.
 WORDS = 3
 HASH = "hash(event_id)"

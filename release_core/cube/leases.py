@@ -22,6 +22,7 @@ PREFIX = "use-"
 # Whether a process of another machine still runs cannot be seen: its note counts for so many seconds.
 ELSEWHERE = 7 * 86_400
 _numbers = count(1)
+_BEGAN = time.time()
 
 
 def take(holder: object, cube: Path) -> None:
@@ -54,6 +55,8 @@ def used(cache: Path) -> set[str]:
 def _holds(told: dict[str, object], age: float) -> bool:
     if told["machine"] != platform.node() or os.name == "nt":
         return age < ELSEWHERE
+    if told["process"] == os.getpid() and age > time.time() - _BEGAN:
+        return False  # of a process that has ended and had our number, as the first of a container has
     try:
         os.kill(int(str(told["process"])), 0)
     except ProcessLookupError:

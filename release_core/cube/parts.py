@@ -50,7 +50,7 @@ def part(release: Release, store: Store, file: LogFile, cache: Path) -> Part:
     """Return a file's part, from the cache or by reading the file once."""
     key = digest(FORMAT, spec(release), file.relative, file.fingerprint)
     told, good, bad = cache / f"part-{key}.json", cache / f"good-{key}.parquet", cache / f"bad-{key}.parquet"
-    if not told.exists():
+    if not (told.exists() and (good.exists() or json.loads(told.read_text(encoding="utf-8"))["rejected"])):
         with store.cursor() as cursor:
             report = contract.read(cursor, release, file, good="good", bad="bad")
             if report.rejected is None:

@@ -81,7 +81,8 @@ def left_out(cube: Cube, stage: Stage, step: int, group: Group = ((), ())) -> di
     by, where = group
     tests, params = cube.tests(stage, (*where, *((dim, "") for dim in by)), every=bool(by))
     value = "v1::varchar" if by else "''"
-    sql = f"select {value} as value, -sum(n)::bigint as n from pair where {tests} and label < 0 and seen between 1 and $step"
+    left = "label < 0 and seen > 0 and greatest(since, seen) <= $step"
+    sql = f"select {value} as value, -sum(n)::bigint as n from pair where {tests} and {left}"
     found = cube.store.query(f"{sql} group by 1", params | {"step": step})
     return {str(name): int(n) for name, n in zip(found["value"], found["n"], strict=True)}
 
