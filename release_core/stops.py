@@ -253,7 +253,8 @@ def _served(release: Release, cube: Cube, stage: Stage, rule: tuple[GateSpec, Me
 def _suffered(release: Release, cube: Cube, stage: Stage, rule: tuple[GateSpec, Metric], rules: int) -> Iterator[Alarm]:
     """Yield the alarms of a rule on what came to customers: a limit by the candidate's share, else by first cases."""
     spec, metric = rule
-    if spec.comparison is not Comparison.BUDGET:
+    level = spec.comparison is Comparison.BUDGET
+    if not level and metric.outcome and not metric.outcome.base:
         yield from _rare(release, cube, stage, rule, rules)
         return
     one = lived(cube, stage, cube.steps[-1], _groups(release, spec))
@@ -261,9 +262,10 @@ def _suffered(release: Release, cube: Cube, stage: Stage, rule: tuple[GateSpec, 
     judged = np.array([not segment for segment in one.segments]) | (found.evidence[:, -1] >= _needed(release, spec))
     alpha = alarms.level(spec, rules, int(judged.sum()))
     low, high = found.bounds(1 - alpha, sides=1)
-    first = sequential.first_alarm(alarms.breached(spec, found, alpha) & judged[:, None])
+    read = judged[:, None] & (level | found.carried)
+    first = sequential.first_alarm(alarms.breached(spec, found, alpha) & read)
     for place in np.flatnonzero(first >= 0).tolist():
-        at = (place, int(first[place]), alarms.CANDIDATE)
+        at = (place, int(first[place]), alarms.CANDIDATE if level else alarms.DIFFERENCE)
         told = (float(found.value[at]), float(low[at]), float(high[at]))
         sentence = gates.alarm_sentence(spec, metric, one.segments[place], told, round(float(found.evidence[at[:2]])))
         yield _alarm(spec, cube, one.segments[place], cube.steps[at[1]], sentence)

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -94,6 +95,19 @@ def test_the_exported_release_is_scored_loaded_and_passes_what_a_recalibration_m
     log, scored = (pd.read_parquet(path / "decisions" / "01.parquet") for path in (folder / "parent", home))
     pd.testing.assert_frame_equal(log, scored.drop(columns="recalibrated_score"))
     assert scored["recalibrated_score"].between(0, 1).all()
+
+
+def test_a_recalibration_of_a_recalibration_has_a_score_of_its_own(parent, tmp_path):
+    folder, view = parent
+    shutil.copytree(folder / "parent", tmp_path / "parent")
+    home = unpacked(recalibration_release.export(view, *choice(view), "platt"), tmp_path)
+    again = factory.opened(home)
+    there = View(again, Stage.REPLAY, again.cube.steps[-1])
+    after = unpacked(recalibration_release.export(there, *choice(there), "beta"), tmp_path)
+    columns = dict(manifest.load(after).decisions.columns)
+    assert (columns["baseline_score"], columns["candidate_score"]) == ("recalibrated_score", "recalibrated2_score")
+    scored = pd.read_parquet(after / "decisions" / "01.parquet")
+    assert not np.allclose(scored["recalibrated2_score"], scored["recalibrated_score"])
 
 
 def test_calibration_json_says_all_that_another_system_needs(parent):

@@ -66,7 +66,7 @@ def first_time(page_name: str, choice: Choice) -> Iterator[None]:
     if key in _drawn:
         yield
         return
-    with _patient(f"{page_name}: adding up the events of {choice.release}, for the first time."):
+    with _patient(show.escape_markdown(f"{page_name}: adding up the events of {choice.release}, for the first time.")):
         yield
     _drawn.add(key)
 

@@ -75,7 +75,7 @@ def choose(source: Catalog) -> Choice | None:
     offered: dict[str, list[str]] = {"release": list(cards)}
     release = st.selectbox("Release", offered["release"], key="release", bind="query-params")
     card = cards[release]
-    st.caption(f"{card.kind} · {card.title}" if card.kind else card.title)
+    st.caption(show.escape_markdown(f"{card.kind} · {card.title}" if card.kind else card.title))
     choice = Choice(release)
     if not card.problem:
         choice = _view(source, release, offered)

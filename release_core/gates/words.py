@@ -102,13 +102,23 @@ def _body(row: GateRow, spec: GateSpec, metric: Metric, interval: tuple[float, f
             if spec.at_least is not None
             else f"at most {number(spec.at_most, unit)}"
         )
-        return f"{metric.title} in {where} is {number(value, unit)} ({_span(interval, unit)}); {limit} required"
+        return f"{_level(metric, where, 'is', value, interval)}; {limit} required"
     change = row.difference or 0.0
     moved = "did not change" if change == 0 else f"{'rose' if change > 0 else 'fell'} by {points(change, unit)}"
     size = " points" if unit == "share" and change else ""
     return (
         f"{metric.title} in {where} {moved}{size} ({_between(change, interval, unit)}); {_allowed(row, spec, metric)}"
     )
+
+
+def _level(metric: Metric, where: str, verb: str, value: float | None, interval: tuple[float, float]) -> str:
+    """Return what a metric is or was; of the hours to the limit of the review queue, whether it is full or grows at all."""
+    span = _span(interval, metric.unit)
+    if metric.unit != "hours" or value is None or not np.isfinite(value):
+        return f"{metric.title} in {where} {verb} {number(value, metric.unit)} ({span})"
+    hours = f"{number(value, 'hours')} from its limit"
+    told = "at its limit" if value <= 0 else "not growing" if value >= metric.limits[1] else hours
+    return f"The review queue {verb} {told}{'' if span == 'counted' else f' ({span})'}"
 
 
 def _calibrated(spec: GateSpec, metric: Metric, interval: tuple[float, float]) -> str:
@@ -169,7 +179,7 @@ def _ranged(row: GateRow, spec: GateSpec, metric: Metric) -> str:
         return f"whatever they would have been, the number lies between {ends[0]:.2f} and {ends[1]:.2f}"
     ends_said = [number(end, metric.unit, signed=what == "the change") for end in (low, high)]
     if what == "the change" and metric.unit == "share":
-        ends_said = [end.replace(" %", "") for end in ends_said]
+        ends_said = [end.removesuffix("%") for end in ends_said]
         ends_said[1] += " points"
     return f"whatever they would have been, {what} lies between {ends_said[0]} and {ends_said[1]}"
 
@@ -232,7 +242,7 @@ def alarm(
             else f"at most {number(spec.at_most, unit)}"
         )
         when = f" since {since}" if since else ""
-        seen = f"{metric.title} in {where} was {number(value, unit)} ({_span((low, high), unit)}){when}"
+        seen = f"{_level(metric, where, 'was', value, (low, high))}{when}"
         return f"{seen}; {limit} required; {n:,} {metric.counted}."
     size = " points" if unit == "share" else ""
     allowed = f"{100 * float(spec.margin or 0):g}%" if spec.unit == "rel" else points(float(spec.margin or 0), unit)

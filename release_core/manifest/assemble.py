@@ -98,10 +98,13 @@ def _release(root: Fields, house: Fields, folder: Path) -> Release:
     )
 
 
-def _house(head: Fields, house: Fields) -> House:
-    """Return which house judges the release; a house with a name says what it is."""
+def _house(head: Fields, house: Fields, kind_of_data: str) -> House:
+    """Return which house judges the release; a house with a name says what it is, and may be for generated data alone."""
     name = head.get("house", SLUG, "")
     told = house.table("house", required=bool(name))
+    only = told.get("data", one_of(("real", "generated")), "")
+    if name and only and kind_of_data != only:
+        head.problem(f"house = {name!r}", f'[about] data = "{only}": that house judges no other', "Name another house.")
     if not name:
         return House(title=told.get("title", NAME, House().title), note=told.get("note", TEXT, ""))
     return House(name, told.need("title", NAME), told.need("note", TEXT))
@@ -109,9 +112,10 @@ def _house(head: Fields, house: Fields) -> House:
 
 def _independent(root: Fields, head: Fields, house: Fields) -> dict[str, Any]:
     """Return the fields of a release that depend on no other part of its manifest."""
+    about = data.about(root.table("about"))
     return {
         "id": head.need("id", SLUG),
-        "house": _house(head, house),
+        "house": _house(head, house, about.data),
         "title": head.need("title", NAME),
         "owner": head.get("owner", NAME, ""),
         "materiality": head.get("materiality", _MATERIALITY, "medium"),
@@ -119,7 +123,7 @@ def _independent(root: Fields, head: Fields, house: Fields) -> dict[str, Any]:
         "signoff": process.signoff(root.table("signoff")),
         "freezes": process.freezes(root),
         "max_quarantined_share": root.table("quarantine").get("max_share", SHARE, 0.01),
-        "about": data.about(root.table("about")),
+        "about": about,
     }
 
 

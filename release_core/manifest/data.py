@@ -106,6 +106,8 @@ def _versions(fields: Fields, layout: str) -> tuple[tuple[str, tuple[str, ...]],
     if old & new and old != new:
         shared = ", ".join(sorted(old & new))
         table.problem(f"{shared} on one side and on both", "names that differ, or the same ones", "Correct the names.")
+    if old == new:
+        found["candidate"] = found["baseline"]
     return tuple(found.items())
 
 

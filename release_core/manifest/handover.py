@@ -5,6 +5,7 @@ Nothing is applied: another system scores the logs with the map, and the release
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import dataclass, replace
 from string import Template
@@ -87,15 +88,15 @@ $score
 
 # What the script adds, in words and in code: a column, or in the long layout a row per event.
 WIDE = (
-    "one more column recalibrated_score",
+    "one more column ${scored}_score",
     """\
-    log["recalibrated_score"] = recalibrate(log["$column"].to_numpy(float))""",
+    log["${scored}_score"] = recalibrate(log["$column"].to_numpy(float))""",
 )
 LONG = (
-    'one more row for every row of the candidate: version "recalibrated", with the new score',
+    'one more row for every row of the candidate: version "$scored", with the new score',
     """\
     mine = log[log["$version"].astype(str).str.strip().str.casefold().isin($names)]
-    mine = mine.assign(**{"$version": "recalibrated", "$column": recalibrate(mine["$column"].to_numpy(float))})
+    mine = mine.assign(**{"$version": "$scored", "$column": recalibrate(mine["$column"].to_numpy(float))})
     log = pd.concat([log, mine], ignore_index=True)""",
 )
 
@@ -124,7 +125,7 @@ def derived(release: Release, proposal: Proposal) -> Derived:
         f"{release.title}: recalibration of {before.model} by {proposal.calibration}",
         before,
         after,
-        ("candidate", SCORED),
+        ("candidate", _scored(release)),
         note,
         (proposal.table,),
         decisions=DECISIONS,
@@ -187,7 +188,17 @@ def _long(release: Release) -> bool:
 
 
 def _addition(release: Release) -> str:
-    return f"row per event, version {SCORED}" if _long(release) else f"column, {SCORED}_score"
+    scored = _scored(release)
+    return f"row per event, version {scored}" if _long(release) else f"column, {scored}_score"
+
+
+def _scored(release: Release) -> str:
+    """Return the name of the new score: one that the log has not, as it has when a recalibration is recalibrated."""
+    source = release.decisions
+    taken = {name for _, names in source.versions for name in names}
+    taken |= {name.removesuffix("_score") for _, name in source.columns}
+    names = (SCORED + (str(number) if number > 1 else "") for number in itertools.count(1))
+    return next(name for name in names if name not in taken)
 
 
 def _column(release: Release) -> str:
@@ -214,7 +225,10 @@ def _readme(release: Release, one: Derived, proposal: Proposal) -> str:
     more, code = LONG if _long(release) else WIDE
     version = dict(release.decisions.columns).get("version", "version")
     names = [name.casefold() for name in row_names(release, VERSIONS[1])]
-    score = Template(code).safe_substitute(column=_column(release), version=version, names=names)
+    score, more = (
+        Template(text).safe_substitute(column=_column(release), version=version, names=names, scored=_scored(release))
+        for text in (code, more)
+    )
     root = "/" if path.startswith("/") else f"../{release.folder.name}"
     return Template(README_TEXT).substitute(
         id=one.id,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from release_core.errors import Problem
-from release_core.manifest.forms import nearest
+from release_core.manifest.forms import nearest, repeated
 from release_core.manifest.text import HOUSE_GATES, read
 
 if TYPE_CHECKING:
@@ -48,13 +48,21 @@ def rules(usual: Path, name: str | None, problems: list[Problem]) -> dict[str, o
         problems.append(Problem("release.toml [release]", f"house = {name!r}", required, remedy))
         return found
     own = read(folder / f"{name}.toml", problems)
+    for key in ROWS:
+        rows = own.get(key, [])
+        ids = [str(row.get("id")) for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+        wrong = [f"{one} twice in [[{key}]]" for one in repeated(ids)] if isinstance(rows, list) else [f"[{key}]"]
+        required = f"a list of tables [[{key}]], each id once"
+        problems += [Problem(f"{FOLDER}/{name}.toml", one, required, "Correct the file.") for one in wrong]
+    if problems:
+        return found
     return found | own | {key: _changed(found.get(key), own.get(key)) for key in ROWS}
 
 
 def _changed(usual: object, own: object) -> list[Any]:
     """Return the usual rows with those of the house in place of, or behind, them; what is no list of tables stays."""
     before, after = (rows if isinstance(rows, list) else [] for rows in (usual, own))
-    changes = {row["id"]: row for row in after if isinstance(row, dict) and "id" in row}
+    changes = {row["id"]: row for row in after if isinstance(row, dict) and isinstance(row.get("id"), str)}
     kept = [row | changes.get(row.get("id"), {}) if isinstance(row, dict) else row for row in before]
-    there = {row.get("id") for row in before if isinstance(row, dict)}
-    return kept + [row for row in after if not isinstance(row, dict) or row.get("id") not in there]
+    there = {str(row.get("id")) for row in before if isinstance(row, dict)}
+    return kept + [row for row in after if not isinstance(row, dict) or str(row.get("id")) not in there]

@@ -127,10 +127,10 @@ ROWS = (
     _outcome("chargeback_rate", "Chargeback rate", ("delayed", "lower"), 720, ("chargeback",), "Events charged back"),
     _outcome("confirmed_fraud_rate", "Confirmed fraud", ("delayed", "lower"), 720, ("confirmed_fraud",),
              "Events that the customer confirmed as fraud"),
-    _measured("late_label_share", "Late labels", ("delayed", "share", "lower"),
-              ("Known bad labels of mature events that came after maturity / all known bad labels of mature events: until "
-               "they came these events counted as good, or as not known.", "counts by as-of time"), late.share,
-              lack=late.NONE),
+    replace(_measured("late_label_share", "Share of late labels", ("delayed", "share", "lower"),
+                      ("Known bad labels of mature events that came after maturity / all known bad labels of mature events: until "
+                       "they came these events counted as good, or as not known.", "counts by as-of time"), late.share,
+                      lack=late.NONE), counted="known bad labels"),
     _outcome("retention_rate", "Retention", ("delayed", "higher"), 1080, ("retained",),
              "Customers who stayed, of those of whom that is known,", ("retained", "retained=no", "retained=false")),
 )  # fmt: skip

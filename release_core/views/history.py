@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 CAME = (
-    "{n} records (demo) came with this demo release: a fictional reviewer signed the evidence of that day when the demo was "
+    "Records that came with this demo release: {n}. A fictional reviewer signed the evidence of that day when the demo was "
     "built. They are chained like all others, and stand beside the manifest, not in your ledger. Yours follow on them."
 )
 

@@ -255,8 +255,9 @@ def _rollback(found: Review) -> dict[str, str]:
     plan = found.release.rollback
     limit = f"within {plan.max_minutes:g} minutes" if plan.max_minutes is not None else "no time limit declared"
     last = review.rehearsal(found.release)
-    # A rehearsal on record is younger than what the manifest tells of the time before there was a ledger.
-    drill = f"{last.began:%Y-%m-%d}, {last.minutes:g} minutes" if last else plan.drill or "none on record"
+    # The manifest tells of rehearsals before the ledger was kept; the later one counts, as the gate reads it.
+    mine = last is not None and gates.last(plan, last) == last
+    drill = f"{last.began:%Y-%m-%d}, {last.minutes:g} minutes" if last and mine else plan.drill or "none on record"
     return {"Restores": plan.target, "How": plan.how, "How fast": limit, "Last drill": drill}
 
 

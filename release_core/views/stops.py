@@ -113,7 +113,7 @@ def _expected(spec: GateSpec, metric: Metric | None) -> str:
     """Return at how many entities a rule on a difference of the arms expects to decide: its bounds are narrowest there."""
     if metric is None or (metric.measure is not None and metric.outcome is None) or spec.comparison in COUNTED:
         return ""
-    if metric.outcome is not None and spec.comparison is not Comparison.BUDGET:
+    if metric.outcome is not None and not metric.outcome.base and spec.comparison is not Comparison.BUDGET:
         return "any number of cases"
     return f"{spec.expect_n or EXPECTED:,} entities"
 

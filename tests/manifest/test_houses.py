@@ -88,6 +88,22 @@ def test_a_house_that_does_not_exist_or_does_not_say_what_it_is_is_refused(opene
         opened("small", OWN.replace('note = "Recall may fall by 5 points, since arms are small."', ""))
 
 
+def test_a_house_for_generated_data_judges_no_real_logs(opened):
+    own = OWN.replace("[house]", '[house]\ndata = "generated"')
+    assert opened("small", own, about={"data": "generated"}).house.name == "small"
+    for about in ({"data": "real"}, {}):
+        with pytest.raises(ManifestError, match="that house judges no other"):
+            opened("small", own, about=about)
+
+
+@pytest.mark.parametrize(
+    "own", [OWN + OWN[OWN.index("[[gate]]") :], OWN[: OWN.rindex("[[gate]]")].replace("[[gate]]", "[gate]")]
+)
+def test_rows_of_a_house_that_would_be_lost_are_refused(opened, own):
+    with pytest.raises(ManifestError, match=r"houses/small\.toml"):
+        opened("small", own)
+
+
 def test_releases_made_from_one_stay_in_its_house(opened):
     made = derive.manifest_text(one := opened("small"), derive.with_cutoffs(one, "candidate", one.tables["t13"], "x"))
     assert 'house = "small"' in made

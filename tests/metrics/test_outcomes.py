@@ -191,6 +191,22 @@ def test_a_limit_of_complaints_is_read_at_every_look_and_what_nothing_reads_says
     assert "ranks" not in {alarm.rule for alarm in stops.fired(one.release, one.cube, Stage.CANARY)}
 
 
+@pytest.mark.parametrize(("kept", "sure"), [(0.6, True), (0.9, False)])
+def test_a_rule_on_a_share_of_what_came_of_events_is_read_by_shares_however_many_there_are(log, tmp_path, kept, sure):
+    """Of reviews of the candidate's arm half as many come, of which as many find fraud, or clearly fewer."""
+    rng = np.random.default_rng(10)
+    own = (log["arm"] == "candidate").to_numpy()
+    came = rng.random(len(log)) < np.where(own, 0.4, 0.8)
+    fraud = rng.random(len(log)) < np.where(own, kept, 0.9)
+    rows = pd.DataFrame({
+        "event_id": log["event_id"][came], "outcome": "review_result", "value": np.where(fraud, "fraud", "good")[came],
+        "observed_at": log["event_time"][came] + pd.Timedelta(hours=2),
+    })  # fmt: skip
+    rule = RULE | {"metric": "review_fraud_share", "margin": 0.1}
+    one = factory.opened(factory.write(tmp_path / "r", log, rows, stop=[rule]))
+    assert bool(fired(one)) == sure
+
+
 def test_too_few_conversions_are_a_harm_the_other_way_round(log, tmp_path):
     rng = np.random.default_rng(8)
     keep = rng.random(len(log)) < np.where(log["arm"] == "candidate", 0.004, 0.05)
