@@ -20,8 +20,8 @@ SHOWN, PLAYING = "_shown_key", "_playing"
 
 def watch(choice: Choice) -> None:
     """Draw the indicator and its buttons, and look at the files again and again without a click."""
-    shown, age, _ = read.freshness(choice.release)
-    st.session_state[SHOWN] = shown
+    _, age, _ = read.freshness(choice.release)
+    st.session_state[SHOWN] = read.opened(choice.release).key
     playing = st.session_state.get(PLAYING) == choice.release
     every = BEAT if playing else OFTEN if age < LIVE_SECONDS else SELDOM
     st.fragment(_look, run_every=every)(choice, playing)

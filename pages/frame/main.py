@@ -49,6 +49,7 @@ def _pages() -> dict[str, list[st.Page]]:
 st.set_page_config("Release Review", page_icon=str(Path(__file__).with_name("icon.png")), layout="wide")
 show.stylesheet()
 page = st.navigation(_pages(), expanded=True)
+read.begin()
 read.wait_at(st.empty())
 with read.told("This release cannot be opened"):
     with st.sidebar:

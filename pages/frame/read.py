@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 # Seconds for which a release is taken as it was last seen.
 FRESH = 1.0
-PAUSED = "_paused"
+PAUSED, PINNED = "_paused", "_pinned"
 _WAITING = "_waiting_place"
 _seen: dict[str, tuple[float, library.Opened]] = {}
 _drawn: set[tuple[str, str, str | None]] = set()
@@ -100,14 +100,27 @@ def dims(release: str) -> dict[str, list[str]]:
     return {dim: list(cube.values(dim)) for dim in [*several, *cube.release.segments.all]}
 
 
+def begin() -> None:
+    """Let this run of the script see every release as it is when first asked for: all of a page is of one state."""
+    st.session_state[PINNED] = {}
+
+
 def opened(release: str) -> library.Opened:
-    """Return the open release; its files are looked at again after a second, since one rerun asks many times.
+    """Return the open release, the same for the whole drawing of a page, however many files come meanwhile.
 
     While the reader pauses a feed it is the release as it was then.
 
     Raises:
         ReleaseReviewError: it cannot be opened; the message says why.
     """
+    pinned: dict[str, library.Opened] = st.session_state.setdefault(PINNED, {})
+    if release not in pinned:
+        pinned[release] = _latest(release)
+    return pinned[release]
+
+
+def _latest(release: str) -> library.Opened:
+    """Return the open release as it is now; its files are looked at again after a second, since several ask at once."""
     paused: dict[str, library.Opened] = st.session_state.get(PAUSED, {})
     if release in paused:
         return paused[release]
@@ -129,8 +142,8 @@ def pause(release: str, *, hold: bool) -> None:
 
 
 def freshness(release: str) -> tuple[str, float, str]:
-    """Return (what names the state that is shown, seconds since the newest file, the last instant in the logs)."""
-    shown, newest = opened(release), library.stamp(release)[1]
+    """Return (what names the state that could be shown, seconds since the newest file, the last instant in the logs)."""
+    shown, newest = _latest(release), library.stamp(release)[1]
     return (
         shown.key,
         time.time() - newest if newest else float("inf"),
