@@ -146,7 +146,7 @@ def _ended(record: Record, manifest_hash: str, now: datetime) -> tuple[str, str]
     elif signature.manifest_hash != manifest_hash:
         reason = "The manifest was edited after the signature, which is void."
     elif _expired(signature, now):
-        reason = f"The signature expired at {signature.expires}."
+        reason = f"The signature expired at {str(signature.expires)[:16].replace('T', ' ')} UTC."
     return signature.decision, reason
 
 
