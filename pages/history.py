@@ -8,16 +8,16 @@ from pages.frame import parts, plot, read, show, state
 from release_core.ledger import Ledger
 from release_core.views import history, stops, timeline
 
-ROWS = tuple(show.Column(title, key, verdict=key == "verdict_shown") for title, key in (
+ROWS = tuple(show.Column(title, key, wide=key == "reason") for title, key in (
     ("No.", "seq"), ("When (UTC)", "at"), ("Decision", "decision"), ("Release", "release"), ("Stage", "stage"), ("As of", "as_of"),
     ("Verdict seen", "verdict"), ("Signer", "signer"), ("Reason", "reason"), ("Override", "override"), ("Hash", "hash")))  # fmt: skip
 SEEN = (
     show.Column("Verdict", "verdict", verdict=True),
     show.Column("Gate", "id"),
-    show.Column("In words, as signed", "sentence"),
+    show.Column("In words, as signed", "sentence", wide=True),
 )
 
-TURNED = tuple(show.Column(title, key, verdict=key in {"was", "verdict"}) for title, key in (
+TURNED = tuple(show.Column(title, key, verdict=key in {"was", "verdict"}, wide=key == "sentence") for title, key in (
     ("By", "at"), ("Stage", "stage"), ("Gate", "gate"), ("Was", "was"), ("Became", "verdict"), ("In words", "sentence")))  # fmt: skip
 
 

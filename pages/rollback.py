@@ -7,7 +7,7 @@ from release_core.charts import digits
 from release_core.views import rollback
 
 RESTORED = tuple(show.Column(*pair) for pair in (
-    ("Component", "component"), ("In force at the candidate", "now"), ("After the rollback", "after"), ("Change", "what")))  # fmt: skip
+    ("Component", "component"), ("With the candidate", "now"), ("After the rollback", "after"), ("Change", "what")))  # fmt: skip
 CUTOFFS = tuple(show.Column(*pair) for pair in (
     ("Events", "segment"), ("Action", "action"), ("Candidate's cutoff", "now"), ("Restored", "after")))  # fmt: skip
 RULES = (show.Column("Rule", "rule", wide=True), show.Column("Change", "what"))

@@ -7,9 +7,9 @@ from release_core.views import sign_off
 
 OPEN = (
     show.Column("Verdict", "verdict", verdict=True),
-    show.Column("Gate", "id"),
+    show.Column("Gate", "title", wide=True),
     show.Column("If it fails", "level"),
-    show.Column("In words", "sentence"),
+    show.Column("In words", "sentence", wide=True),
 )
 
 with read.told("Nothing can be signed here"):

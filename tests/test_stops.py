@@ -8,6 +8,7 @@ import pytest
 
 from release_core import ledger, library, notify, review, stops, watch
 from release_core.release import Stage, Verdict
+from release_core.views import overview
 from release_core.views import stops as view_of
 from release_core.views.view import View
 from tests import factory
@@ -142,9 +143,30 @@ def test_the_way_back_alarms_until_it_is_rehearsed(tmp_path, monkeypatch):
     assert fired(one) == ()
 
 
+@pytest.mark.parametrize(
+    ("declared", "recorded", "shown"),
+    [
+        (None, None, "none on record"),
+        ("2026-03-04T00:00Z", None, "2026-03-04, 3 minutes"),
+        (None, "2026-03-05T00:00Z", "2026-03-05, 4 minutes"),
+        ("2026-03-06T00:00Z", "2026-03-05T00:00Z", "2026-03-06, 3 minutes"),
+    ],
+)
+def test_overview_shows_the_rehearsal_that_the_gate_reads(tmp_path, monkeypatch, declared, recorded, shown):
+    monkeypatch.setenv(ledger.book.ENVIRONMENT, str(tmp_path / "ledger.sqlite"))
+    back = {"target": "m1", "how": "load m1", "max_minutes": 10, "drill_max_age_days": 60}
+    back |= {"drilled": declared, "drill_minutes": 3} if declared else {}
+    one = opened(tmp_path / "r", live(2000), rollback=back)
+    if recorded:
+        ledger.record_drill(ledger.Ledger(), one.release.id, ledger.Drill(recorded, 4, "sam"))
+    page = overview.overview(View(one, Stage.CANARY, one.cube.steps[-1]))
+    assert page.rollback["Last drill"] == shown
+
+
 def test_the_page_says_what_to_do(harmed):
     found = view_of.page(View(harmed, Stage.CANARY, harmed.cube.steps[-1]))
     assert found.verdict is Verdict.FAIL
+    assert found.action == "Roll back"
     assert found.advice.startswith("Roll back: Approval rate in ")
     assert next(row["verdict"] for row in found.rules) == "FAIL"
     assert "Nobody is told" in found.notices

@@ -187,8 +187,7 @@ def kept() -> dict[str, str]:
 def alarms(page: StopsPage) -> None:
     """Say on top of other pages that a stop rule has fired."""
     if page.fired:
-        text = show.escape_markdown(f"{page.headline} {page.advice}")
-        st.error(text, icon=":material/front_hand:")
+        st.error(show.escape_markdown(f"{page.headline} {page.action}."), icon=":material/front_hand:")
         st.page_link(STOPS, label="See every stop rule", icon=":material/arrow_forward:", query_params=kept())
 
 

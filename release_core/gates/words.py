@@ -54,6 +54,19 @@ def points(value: float, unit: str) -> str:
     return f"{100 * abs(value):.1f}" if unit == "share" else _short(abs(value))
 
 
+def limit(value: float, unit: str, *, change: bool = False) -> str:
+    """Return a limit as it was declared: as `number`, or as `points` for a change, but never with a digit rounded away.
+
+    >>> limit(0.0075, "share", change=True), limit(0.02, "share", change=True), limit(0.0025, "share")
+    ('0.75', '2.0', '0.25%')
+    """
+    if unit != "share":
+        return points(value, unit) if change else number(value, unit)
+    percents = f"{100 * abs(value):.10g}"
+    text = percents if len(percents.partition(".")[2]) > 1 else f"{100 * abs(value):.1f}"
+    return text if change else f"{MINUS if value < 0 else ''}{text}%"
+
+
 def place(segment: Segment) -> str:
     """Return a segment in words, its replay set last.
 
@@ -97,18 +110,20 @@ def _body(row: GateRow, spec: GateSpec, metric: Metric, interval: tuple[float, f
         return f"{metric.title} in {where} is {number(row.candidate, unit)}{_calibrated(spec, metric, interval)}"
     if spec.comparison is Comparison.BUDGET:
         value = row.difference if metric.compared else row.candidate
-        limit = (
-            f"at least {number(spec.at_least, unit)}"
-            if spec.at_least is not None
-            else f"at most {number(spec.at_most, unit)}"
-        )
-        return f"{_level(metric, where, 'is', value, interval)}; {limit} required"
+        return f"{_level(metric, where, 'is', value, interval)}; {_budget(spec, unit)} required"
     change = row.difference or 0.0
     moved = "did not change" if change == 0 else f"{'rose' if change > 0 else 'fell'} by {points(change, unit)}"
     size = " points" if unit == "share" and change else ""
     return (
         f"{metric.title} in {where} {moved}{size} ({_between(change, interval, unit)}); {_allowed(row, spec, metric)}"
     )
+
+
+def _budget(spec: GateSpec, unit: str) -> str:
+    """Return what a budget allows."""
+    if spec.at_least is not None:
+        return f"at least {limit(spec.at_least, unit)}"
+    return f"at most {'not known' if spec.at_most is None else limit(spec.at_most, unit)}"
 
 
 def _level(metric: Metric, where: str, verb: str, value: float | None, interval: tuple[float, float]) -> str:
@@ -145,7 +160,7 @@ def _between(change: float, interval: tuple[float, float], unit: str) -> str:
 
 
 def _allowed(row: GateRow, spec: GateSpec, metric: Metric) -> str:
-    margin = points(row.margin or 0.0, metric.unit)
+    margin = limit(row.margin or 0.0, metric.unit, change=True)
     match spec.comparison:
         case Comparison.SUPERIORITY:
             return "an improvement is required"
@@ -236,16 +251,15 @@ def alarm(
     value, low, high = told
     where, unit = place(segment), metric.unit
     if spec.comparison is Comparison.BUDGET:
-        limit = (
-            f"at least {number(spec.at_least, unit)}"
-            if spec.at_least is not None
-            else f"at most {number(spec.at_most, unit)}"
-        )
         when = f" since {since}" if since else ""
         seen = f"{_level(metric, where, 'was', value, (low, high))}{when}"
-        return f"{seen}; {limit} required; {n:,} {metric.counted}."
+        return f"{seen}; {_budget(spec, unit)} required; {n:,} {metric.counted}."
     size = " points" if unit == "share" else ""
-    allowed = f"{100 * float(spec.margin or 0):g}%" if spec.unit == "rel" else points(float(spec.margin or 0), unit)
+    allowed = (
+        f"{100 * float(spec.margin or 0):g}%"
+        if spec.unit == "rel"
+        else limit(float(spec.margin or 0), unit, change=True)
+    )
     return (
         f"{metric.title} in {where} {'rose' if value > 0 else 'fell'} by {points(value, unit)}{size} "
         f"({_between(value, (low, high), unit)}); at most {allowed} allowed; {n:,} {metric.counted}."

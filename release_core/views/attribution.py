@@ -136,8 +136,7 @@ def _headline(view: View, found: Attribution, worlds: Worlds) -> str:
 
 def _counted(view: View) -> str:
     """Return in what money is counted."""
-    currency = view.release.costs.currency if view.release.costs else ""
-    return f"{currency or 'money'} per 1,000 labelled events"
+    return f"{view.currency or 'money'} per 1,000 labelled events"
 
 
 def _change(value: float, unit: str) -> str:

@@ -61,7 +61,7 @@ def overview(view: View, records: Sequence[Record] = ()) -> Overview:
     found = review.review(view.opened, view.stage, view.step)
     return Overview(
         found.verdict,
-        f"{ANSWERS[found.verdict]}: {_counts(found.rows)}",
+        headline(found.verdict, found.rows),
         [row.sentence for row in _worst(found.rows)],
         early(found.rows),
         primary(found.rows),
@@ -116,6 +116,11 @@ def primary(rows: Sequence[GateRow]) -> list[Row]:
         for row in rows
         if row.comparison == Comparison.SUPERIORITY and row.level != Level.OBSERVE and row.counts
     ]
+
+
+def headline(verdict: Verdict, rows: Sequence[GateRow]) -> str:
+    """Return the answer in words, and how many gates say so."""
+    return f"{ANSWERS[verdict]}: {_counts(rows)}"
 
 
 def _counts(rows: Sequence[GateRow]) -> str:
@@ -254,10 +259,9 @@ def gate_row(row: GateRow) -> Row:
 def _rollback(found: Review) -> dict[str, str]:
     plan = found.release.rollback
     limit = f"within {plan.max_minutes:g} minutes" if plan.max_minutes is not None else "no time limit declared"
-    last = review.rehearsal(found.release)
     # The manifest tells of rehearsals before the ledger was kept; the later one counts, as the gate reads it.
-    mine = last is not None and gates.last(plan, last) == last
-    drill = f"{last.began:%Y-%m-%d}, {last.minutes:g} minutes" if last and mine else plan.drill or "none on record"
+    last = gates.last(plan, review.rehearsal(found.release))
+    drill = plan.drill or "none on record" if last is None else f"{last.began:%Y-%m-%d}, {last.minutes:g} minutes"
     return {"Restores": plan.target, "How": plan.how, "How fast": limit, "Last drill": drill}
 
 
@@ -271,4 +275,4 @@ def _split(found: Review) -> list[str]:
     ]
 
 
-__all__ = ["ANSWERS", "Overview", "board", "early", "gate_row", "ladder", "overview", "primary"]
+__all__ = ["ANSWERS", "Overview", "board", "early", "gate_row", "headline", "ladder", "overview", "primary"]

@@ -251,5 +251,5 @@ def _effect(view: View) -> str:
     return (
         f"Of {place} the candidate decides {digits.percent(n / total)}, {digits.number(n / days)} a day. "
         f"Rolling back now changes the action of {digits.number(differ / days)} of them a day ({digits.percent(differ / n)}), "
-        f"worth {digits.number(amount / days)} in amounts; all others stay as they are."
+        f"worth {f'{digits.number(amount / days)} {view.currency}'.rstrip()} in amounts; all others stay as they are."
     )

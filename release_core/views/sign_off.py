@@ -9,7 +9,7 @@ from release_core import ledger, review
 from release_core.evidence import evidence
 from release_core.release import Stage
 from release_core.stages import ACCOUNTS
-from release_core.views.overview import ANSWERS, early
+from release_core.views.overview import early, headline
 from release_core.views.view import version_ids
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def sign_off(view: View, attempt: int = 1) -> SignOffPage:
     mark = ledger.evidence_hash(seen)
     return SignOffPage(
         found.verdict.name,
-        ANSWERS[found.verdict],
+        headline(found.verdict, found.rows),
         early(found.rows),
         {
             "Release": view.release.id,
@@ -64,8 +64,18 @@ def sign_off(view: View, attempt: int = 1) -> SignOffPage:
         seen,
         mark,
         ledger.allowed(found.verdict, found.mixed, seen["gates"], attempt),
-        [gate for gate in seen["gates"] if gate["counts"] and gate["level"] != "observe" and gate["verdict"] != "PASS"],
+        _open_items(view, seen["gates"]),
     )
+
+
+def _open_items(view: View, judged: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the judged rows that count and do not pass, each with its gate's title."""
+    titles = {spec.id: spec.title or spec.id for spec in view.release.gates}
+    return [
+        gate | {"title": titles.get(gate["id"], gate["id"])}
+        for gate in judged
+        if gate["counts"] and gate["level"] != "observe" and gate["verdict"] != "PASS"
+    ]
 
 
 def attempt(view: View, records: Sequence[Record]) -> int:

@@ -31,6 +31,7 @@ class StopsPage:
 
     verdict: Verdict
     headline: str
+    action: str
     advice: str
     fired: list[Row]
     rules: list[Row]
@@ -42,11 +43,14 @@ def page(view: View) -> StopsPage:
     """Return the page for a choice; the segment filter does not matter, rules watch every segment."""
     found = review.alarms(view.opened, view.stage, view.step)
     rules = [spec for spec in view.release.stops if view.stage in spec.stages and view.release.kind in spec.kinds]
+    worst = next((alarm for alarm in found if alarm.action == "rollback"), found[0] if found else None)
+    action = "" if worst is None else "Roll back" if worst.action == "rollback" else "Hold the ramp"
     verdict = Verdict.FAIL if found else Verdict.PASS if rules else Verdict.NODATA
     return StopsPage(
         verdict,
         _headline(view, found, rules),
-        _advice(found),
+        action,
+        f"{action}: {worst.sentence}" if worst else "",
         alarm_rows(view),
         _rules(view, rules, found),
         _notices(),
@@ -83,14 +87,6 @@ def _headline(view: View, found: Sequence[Alarm], rules: Sequence[GateSpec]) -> 
     return f"{many} of {len(rules)} stop rules {'has' if many == 1 else 'have'} fired; the first on {first.at:%Y-%m-%d %H:%M} UTC."
 
 
-def _advice(found: Sequence[Alarm]) -> str:
-    if not found:
-        return ""
-    back = [alarm for alarm in found if alarm.action == "rollback"]
-    first = (back or list(found))[0]
-    return f"{'Roll back' if back else 'Hold the ramp'}: {first.sentence}"
-
-
 def _rules(view: View, rules: Sequence[GateSpec], found: Sequence[Alarm]) -> list[Row]:
     rows, known, unread = [], view.known(), stops.unread(view.release, view.stage)
     for spec in rules:
@@ -122,12 +118,12 @@ def _limit(spec: GateSpec, unit: str) -> str:
     """Return what a rule allows, in the metric's unit; "" for a rule that is either kept or broken."""
     if spec.comparison is Comparison.BUDGET:
         ends = {"at least": spec.at_least, "at most": spec.at_most}
-        return " and ".join(f"{word} {words.number(end, unit)}" for word, end in ends.items() if end is not None)
+        return " and ".join(f"{word} {words.limit(end, unit)}" for word, end in ends.items() if end is not None)
     if spec.margin is None:
         return ""
     if spec.unit == "rel":
         return f"{100 * spec.margin:g}% of the baseline"
-    return f"{words.points(spec.margin, unit)}{' points' if unit == 'share' else ''}"
+    return f"{words.limit(spec.margin, unit, change=True)}{' points' if unit == 'share' else ''}"
 
 
 def _notices() -> str:

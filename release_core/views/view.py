@@ -57,6 +57,11 @@ class View:
         return segment_text(dict(self.where))
 
     @property
+    def currency(self) -> str:
+        """Return the currency of the manifest's costs; "" where it declares none."""
+        return self.release.costs.currency if self.release.costs else ""
+
+    @property
     def none(self) -> str:
         """Return the words with which a sentence on the absence of events begins."""
         return f"No event of {self.place}" if self.where else "No event"
