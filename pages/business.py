@@ -72,6 +72,6 @@ with read.told("Business cannot be shown"):
     segments()
     later()
     st.caption(
-        "Arms are compared within ramp steps; intervals rest on the entities of each arm. An outcome counts within a fixed age "
+        "Arms are compared within ramp steps; intervals rest on the customers of each arm. An outcome counts within a fixed age "
         "of its event, over events at least that old in both arms, so that a younger arm is not taken for a better one."
     )

@@ -275,6 +275,10 @@ class Slices:
         names = list(dict.fromkeys(dim for dim, _ in self.values))
         return np.array([0, *(1 + names.index(dim) for dim, _ in self.values)])
 
+    def take(self, places: Array) -> Slices:
+        """Return the slices at some places alone."""
+        return replace(self, conditions=self.conditions[places], measures=lambda name: self.measures(name)[places])
+
     def segment(self, place: int) -> dict[str, str]:
         """Return the dimensions and values of a slice."""
         return dict(self.values[number - 1] for number in self.conditions[place] if number)

@@ -96,7 +96,7 @@ def split(release: Release, cube: Cube, spec: GateSpec, view: tuple[Stage, int])
     )
     if shares is None or not n.sum():
         why = (
-            "no entity has entered yet"
+            "no customer has entered yet"
             if not n.sum()
             else "neither the ramp steps nor the manifest tell the planned shares"
         )
@@ -111,7 +111,7 @@ def split(release: Release, cube: Cube, spec: GateSpec, view: tuple[Stage, int])
 def _counted(found: Entities, look: int, shares: Array) -> str:
     n = found.n[look].sum(-1)
     parts = [
-        f"{n[k, 1]:,.0f} of {n[k].sum():,.0f} entities are in the candidate's arm, {100 * n[k, 1] / n[k].sum():.2f}% "
+        f"{n[k, 1]:,.0f} of {n[k].sum():,.0f} customers are in the candidate's arm, {100 * n[k, 1] / n[k].sum():.2f}% "
         f"where {100 * share:g}% are planned"
         for k, share in enumerate(shares)
         if n[k].sum()
@@ -126,7 +126,7 @@ def left_out(cube: Cube, stage: Stage, step: int) -> str:
         return ""
     found = cube.entities(stage)
     both = float(found.contaminated[_look(found.looks, step)].sum())
-    who = f"{both:,.0f} entities were" if both > 1 else "One entity was"
+    who = f"{both:,.0f} customers were" if both > 1 else "One customer was"
     return (
         f"{who} seen in both arms of a ramp step and left out of every comparison of the arms, with {events:,} events, since "
         "the step at which that was known. Who meets both arms may depend on what the arms did: the comparison speaks of those "

@@ -25,7 +25,7 @@ COST_DEFINITION = (
     "Expected cost per 1,000 labelled events when this cutoff is moved and the other one stays: blocked good events, reviews "
     "(with what they miss and how they bother good customers), and bad events that get through, with their amounts. The shade "
     "spans the cutoffs that cannot be told from the candidate's cheapest: the 95% interval of the cost difference, by a "
-    "jackknife over entities, reaches 0."
+    "jackknife over customers, reaches 0."
 )
 
 

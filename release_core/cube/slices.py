@@ -6,14 +6,16 @@ count; a step is then one sum over the rows before it.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from functools import cache, cached_property, lru_cache
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from release_core.cube import dense
 from release_core.cube.labels import QUIET
+from release_core.cube.places import Places, population
 from release_core.cube.query import REPLAY_SET
 from release_core.frames import Slices
 from release_core.release import VERSIONS
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from release_core.cube.cube import Cube
     from release_core.cube.dense import Columns
+    from release_core.cube.query import Group
     from release_core.frames import Array
     from release_core.release import Stage
 
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 MOST = 4000
 DEPTH = 3
 POPULATIONS = 3
+# Of so many as-of steps one has its sums kept.
+EVERY = 8
 UNITS = {"n": 1, "amount": dense.MINOR_UNITS, "amount2": 1}
 # A label counts from the step on at which it is known and its event mature; -2 is an event that turns negative then.
 SQL = """
@@ -61,6 +66,38 @@ def within(cube: Cube, stage: Stage, step: int, where: tuple[tuple[str, str], ..
     return searched.slices(step, tuple(inner.items()))
 
 
+def split(cube: Cube, stage: Stage, step: int, group: Group = ((), ())) -> Slices:
+    """Return the segments of a group alone, as `within` would: from the cells of their own dimensions, far fewer rows.
+
+    All actions have a place; the slices stand in the order of the values, each named by its own dimensions.
+    """
+    columns = cube.moved("pair", (stage, step, True), group)
+    segments, place = cube.placed(group, columns)
+    i, j = (columns[f"{version}_action"] for version in VERSIONS)
+    if stage.paired:
+        keep = (columns["both_scored"] != 0) & (i >= 0) & (j >= 0)
+    else:
+        i, j = columns["arm"], np.where(columns["arm"] == 1, j, i)
+        keep = (i >= 0) & (j >= 0)
+    row, many = np.flatnonzero(keep), len(cube.release.actions)
+    shape = (len(segments), 2, many if stage.paired else 2, many)
+    index = tuple(axis[row] for axis in (place, columns["shard"] % 2, i, j))
+    sums = Places(shape, index, population(columns["label"])[row])
+
+    @cache
+    def measured(name: str) -> Array:
+        return np.moveaxis(sums.sums(columns[name][row], UNITS[name]), 0, -1)
+
+    # Values of one dimension beside each other, the dimensions in the order of the group: so do `Slices` name them.
+    dims = [dim for segment in segments[:1] for dim in segment]
+    values = tuple((dim, value) for dim in dims for value in dict.fromkeys(segment[dim] for segment in segments))
+    number = {pair: n + 1 for n, pair in enumerate(values)}
+    named = [sorted(number[pair] for pair in segment.items()) for segment in segments]
+    deep = max([DEPTH, *map(len, named)])
+    conditions = np.array([[0] * (deep - len(one)) + one for one in named], np.int64).reshape(len(named), deep)
+    return Slices(values, conditions, tuple(cube.release.actions), stage.paired, measured, 0)
+
+
 class Searched:
     """The rows of all slices of a stage (and replay set), read once."""
 
@@ -81,7 +118,9 @@ class Searched:
         self.actions = tuple(cube.release.actions[place] for place in used)
         self.values, self.conditions, place, self.small = _named(self.dims, named, [str(v) for v in cube.names], rows)
         keep = place >= 0
-        self.begins = rows["begins"][keep]
+        begins = rows["begins"][keep]
+        self._steps = cube.steps
+        self._ends = np.searchsorted(begins, cube.steps, side="right")
         first_axis = np.searchsorted(used, rows["i"]) if self.paired else rows["i"]
         axes = (place, rows["half"], first_axis, np.searchsorted(used, rows["j"]), rows["population"])
         self.code = np.ravel_multi_index(tuple(axis[keep] for axis in axes), self.shape)
@@ -89,6 +128,7 @@ class Searched:
         self.slices = lru_cache(maxsize=64)(self._slices)
         # Of all slices: a filter only picks among them.
         self.summed = lru_cache(maxsize=12)(self._summed)
+        self._marks = cache(self._marked)
 
     @cached_property
     def shape(self) -> tuple[int, ...]:
@@ -98,9 +138,21 @@ class Searched:
 
     def _summed(self, step: int, name: str) -> Array:
         """Return the sums of a measure as of a step, [slice, ...] as `Slices` says."""
-        end = int(np.searchsorted(self.begins, step, side="right"))
-        summed = np.bincount(self.code[:end], weights=self.sums[name][:end], minlength=int(np.prod(self.shape)))
+        look = bisect_right(self._steps, step) - 1
+        if look < 0:
+            return np.zeros(self.shape)
+        start = int(self._ends[look // EVERY * EVERY])
+        summed = self._marks(name)[look // EVERY] + self._between(name, start, int(self._ends[look]))
         return summed.reshape(self.shape) / UNITS[name]
+
+    def _marked(self, name: str) -> Array:
+        """Return the sums of a measure at every eighth step, [mark, place]: a step is then a sum over few rows."""
+        parts = [self._between(name, *ends) for ends in pairwise([0, *self._ends[::EVERY].tolist()])]
+        return np.cumsum(parts, axis=0)
+
+    def _between(self, name: str, start: int, end: int) -> Array:
+        places = slice(start, end)
+        return np.bincount(self.code[places], weights=self.sums[name][places], minlength=int(np.prod(self.shape)))
 
     def _slices(self, step: int, where: tuple[tuple[str, str], ...]) -> Slices:
         """Return every slice within the filter `where` as of a step; no slice where nothing meets the filter."""

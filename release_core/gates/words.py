@@ -274,9 +274,9 @@ def rare(spec: GateSpec, metric: Metric, segment: Segment, cases: Sequence[float
     low, limit = seen
     more = "lower" if metric.better == "higher" else "higher"
     told = "" if spec.margin is None else f"; at most {limit:.2f} times allowed"
-    whose = " An entity counts in the segment of its first event in the stage." if segment else ""
+    whose = " A customer counts in the segment of the first event in the stage." if segment else ""
     return (
-        f"{metric.title} in {place(segment)} is {more}: first cases came to {cases[1]:,.0f} entities of the candidate's arm and "
+        f"{metric.title} in {place(segment)} is {more}: first cases came to {cases[1]:,.0f} customers of the candidate's arm and "
         f"{cases[0]:,.0f} of the baseline's, which for their shares of the traffic is at least {low:.2f} times {more}{told}.{whose}"
     )
 

@@ -7,6 +7,7 @@ the spread of the change follows from the same counts, event by event, also wher
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from release_core.stats.arrays import ratio
 
 if TYPE_CHECKING:
     from release_core.frames import Array, Cells, Slices
+    from release_core.metrics.table import Metric
     from release_core.release import Costs, Release
 
 PAIRED_AXES, ARM_AXES = (-3, -2, -1), (-2, -1)
@@ -79,33 +81,41 @@ class Change(NamedTuple):
 
 def measures(release: Release) -> dict[str, Measure]:
     """Return the metrics that can be searched, by name; the expected cost where the release declares costs."""
-    known = table(release.actions, release.cutoff_ids, probability=release.scale.name == "probability")
+    return dict(_measures(release.actions, release.cutoff_ids, release.scale.name == "probability", release.costs))
+
+
+@lru_cache(maxsize=16)
+def _measures(
+    actions: tuple[str, ...],
+    cutoffs: tuple[str, ...],
+    probability: bool,  # noqa: FBT001 - the key of the cache
+    costs: Costs | None,
+) -> dict[str, Measure]:
+    known = table(actions, cutoffs, probability=probability)
     found = {}
     for name in NAMES:
-        metric, zero = known[name], np.zeros((len(release.actions), 3))
-        above, below = _probed(release, name)
+        metric, zero = known[name], np.zeros((len(actions), 3))
+        above, below = _probed(metric, len(actions))
         arrays = (zero, zero, above, below) if name == "amount_recall" else (above, below, zero, zero)
         found[name] = Measure(name, metric.title, metric.unit, metric.better, metric.definition, metric.labels, *arrays)
-    return found | ({COST: _cost(release, release.costs)} if release.costs is not None else {})
+    return found | ({COST: _cost(len(actions), costs)} if costs is not None else {})
 
 
-def _probed(release: Release, name: str) -> tuple[Array, Array]:
+def _probed(metric: Metric, many: int) -> tuple[Array, Array]:
     """Return what one event of each (action, population) adds to a metric: the metric of that one event, and its base."""
-    many = len(release.actions)
     one = np.eye(3 * many).reshape(many, 3, many, 3)
     one[..., EVERYONE] = one.sum(-1)
     both = np.stack([one, one], axis=-3)
-    metric = table(release.actions)[name]
     tally = Tally.of(Grid(np.arange(1), None, np.zeros(1)), {"actions": both, "action_amounts": both})
     value = metric.value(tally)[..., 0]
     return np.nan_to_num(value), np.isfinite(value).astype(float)
 
 
-def _cost(release: Release, costs: Costs) -> Measure:
+def _cost(many: int, costs: Costs) -> Measure:
     unit = cutoffs.UnitCosts(
         costs.false_positive or 0.0, costs.review or 0.0, costs.false_negative or 0.0, costs.amount_times or 0.0
     )
-    many, places = len(release.actions), (ACTIONS.index("approve"), ACTIONS.index("block"))
+    places = (ACTIONS.index("approve"), ACTIONS.index("block"))
     one = np.eye(3 * many).reshape(many, 3, many, 3)
     missed = one[..., places[0], POSITIVE]
     above = cutoffs.action_cost(one, 0.0, unit, places)

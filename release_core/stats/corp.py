@@ -88,15 +88,28 @@ def consistency_band(
     leading axes at once: meant for the few curves of a page.
     """
     events, scores = np.broadcast_arrays(floats(n), floats(mean_score))
-    filled = events > 0
-    expected = np.where(filled, scores, 0.5)
+    expected = np.where(events > 0, scores, 0.5)
     drawn = _drawn(events, expected, seed, resamples)
     fitted = recalibrated(drawn, events)
-    low, high = np.quantile(fitted, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    low, high = _limits(fitted, level)
     mcb = (
         np.quantile(ratio(gain, events.sum(axis=-1)), 0.95, axis=0) for gain in _gains(drawn, events, expected, fitted)
     )
     return Band(low, high, *mcb)
+
+
+def consistency_curve(
+    n: ArrayLike, mean_score: ArrayLike, *, seed: int, resamples: int = 500, level: float = 0.9
+) -> tuple[Array, Array]:
+    """Return the limits `low` and `high` of `consistency_band` alone, which a picture needs."""
+    events, scores = np.broadcast_arrays(floats(n), floats(mean_score))
+    drawn = _drawn(events, np.where(events > 0, scores, 0.5), seed, resamples)
+    return _limits(recalibrated(drawn, events), level)
+
+
+def _limits(fitted: Array, level: float) -> tuple[Array, Array]:
+    low, high = np.quantile(fitted, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return low, high
 
 
 def calibrated_mcb(n: ArrayLike, mean_score: ArrayLike, *, seed: int, resamples: int = 99) -> CalibratedMcb:

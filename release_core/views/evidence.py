@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -34,12 +34,19 @@ LEAST_SHARE = 0.01
 WORTH = ("events_per_day", "differ_per_day", "missed_per_day", "money_per_day", "money_low", "money_high")
 
 
+class Money(NamedTuple):
+    """What tells the worth of slices: the measure of expected cost (None: no costs are declared), what widens its variance, days."""
+
+    measure: Measure | None
+    clustering: float
+    days: float
+
+
 @dataclass(frozen=True, eq=False)
 class Evidence:
     """What is known of every slice within a choice: arrays [slice] on the metric's own scale, `halves` [slice, half].
 
-    `clustering` widens variances; `large` flags what is large enough to be tried; `cost` is the change in expected cost
-    per labelled event where costs are declared, `cost_clustering` what widens its variance.
+    `clustering` widens variances; `large` flags what is large enough to be tried; `money` tells what slices are worth.
     """
 
     measure: Measure
@@ -50,9 +57,7 @@ class Evidence:
     large: Array
     n: Array
     positives: Array
-    cost: Change | None
-    cost_clustering: float
-    days: float
+    money: Money
 
     @cached_property
     def halves(self) -> Change:
@@ -83,11 +88,9 @@ def evidence(view: View, metric: str) -> Evidence | None:
         KeyError: the metric is none of `searchable`.
     """
     release, cube = view.release, view.opened.cube
-    measures, found = harm.measures(release), cube.slices(view.stage, view.step, view.where)
-    measure, costs = measures[metric], measures.get(harm.COST)
+    measure, found = harm.measures(release)[metric], cube.slices(view.stage, view.step, view.where)
     if not len(found.conditions):
         return None
-    wide = replace(view, where=tuple(pair for pair in view.where if pair[0] == REPLAY_SET))
     counts = _events(found)
     n = counts[..., POSITIVE] + counts[..., NEGATIVE] if measure.labels else counts[..., EVERYONE]
     return Evidence(
@@ -95,21 +98,31 @@ def evidence(view: View, metric: str) -> Evidence | None:
         found,
         harm.change(measure, found, release),
         lambda: harm.change(measure, found, release, halves=True),
-        _clustering(wide, measure.name),
+        _clustering(_wide(view), measure.name),
         _large(measure, n, counts[..., POSITIVE]),
         n.sum(1),
         counts[..., POSITIVE].sum(1),
-        harm.change(costs, found, release) if costs else None,
-        _clustering(wide, costs.name) if costs else 1.0,
-        cube.days(view.stage, view.step, dict(view.where).get(REPLAY_SET)),
+        _money(view),
     )
+
+
+def _wide(view: View) -> View:
+    """Return the view with the replay set alone as its filter."""
+    return replace(view, where=tuple(pair for pair in view.where if pair[0] == REPLAY_SET))
+
+
+def _money(view: View) -> Money:
+    days = view.days
+    if view.release.costs is None:
+        return Money(None, 1.0, days)
+    return Money(harm.measures(view.release)[harm.COST], _clustering(_wide(view), harm.COST), days)
 
 
 @of_cube(64)
 def _clustering(view: View, metric: str) -> float:
     """Return by how much customers with several events widen variances, over all events of a stage (and replay set)."""
     measure, cube = harm.measures(view.release)[metric], view.opened.cube
-    every = cube.slices(view.stage, view.step, view.where)
+    every = cube.split(view.stage, view.step, ((), view.where))
     overall = cube.slice(view.stage, view.step, (((), view.where),))
     return harm.clustering(measure, overall, harm.change(measure, every, view.release), view.release)
 
@@ -129,14 +142,14 @@ def _large(measure: Measure, n: Array, positives: Array) -> Array:
     return np.asarray(share & (positives.sum(1) >= ENOUGH_POSITIVES) & (positives >= LEAST_POSITIVES).all(1))
 
 
-def worth_of(one: Evidence) -> dict[str, Array]:
+def worth_of(view: View, found: Slices, money: Money) -> dict[str, Array]:
     """Return what each slice means a day: events, events on which the versions differ, missed amount, money."""
-    sums, bad = one.slices.measures("n").sum(1), one.slices.measures("amount").sum(1)[..., POSITIVE]
-    days = one.days or np.nan
-    approve = [n for n, action in enumerate(one.slices.actions) if action == ACTIONS[0]]
+    sums, bad = found.measures("n").sum(1), found.measures("amount").sum(1)[..., POSITIVE]
+    days = money.days or np.nan
+    approve = [n for n, action in enumerate(found.actions) if action == ACTIONS[0]]
     events = sums[..., EVERYONE].sum((1, 2)) / days
     differ = np.full(len(sums), np.nan)
-    if one.slices.paired:
+    if found.paired:
         differ = events - np.trace(sums[..., EVERYONE], axis1=1, axis2=2) / days
         passed = [bad[:, approve].sum((1, 2)), bad[:, :, approve].sum((1, 2))]
         missed = (passed[1] - passed[0]) / days
@@ -144,13 +157,13 @@ def worth_of(one: Evidence) -> dict[str, Array]:
         # Each arm is scaled to all events: what it would miss if its version acted on everything.
         passed = [ratio(bad[:, v][:, approve].sum(1), sums[:, v, :, EVERYONE].sum(1)) for v in range(2)]
         missed = (passed[1] - passed[0]) * events
-    found = {"events_per_day": events, "differ_per_day": differ, "missed_per_day": missed}
-    if one.cost is None:
-        return found | dict.fromkeys(("money_per_day", "money_low", "money_high"), np.full(len(sums), np.nan))
-    spread = one.cost.se * np.sqrt(one.cost_clustering)
-    low, high = intervals.interval(one.cost.difference, spread, one.cost.df(one.cost_clustering))
-    return found | {
-        "money_per_day": one.cost.difference * events,
+    told = {"events_per_day": events, "differ_per_day": differ, "missed_per_day": missed}
+    if money.measure is None:
+        return told | dict.fromkeys(("money_per_day", "money_low", "money_high"), np.full(len(sums), np.nan))
+    cost = harm.change(money.measure, found, view.release)
+    low, high = intervals.interval(cost.difference, cost.se * np.sqrt(money.clustering), cost.df(money.clustering))
+    return told | {
+        "money_per_day": cost.difference * events,
         "money_low": low * events,
         "money_high": high * events,
     }
@@ -159,21 +172,23 @@ def worth_of(one: Evidence) -> dict[str, Array]:
 NO_WORTH: Row = dict.fromkeys(WORTH)
 
 
-@of_cube(8)
-def worth(view: View) -> dict[str, Row]:
-    """Return by segment key what each slice within the choice means a day, see `WORTH`."""
-    one = evidence(view, harm.COST if view.release.costs is not None else "alert_rate")
-    if one is None:
-        return {}
-    columns = [
-        np.where(np.isfinite(column), column, np.nan).tolist() for column in map(worth_of(one).__getitem__, WORTH)
+@of_cube(64)
+def worth(view: View, by: tuple[str, ...] = ()) -> dict[str, Row]:
+    """Return by segment key what each segment of a split with events means a day, see `WORTH`; without one, of the choice."""
+    every = view.opened.cube.split(view.stage, view.step, (by, view.where))
+    found = every.take(np.flatnonzero(every.measures("n")[..., EVERYONE].any((1, 2, 3))))
+    rows = worth_rows(view, found, _money(view))
+    keys = (segment_key(dict(view.where) | found.segment(n)) for n in range(len(found.conditions)))
+    return dict(zip(keys, rows, strict=True))
+
+
+def worth_rows(view: View, found: Slices, money: Money) -> list[Row]:
+    """Return what each slice means a day as rows, None where it is not known."""
+    columns = [np.where(np.isfinite(one), one, np.nan).tolist() for one in worth_of(view, found, money).values()]
+    return [
+        {name: None if math.isnan(value) else value for name, value in zip(WORTH, values, strict=True)}
+        for values in zip(*columns, strict=True)
     ]
-    return {
-        segment_key(dict(view.where) | one.slices.segment(n)): {
-            name: None if math.isnan(value) else value for name, value in zip(WORTH, values, strict=True)
-        }
-        for n, values in enumerate(zip(*columns, strict=True))
-    }
 
 
 def customers(view: View, slices: Sequence[Mapping[str, str]]) -> list[str | None]:

@@ -108,7 +108,7 @@ def _overlap(view: View) -> list[Row]:
         ("scored by the baseline only", "baseline_only", "left out of comparisons"),
         ("scored by the candidate only", "candidate_only", "left out of comparisons"),
         ("with a clipped score", "clipped", "below 1e-7 or above 1 - 1e-7; clipped for log loss and calibration only"),
-        ("with an entity", "clustered", "intervals cluster by entity; without one, events count as independent"),
+        ("with a customer", "clustered", "intervals cluster by customer; without one, events count as independent"),
     )
     return [{"what": what, "events": counts[key], "meaning": meaning} for what, key, meaning in lines]
 

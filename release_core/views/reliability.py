@@ -91,10 +91,10 @@ def band_rows(n: Array, score: Array, group: Array) -> list[Row]:
     events, sums = np.add.reduceat(n, starts), np.add.reduceat(np.where(n > 0, n * score, 0.0), starts)
     keep = events > 0
     mean = sums[keep] / events[keep]
-    band = corp.consistency_band(events[keep], mean, seed=SEED, resamples=RESAMPLES)
+    lows, highs = corp.consistency_curve(events[keep], mean, seed=SEED, resamples=RESAMPLES)
     return [
         {"score": float(at), "low": known(float(low)), "high": known(float(high))}
-        for at, low, high in zip(mean, band.low, band.high, strict=True)
+        for at, low, high in zip(mean, lows, highs, strict=True)
     ]
 
 

@@ -39,7 +39,7 @@ OWN_CHARTS = {
     "review_queue_limit",
 }
 EVERY_REQUEST = (
-    "Some entities were seen in both arms and are left out of what compares the arms' decisions and outcomes. Here their "
+    "Some customers were seen in both arms and are left out of what compares the arms' decisions and outcomes. Here their "
     "requests count: a side answers for every request that it served."
 )
 NOT_SERVED = "A replay reads history: nothing is served, so latency, errors, cost and queues are not known here. They begin in shadow."

@@ -115,7 +115,7 @@ def segments(view: View, metric: str = "recall", by: tuple[str, ...] = ()) -> Se
         spec, known, gates.Family(cells, (True,) * len(cells.segments)), view.release.segments.min_events
     )
     extra, notes = _together(known, cells)
-    worth = evidence.worth(view)
+    worth = evidence.worth(view, split)
     rows = [
         _row(row, split) | more | worth.get(segment_key(row.segment), evidence.NO_WORTH)
         for row, more in zip(judged, extra, strict=True)
@@ -225,9 +225,9 @@ def _wider(inner: View) -> tuple[View, str]:
 
 
 def _events(view: View) -> float:
-    """Return how many events of a choice the search knows, infinity for a slice that it does not."""
-    found = view.opened.cube.slices(view.stage, view.step, view.where)
-    return float(found.measures("n")[0, ..., EVERYONE].sum()) if len(found.conditions) else float("inf")
+    """Return how many events of a choice were decided by both versions, or by an arm's; infinity where none was."""
+    found = view.opened.cube.split(view.stage, view.step, ((), view.where))
+    return float(found.measures("n")[..., EVERYONE].sum()) or float("inf")
 
 
 def _facts(inner: View) -> dict[str, str]:

@@ -14,7 +14,7 @@ from release_core.metrics import harm
 from release_core.release import Comparison
 from release_core.stats import intervals, multiplicity, pooling, slices
 from release_core.stats.arrays import only
-from release_core.views.evidence import WORTH, customers, daily, evidence, worth_of
+from release_core.views.evidence import customers, daily, evidence, worth_of, worth_rows
 from release_core.views.view import known, segment_key
 
 if TYPE_CHECKING:
@@ -47,7 +47,6 @@ NUMBERS = (
         "margin",
         "needed",
     ),
-    *WORTH,
 )
 ORDERS = {
     "sure": "surest harm first",
@@ -91,7 +90,11 @@ def ranked(view: View, metric: str = "recall", order: str = "sure") -> Ranking:
     if one is None:
         return Ranking(f"{view.none} is in the logs.", [], [], _chart(view, one, [], EVERY))
     columns = _columns(view, one)
-    ranks = columns["harm" if order == "harm" else "money_per_day" if order == "money" else "sure"]
+    ranks = (
+        worth_of(view, one.slices, one.money)["money_per_day"]
+        if order == "money"
+        else columns["harm" if order == "harm" else "sure"]
+    )
     usual = np.lexsort((-np.nan_to_num(ranks, nan=-np.inf),))
     listed = usual[columns["ranked"][usual]]
     flagged, title = int(columns["flag"].sum()), one.measure.title.lower()
@@ -100,7 +103,7 @@ def ranked(view: View, metric: str = "recall", order: str = "sure") -> Ranking:
         f"these at most {100 * FALSE_LEADS:.0f}% (Benjamini-Yekutieli, because they overlap)."
     )
     none = f"None of {len(listed)} segments and intersections is worse beyond doubt in {title}."
-    rows = _with_customers(view, [_row(view, one, columns, int(place)) for place in listed[:SHOWN]])
+    rows = _valued(view, one, columns, listed[:SHOWN])
     return Ranking(some if flagged else none, _notes(one, columns), rows, _chart(view, one, rows[:DRAWN], EVERY))
 
 
@@ -154,7 +157,7 @@ def _columns(view: View, one: Evidence) -> dict[str, Array]:
         "needed": needed,
         "sure": low if sign > 0 else -high,
         "harm": sign * difference,
-    } | worth_of(one)
+    }
 
 
 def _row(view: View, one: Evidence, columns: dict[str, Array], place: int) -> Row:
@@ -176,10 +179,12 @@ def _row(view: View, one: Evidence, columns: dict[str, Array], place: int) -> Ro
     } | numbers
 
 
-def _with_customers(view: View, rows: list[Row]) -> list[Row]:
-    """Return rows with how many customers each slice has, in words."""
+def _valued(view: View, one: Evidence, columns: dict[str, Array], places: Array) -> list[Row]:
+    """Return the rows of the slices at `places` with what each is worth, and how many customers it has, in words."""
+    rows = [_row(view, one, columns, int(place)) for place in places]
+    worth = worth_rows(view, one.slices.take(places), one.money)
     found = customers(view, [row["where"] for row in rows])
-    return [row | {"customers": told} for row, told in zip(rows, found, strict=True)]
+    return [row | more | {"customers": told} for row, more, told in zip(rows, worth, found, strict=True)]
 
 
 def _said(view: View, segment: dict[str, str]) -> str:
@@ -214,8 +219,9 @@ def searched(view: View, metric: str = "recall") -> Search:
     if one is None:
         return Search(f"{view.none} is in the logs.", "", [], _chart(view, one, [], CONFIRMED))
     found, columns = _found(one), _columns(view, one)
-    chosen = [_confirmed(view, one, found, columns, n) for n in range(len(found.place))]
-    chosen = _with_customers(view, sorted(chosen, key=lambda row: not row["confirmed"]))
+    rows = _valued(view, one, columns, found.place)
+    chosen = [_confirmed(row, one, found, n) for n, row in enumerate(rows)]
+    chosen = sorted(chosen, key=lambda row: not row["confirmed"])
     return Search(_lead(view, one, chosen), _account(one, found), chosen, _chart(view, one, chosen, CONFIRMED))
 
 
@@ -227,10 +233,9 @@ def _found(one: Evidence) -> slices.Found:
     return slices.search(halves, one.slices.conditions, one.slices.dims, one.large, ALPHA)
 
 
-def _confirmed(view: View, one: Evidence, found: slices.Found, columns: dict[str, Array], number: int) -> Row:
+def _confirmed(row: Row, one: Evidence, found: slices.Found, number: int) -> Row:
     """Return a slice's row with what the half that did not choose it says."""
     place = int(found.place[number])
-    row = _row(view, one, columns, place)
     value, se = one.halves.difference[place, 1], one.halves.se[place, 1] * np.sqrt(one.clustering)
     bounds = intervals.interval(value, se, one.halves.df(one.clustering)[place, 1])
     low, high = map(float, bounds)

@@ -111,7 +111,7 @@ def _expected(spec: GateSpec, metric: Metric | None) -> str:
         return ""
     if metric.outcome is not None and not metric.outcome.base and spec.comparison is not Comparison.BUDGET:
         return "any number of cases"
-    return f"{spec.expect_n or EXPECTED:,} entities"
+    return f"{spec.expect_n or EXPECTED:,} customers"
 
 
 def _limit(spec: GateSpec, unit: str) -> str:

@@ -122,3 +122,34 @@ def test_slices_beyond_the_limit_are_the_smallest_and_are_counted(opened, monkey
     kept = small.measures("n").sum((1, 2, 3))[:, EVERYONE]
     assert kept.min() >= sizes[20]
     assert all((small.conditions == number).any() for number in range(1, len(small.values) + 1))
+
+
+@pytest.mark.parametrize(
+    ("by", "where"),
+    [((), ()), (("market",), ()), (("tier", "market"), ()), (("surface",), (("market", "DE"), ("tier", "2")))],
+)
+@pytest.mark.parametrize("look", [8, -1])
+def test_the_segments_of_a_split_alone_are_those_among_all_slices(opened, by, where, look):
+    step = opened.cube.steps[look]
+    every, found = opened.cube.slices(Stage.REPLAY, step, where), opened.cube.split(Stage.REPLAY, step, (by, where))
+    place = {tuple(sorted(every.segment(n).items())): n for n in range(len(every.conditions))}
+    segments = [found.segment(n) for n in range(len(found.conditions))]
+    assert len(segments) == np.prod([len(DIMS[dim]) for dim in by])
+    assert all(list(segment)[-len(by) :] == list(by) for segment in segments if by)
+    acts = [found.actions.index(action) for action in every.actions]
+    at = [place[tuple(sorted(segment.items()))] for segment in segments]
+    for name in ("n", "amount", "amount2"):
+        np.testing.assert_array_equal(found.measures(name)[..., acts, :][..., acts, :, :], every.measures(name)[at])
+
+
+def test_in_live_stages_too_a_split_alone_is_part_of_all_slices(log, told, tmp_path):
+    arm = np.where(log["entity_id"].str[1:].astype(int) % 2 == 0, "candidate", "baseline")
+    rows = log.assign(stage="ab", arm=arm)
+    segments = {"dims": list(DIMS), "min_events": 50}
+    one = factory.opened(factory.write(tmp_path / "r", rows, told, segments=segments, stage=[{"name": "ab"}]))
+    every = one.cube.slices(Stage.AB, one.cube.steps[-1])
+    found = one.cube.split(Stage.AB, one.cube.steps[-1], (("market",), ()))
+    at = [[every.segment(n) for n in range(len(every.conditions))].index(found.segment(n)) for n in range(3)]
+    acts = [found.actions.index(action) for action in every.actions]
+    for name in ("n", "amount2"):
+        np.testing.assert_array_equal(found.measures(name)[..., acts, :], every.measures(name)[at])

@@ -110,7 +110,7 @@ def test_business_scales_changes_to_all_traffic_of_a_day(view, log):
     assert page.currency == "EUR"
     mixed = log.groupby(["ramp_step", "entity_id"])["arm"].transform("nunique") > 1
     entities = log[mixed].drop_duplicates(["ramp_step", "entity_id"])
-    assert page.note.startswith(f"{len(entities)} entities were seen in both arms of a ramp step and left out")
+    assert page.note.startswith(f"{len(entities)} customers were seen in both arms of a ramp step and left out")
     assert f"with {mixed.sum()} events" in page.note
     assert "their requests count" in runtime.page(view).note
 
