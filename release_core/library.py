@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import os
 import threading
@@ -12,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from release_core import contract, demo, manifest
+from release_core import contract, demo, manifest, memory
 from release_core import cube as cubes
 from release_core.errors import ManifestError, NotFound, Problem, ReleaseReviewError
 
@@ -180,10 +179,11 @@ def stamp(name: str) -> tuple[str, float]:
 
 @dataclass(slots=True)
 class _Followed:
-    """A release as it was opened last: of which files, who brings it up to date, and until when nobody does so again."""
+    """A release as it was opened last: of which files, since when, who brings it up to date, and until when nobody does so again."""
 
     stamp: str
     opened: Opened
+    since: float = field(default_factory=time.monotonic)
     changed: float = float("-inf")
     rests: float = float("-inf")
     worker: threading.Thread | None = None
@@ -193,10 +193,14 @@ class _Followed:
 _followed: dict[Path, _Followed] = {}
 # Files that change again within so many seconds are a feed: nobody waits for each of them.
 FEED_SECONDS = 120.0
+# Pages that were asked for within so many seconds are made ready again: a reader may come back to them.
+LATELY = 60.0
 
 
 def follow(name: str) -> Opened:
     """Return a release as `open_release` does, but never wait for a feed: what was open stays until the new is ready.
+
+    It is ready when what readers look at has been answered anew: no page waits for what an arrival changes.
 
     Raises:
         ReleaseReviewError: as `open_release`.
@@ -209,7 +213,7 @@ def follow(name: str) -> Opened:
     now = time.monotonic()
     if mark != known.stamp and now > known.rests and (known.worker is None or not known.worker.is_alive()):
         waits, known.changed = now - known.changed > FEED_SECONDS, now
-        known.worker = threading.Thread(target=_refresh, args=(name, mark, known), daemon=True)
+        known.worker = threading.Thread(target=_refresh, args=(name, mark, known, waits), daemon=True)
         known.worker.start()
         if waits:
             known.worker.join()
@@ -218,14 +222,19 @@ def follow(name: str) -> Opened:
     return known.opened
 
 
-def _refresh(name: str, mark: str, known: _Followed) -> None:
+def _refresh(name: str, mark: str, known: _Followed, waited_for: bool) -> None:  # noqa: FBT001 - a thread's arguments
     """Bring a release up to date, then rest as long as that took: a feed may have half of the machine's time."""
-    began = time.monotonic()
+    began, before = time.monotonic(), known.opened
     try:
-        known.opened, known.failed = open_release(name), None
+        newer = open_release(name)
+        if not waited_for:
+            memory.ask_again(newer, before, known.since)
+        known.opened, known.failed, known.since = newer, None, time.monotonic()
     except ReleaseReviewError as error:
         known.failed = (mark, error)
     known.stamp = mark
+    if not (waited_for or known.failed):
+        memory.ask_again(known.opened, before, time.monotonic() - LATELY)
     known.rests = 2 * time.monotonic() - began
-    # The cube that was open before and its answers hold on to each other.
-    gc.collect()
+    del before
+    memory.give_back()

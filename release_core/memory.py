@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
+import os
+import time
+from contextlib import suppress
+from dataclasses import replace
 from functools import lru_cache, wraps
 from threading import Lock
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from weakref import WeakSet
+
+from release_core.errors import ReleaseReviewError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,33 +23,81 @@ T = TypeVar("T")
 # The cubes that keep answers about themselves.
 _holding: WeakSet[Any] = WeakSet()
 _lock = Lock()
+# So many of the questions that were asked last are asked again of the next cube.
+MOST_AGAIN = 24
 
 
-def of_cube(most: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
+def of_cube(most: int, *, again: bool = False) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Return a decorator that keeps the last `most` answers about each cube.
 
     The first argument is an open release, or has one as `opened`. The answers are kept in the cube, so they hold on to no cube
-    but their own, and a feed that replaces cubes leaves none behind.
+    but their own, and a feed that replaces cubes leaves none behind. With `again` the cube also remembers when it was asked,
+    for `ask_again`.
     """
 
     def keep(function: Callable[P, T]) -> Callable[P, T]:
-        @wraps(function)
-        def answer(*arguments: P.args, **named: P.kwargs) -> T:
+        def held(*arguments: P.args, **named: P.kwargs) -> T:
             cube = _cube(arguments[0])
             with _lock:
                 _holding.add(cube)
-                held: Any = cube.answers.get(function) or lru_cache(most)(function)
-                cube.answers[function] = held
-            found: T = held(*arguments, **named)
+                kept: Any = cube.answers.get(function) or lru_cache(most)(function)
+                cube.answers[function] = kept
+            found: T = kept(*arguments, **named)
             return found
+
+        @wraps(function)
+        def answer(*arguments: P.args, **named: P.kwargs) -> T:
+            if again:
+                with _lock:
+                    _cube(arguments[0]).asked[held, arguments, tuple(named.items())] = time.monotonic()
+            return held(*arguments, **named)
 
         return answer
 
     return keep
 
 
+def ask_again(newer: Any, before: Any, since: float) -> None:  # noqa: ANN401 - open releases
+    """Ask of a cube what was asked of the one before it since an instant (monotonic seconds), the latest first.
+
+    What was asked as of the latest step is asked as of the new latest. Whoever asks next finds the answers ready.
+    """
+    with _lock:
+        asked = sorted(before.cube.asked.items(), key=lambda item: -item[1])[:MOST_AGAIN]
+    for (held, arguments, named), at in asked:
+        asker = _moved(arguments[0], newer, before)
+        if at < since or asker is None:
+            continue
+        question = (held, (asker, *arguments[1:]), named)
+        # What cannot be answered any more is told to whoever asks.
+        with suppress(ReleaseReviewError):
+            held(asker, *arguments[1:], **dict(named))
+        with _lock:
+            newer.cube.asked.setdefault(question, at)
+
+
+def _moved(asker: Any, newer: Any, before: Any) -> Any:  # noqa: ANN401 - an open release, or what has one
+    """Return who asked, of the newer cube; None if its as-of step is none there."""
+    if asker == before:
+        return newer
+    step = newer.cube.steps[-1] if asker.step == before.cube.steps[-1] else asker.step
+    return replace(asker, opened=newer, step=step) if step in newer.cube.steps else None
+
+
 def _cube(asker: Any) -> Any:  # noqa: ANN401 - an open release, or what has one
     return getattr(asker, "opened", asker).cube
+
+
+def give_back() -> None:
+    """Collect what nobody holds any more, and have the C library return what it keeps of it to the machine.
+
+    A cube and its answers hold on to each other. Glibc keeps freed memory that lies between what is in use, more with every
+    cube that a feed replaces; other C libraries have no such call, and nothing is done there.
+    """
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+    if trim is not None:
+        trim(0)
 
 
 def forget() -> None:

@@ -9,9 +9,10 @@ import time
 import weakref
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from release_core import cube, library, manifest, review
+from release_core import cube, library, manifest, memory, review
 from release_core.cube import leases, pruning
 from release_core.release import Stage
 from release_core.views import score_drift
@@ -131,3 +132,30 @@ def test_a_release_that_is_followed_leaves_no_cube_behind(folder, tmp_path, monk
     log.drop(columns="bad").to_parquet(folder / "decisions" / "zz.parquet", index=False)
     assert library.follow(str(folder)).cube.checks(Stage.REPLAY, 10**6)["n"] == 350
     assert first() is None
+
+
+def test_a_feed_is_shown_when_what_readers_look_at_is_answered(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv(library.CACHE_VARIABLE, str(tmp_path / "caches"))
+    told = []
+
+    @memory.of_cube(8, again=True)
+    def page(view, name):
+        told.append((view.opened.cube.name, view.step, name))
+        return len(told)
+
+    opened = library.follow(str(folder))
+    last, first = opened.cube.steps[-1], opened.cube.steps[0]
+    for view, name in ((View(opened, Stage.REPLAY, last), "a"), (View(opened, Stage.REPLAY, first), "b")):
+        page(view, name)
+    library._followed[folder].changed = time.monotonic()  # a feed: nobody waits
+    more = factory.decisions(50, seed=9).assign(event_time=factory.START + pd.Timedelta(days=40))
+    more["event_id"] = "late-" + more["event_id"]
+    more.drop(columns="bad").to_parquet(folder / "decisions" / "zz.parquet", index=False)
+    assert library.follow(str(folder)) is opened
+    library._followed[folder].worker.join()
+    newer = library.follow(str(folder))
+    latest = newer.cube.steps[-1]
+    assert latest > last
+    again = {(newer.cube.name, latest, "a")} | ({(newer.cube.name, first, "b")} if first in newer.cube.steps else set())
+    assert set(told[2:]) == again
+    assert page(View(newer, Stage.REPLAY, latest), "a") <= 2 + len(again) == len(told)

@@ -170,7 +170,7 @@ def page(function: Callable[..., T], *arguments: object) -> T:
     return answer
 
 
-@of_cube(512)
+@of_cube(512, again=True)
 def _computed(one: View, function: Callable[..., Any], arguments: tuple[object, ...], drill: object) -> Any:  # noqa: ANN401, ARG001
     return function(one, *arguments)
 

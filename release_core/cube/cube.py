@@ -61,7 +61,9 @@ class Cube:
         self.release = release
         self.folder = folder
         self.name = folder.name
-        self.answers: dict[Callable[..., Any], Callable[..., Any]] = {}  # by function (see memory.py)
+        # Answers by function, and when which question was asked last (see memory.py).
+        self.answers: dict[Callable[..., Any], Callable[..., Any]] = {}
+        self.asked: dict[tuple[Callable[..., Any], tuple[Any, ...], tuple[tuple[str, Any], ...]], float] = {}
         leases.take(self, folder)
         self.facts: dict[str, Any] = json.loads((folder / "cube.json").read_text(encoding="utf-8"))
         self.unit: str = self.facts["unit"]
