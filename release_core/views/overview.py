@@ -126,12 +126,13 @@ def headline(verdict: Verdict, rows: Sequence[GateRow]) -> str:
 def _counts(rows: Sequence[GateRow]) -> str:
     every = board(rows)
     words = (
-        ("FAIL", "fail"),
-        ("NODATA", "lack data"),
-        ("INCONCLUSIVE", "cannot be decided"),
-        ("MARGINAL", "are marginal"),
+        ("FAIL", "fails", "fail"),
+        ("NODATA", "lacks data", "lack data"),
+        ("INCONCLUSIVE", "cannot be decided", "cannot be decided"),
+        ("MARGINAL", "is marginal", "are marginal"),
     )
-    parts = [f"{n} {word}" for name, word in words if (n := sum(row["verdict"] == name for row in every))]
+    counts = [(sum(row["verdict"] == name for row in every), one, many) for name, one, many in words]
+    parts = [f"{n} {one if n == 1 else many}" for n, one, many in counts if n]
     return f"of {len(every)} gates {', '.join(parts)}" if parts else f"all {len(every)} gates pass"
 
 
