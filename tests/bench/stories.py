@@ -157,6 +157,7 @@ def table(root: Path, cache: Path) -> list[Found]:
         (model, "recall in ES, web", "gate recall", failed(model, Stage.REPLAY, "recall"), recall_in_segment(root)),
         (model, "approvals, live inputs", "stop_approve_rate", alarmed(model, Stage.CANARY, "stop_approve_rate"), approvals(root)),
         (model, "review queue overruns", "stop_queue", alarmed(model, Stage.CANARY, "stop_queue"), overflow(model)),
+        (policy, "fraud of new customers", "stop_chargebacks", alarmed(policy, Stage.AB, "stop_chargebacks"), let_through(root)),
         (policy, "fraud of new customers", f"gate {LOSS}", failed(policy, Stage.AB, LOSS), let_through(root)),
         (mixed, "three components at once", "gate one_kind", failed(mixed, Stage.REPLAY, "one_kind"), 0.0),
     ]  # fmt: skip

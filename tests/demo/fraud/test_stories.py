@@ -310,7 +310,10 @@ def test_planted_harms_are_found_while_they_can_be_stopped_and_not_much_before_a
     queue, _ = stories.alarmed(one, Stage.CANARY, "stop_queue")
     assert abs(queue - stories.overflow(one)) < 2 * stage.every / plan.HOURS
     # A chargeback is counted thirty days after its event; the A/B is two weeks long, and as-of times are a week apart.
+    first, place = stories.alarmed(story("fraud-policy"), Stage.AB, "stop_chargebacks")
+    assert (place, stories.let_through(root) < first) == ("cohort new", True)
     late, _ = stories.failed(story("fraud-policy"), Stage.AB, "new_customer_chargebacks")
+    assert first < late
     assert stories.let_through(root) + 30 < late < 14 + 30 + 7
 
 
