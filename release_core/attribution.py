@@ -10,7 +10,7 @@ import numpy as np
 
 from release_core.frames import EVERYONE, NEGATIVE, POSITIVE
 from release_core.release import ACTIONS
-from release_core.stats import cutoffs, intervals, shapley
+from release_core.stats import cutoffs, decisions, intervals, shapley
 from release_core.stats.arrays import ratio
 
 if TYPE_CHECKING:
@@ -29,7 +29,10 @@ ROUNDING = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """One effect that can be attributed: `value` of counts and amounts by action; `labels`: of labelled events only."""
+    """One effect that can be attributed: `value` of counts and amounts by action; `labels`: of labelled events only.
+
+    `among` is the population that it is a share of, the same events in every world; None where there is no such.
+    """
 
     name: str
     title: str
@@ -38,6 +41,7 @@ class Effect:
     definition: str
     value: Value
     labels: bool = True
+    among: int | None = None
 
 
 class Part(NamedTuple):
@@ -112,7 +116,7 @@ def _share(
         taken = every - counts[..., APPROVE, among] if actions is None else counts[..., actions, among].sum(-1)
         return ratio(taken, every)
 
-    return Effect(name, title, "share", better, words, value, labels=population is not None)
+    return Effect(name, title, "share", better, words, value, population is not None, among)
 
 
 def _labelled(counts: Array) -> Array:
@@ -145,14 +149,14 @@ def attribute(worlds: Worlds, effect: Effect, segment: int = 0, *, clustered: bo
     levels = effect.value(counts.sum(0), amounts.sum(0))
     left = effect.value(counts.sum(0) - counts, amounts.sum(0) - amounts)
     evaluated = _labelled(counts)[:, 0] if effect.labels else counts[:, 0, :, EVERYONE].sum(-1)
+    still = {worlds.players.index(name) for name in nothing(worlds, segment)}
 
-    def part(full: Array, replicates: Array) -> Part:
+    def part(full: Array, replicates: Array, causes: tuple[int, ...]) -> Part:
         spread = intervals.jackknife(full, replicates, evaluated > 0)
-        low, high = intervals.interval(full, spread.se, spread.df)
-        return Part(float(full), float(low), float(high))
+        return Part(float(full), *_bounds(effect, full, spread, counts, certain=still.issuperset(causes)))
 
     def parts(full: Array, replicates: Array) -> tuple[Part, ...]:
-        return tuple(part(full[k], replicates[:, k]) for k in range(full.shape[-1]))
+        return tuple(part(full[k], replicates[:, k], (k,)) for k in range(full.shape[-1]))
 
     moebius, moved = (_exact(shapley.interactions(one), one) for one in (levels, left))
     groups = [g for size in range(2, len(worlds.players) + 1) for g in combinations(range(len(worlds.players)), size)]
@@ -161,19 +165,35 @@ def attribute(worlds: Worlds, effect: Effect, segment: int = 0, *, clustered: bo
         effect,
         worlds.players,
         tuple(map(float, levels)),
-        part(levels[-1] - levels[0], left[:, -1] - left[:, 0]),
+        part(levels[-1] - levels[0], left[:, -1] - left[:, 0], tuple(range(len(worlds.players)))),
         parts(shapley.shares(levels), shapley.shares(left)),
         parts(shapley.path(levels), shapley.path(left)),
         tuple(map(float, low)),
         tuple(map(float, high)),
         tuple(
-            (tuple(worlds.players[k] for k in g), part(moebius[place], moved[:, place]))
+            (tuple(worlds.players[k] for k in g), part(moebius[place], moved[:, place], tuple(still & set(g)) or g))
             for g in groups
             for place in [sum(1 << k for k in g)]
         ),
         int(evaluated.sum()),
         "shard jackknife, t" + ("" if clustered else " (assumes independent events)"),
     )
+
+
+def _bounds(
+    effect: Effect, full: Array, spread: intervals.Spread, counts: Array, *, certain: bool
+) -> tuple[float, float]:
+    """Return the 95% interval of one part; `certain`: its causes change no action, so that it is known to be 0.
+
+    A share of the same events in every world often changes for a few of them only, where value -+ t x error holds the
+    truth in 87 of 100 logs.
+    """
+    if effect.among is None or certain:
+        low, high = intervals.interval(full, spread.se, spread.df)
+    else:
+        n = counts[:, 0, :, effect.among].sum()
+        low, high = decisions.moved_interval(full, spread.se, n, spread.df)
+    return float(low), float(high)
 
 
 def _exact(found: Array, levels: Array) -> Array:

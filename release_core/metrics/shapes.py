@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from release_core.frames import EVERYONE
-from release_core.stats import decisions, intervals, ranking
+from release_core.stats import calibration, decisions, intervals, ranking
 from release_core.stats.arrays import ratio
 
 if TYPE_CHECKING:
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     # (confidence [segment, 1], sides) -> low and high [segment, side]
     Closed = Callable[[Array, int], Bounds]
 
-AUC = "auc"
+AUC, OE = "auc", "oe_ratio"
 
 
 def shaped(metric: Metric, cells: Cells, value: Array, spread: tuple[Array, Array]) -> Closed | None:
-    """Return the bounds [segment, side] of a share or of the AUC by their errors; None for what has no such shape.
+    """Return the bounds [segment, side] of a share, the AUC or observed / expected by their errors; None for what has no such shape.
 
     Args:
         metric: the metric.
@@ -39,6 +39,8 @@ def shaped(metric: Metric, cells: Cells, value: Array, spread: tuple[Array, Arra
     """
     if metric.name == AUC:
         return areas(cells.whole, value, spread)
+    if metric.name == OE:
+        return _ratios(cells.whole, value, spread)
     if metric.unit != "share":
         return None
     if metric.compared or not (metric.rate and cells.paired):
@@ -57,6 +59,18 @@ def areas(tally: Tally, value: Array, spread: tuple[Array, Array]) -> Closed:
         classes = (tally.positives, tally.negatives)
         own = ranking.auc_interval(value[:, :2], se[:, :2], classes, df[:, None], level, sides)
         return np.column_stack([own.low, low[:, 2]]), np.column_stack([own.high, high[:, 2]])
+
+    return bounds
+
+
+def _ratios(tally: Tally, value: Array, spread: tuple[Array, Array]) -> Closed:
+    """Return the bounds of observed / expected; a difference, which is no ratio, keeps the plain ones."""
+    se, df = spread
+
+    def bounds(level: Array, sides: int) -> Bounds:
+        plain = intervals.interval(value, se, df[:, None], level, sides)
+        own = calibration.oe_interval(value[:, :2], se[:, :2], tally.labelled_scores, df[:, None], level, sides)
+        return np.column_stack([own.low, plain.low[:, 2]]), np.column_stack([own.high, plain.high[:, 2]])
 
     return bounds
 

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from scipy.special import gammainccinv, gammaincinv, ndtr, xlogy
 
 from release_core.stats.arrays import Array, floats, only, ratio
+from release_core.stats.intervals import Interval, critical
 
 
 class Estimate(NamedTuple):
@@ -45,6 +46,34 @@ def oe_ratio(positives: ArrayLike, sum_score: ArrayLike, confidence: ArrayLike =
     low = np.where(observed > 0, gammaincinv(np.where(observed > 0, observed, 1), tail), 0.0)
     low, high = only(low, ~np.isnan(observed)), gammainccinv(observed + 1, tail)
     return Estimate(*(ratio(part, only(sum_score, floats(sum_score) > 0)) for part in (observed, low, high)))
+
+
+def oe_interval(
+    value: ArrayLike,
+    se: ArrayLike,
+    expected: ArrayLike,
+    df: ArrayLike = np.inf,
+    confidence: ArrayLike = 0.95,
+    sides: int = 2,
+) -> Interval:
+    """Return the interval of an observed / expected whose standard error was estimated: the score interval of as many events.
+
+    k = (value / se)^2 events of a Poisson count say as much; their score interval is k + z^2 / 2 -+ z root of
+    (k + z^2 / 4) (Barker 2002, The American Statistician 56), z being Student's quantile. For many events value -+
+    t se; for few that would miss high values more often than low ones. With no positive the exact Poisson bound, from
+    `expected`. NaN where the error or what is expected is not known or 0.
+
+    >>> [bound.round(3).item() for bound in oe_interval(1.25, 0.4, 8.0)]
+    [0.674, 2.317]
+    """
+    found, error = floats(value), floats(se)
+    z = critical(confidence, sides, df)
+    k = only(ratio(found, error) ** 2, (error > 0) & (found > 0))
+    middle, reach = k + z**2 / 2, z * np.sqrt(k + z**2 / 4)
+    none = oe_ratio(0.0, expected, confidence, sides)
+    low, high = (ratio(found * end, k) for end in (middle - reach, middle + reach))
+    no_positive = (found == 0) & (error == 0)
+    return Interval(np.where(no_positive, none.low, low), np.where(no_positive, none.high, high))
 
 
 def brier(n: ArrayLike, positives: ArrayLike, sum_score_squared: ArrayLike, sum_positive_score: ArrayLike) -> Array:

@@ -187,6 +187,34 @@ def paired_interval(
     return Interval(found.low, found.high)
 
 
+def moved_interval(
+    value: ArrayLike,
+    se: ArrayLike,
+    n: ArrayLike,
+    df: ArrayLike = np.inf,
+    confidence: ArrayLike = 0.95,
+    sides: int = 2,
+) -> Interval:
+    """Return the interval of a change of a share of `n` events of which only the size and its error are known.
+
+    What the error says of how many events changed (se^2 = (p1 + p2 - (p2 - p1)^2) / n) gives the shares p1, p2 that
+    `paired_interval` asks for. With se 0 no event changed, and the interval is Bonett and Price's of none: a change that
+    none of n events shows may still be one in so many. NaN where n is 0 or the error is not known.
+
+    >>> [bound.round(4).item() for bound in moved_interval([0.04, 0.0], [0.028, 0.0], [100, 100]).high]
+    [0.0995, 0.0272]
+    """
+    change, error, events = np.broadcast_arrays(floats(value), floats(se), floats(n))
+    less = np.maximum((events * error**2 + change**2 - np.abs(change)) / 2, 0.0)
+    more = less + np.abs(change)
+    shares = np.where(change < 0, more, less), np.where(change < 0, less, more)
+    found = paired_interval(shares, error, df, confidence, sides)
+    none = bonett_price(0.0, 0.0, events, confidence, sides)
+    still, known = (error == 0) & (change == 0), (events > 0) & ~np.isnan(change) & ~np.isnan(error)
+    bounds = (np.where(still, a, b) for a, b in ((none.low, found.low), (none.high, found.high)))
+    return Interval(*(only(bound, known) for bound in bounds))
+
+
 def mcnemar(only_baseline: ArrayLike, only_candidate: ArrayLike) -> Array:
     """Return the exact two-sided p-value that both versions count equally often; 1 where they never differ.
 

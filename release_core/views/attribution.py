@@ -10,9 +10,9 @@ from release_core.changes import changed
 from release_core.charts import digits
 from release_core.charts.waterfall import waterfall
 from release_core.errors import NotFound, Problem
-from release_core.frames import EVERYONE
+from release_core.frames import EVERYONE, POSITIVE
 from release_core.manifest import derive
-from release_core.release import COMPONENTS, VERSIONS
+from release_core.release import ACTIONS, COMPONENTS, VERSIONS
 from release_core.views.view import known
 from release_core.worlds import carried_over, combined
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 WORDS = {COMPONENTS[2]: "cutoffs"}
 MOST_IMPUTED = 0.2
+# So many bad events must change sides before an interval of money is relied on.
+FEW = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +176,26 @@ def _warnings(view: View, found: Attribution, worlds: Worlds) -> list[str]:
         sentences.append(
             f"{share} of the events have no mature label yet and are left out: this speaks for the rest only."
         )
-    return sentences + _unseen(view, found) + _logged(view, found, worlds)
+    return sentences + _few(found, worlds) + _unseen(view, found) + _logged(view, found, worlds)
+
+
+def _few(found: Attribution, worlds: Worlds) -> list[str]:
+    """Return a sentence where the money rests on few bad events whose action a part changes: its interval is too short."""
+    if found.effect.unit == "share" or not worlds.counts.size:
+        return []
+    missed = worlds.counts[0, :, :, ACTIONS.index("approve"), POSITIVE].sum(0)
+    moved = {
+        said(player): max(abs(missed[n | 1 << k] - missed[n]) for n in range(len(missed)) if not n >> k & 1)
+        for k, player in enumerate(worlds.players)
+    }
+    few = {player: n for player, n in moved.items() if 0 < n < FEW}
+    if not few:
+        return []
+    named = " and ".join(f"the {player} lets {digits.count(n)} more or fewer through" for player, n in few.items())
+    return [
+        f"Few bad events decide: {named}. The money then depends on their amounts, and its interval is too short: in "
+        "simulations with 15 of them it held the truth in 9 of 10 logs, not in 95 of 100."
+    ]
 
 
 def _unseen(view: View, found: Attribution) -> list[str]:

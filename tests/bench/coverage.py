@@ -1,7 +1,8 @@
 """How often each interval holds the truth: `python tests/bench/coverage.py [RUNS]` prints claimed, found, error of simulation.
 
 Every row draws data with known truth, asks the product for its interval, and counts. RUNS scales all rows (1 is the
-full table, about three minutes). The error is one standard error of the share that was found.
+full table, about six minutes). The error is one standard error of the share that was found. Rows of what the pages show
+are in `page_coverage.py`.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ from release_core.stats import (
     selection,
     sequential,
 )
+from tests.bench import page_coverage
+from tests.bench.page_coverage import SHARDS, inside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,14 +42,6 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
     # How many runs -> whether each interval held the truth.
     Simulation = Callable[[np.random.Generator, int], Array]
-
-SHARDS = 32
-
-
-def inside(low: Array, truth: Array | float, high: Array) -> Array:
-    """Return where an interval holds the truth; an interval that is not known holds nothing, and is left out."""
-    known = ~(np.isnan(low) | np.isnan(high))
-    return np.asarray((low <= truth) & (truth <= high))[known]
 
 
 def one_rate(rng: np.random.Generator, runs: int, n: int, rate: float, method: Any) -> Array:
@@ -289,12 +284,13 @@ TABLE: tuple[tuple[str, str, int, Simulation], ...] = (
 def main() -> None:
     """Print the whole table."""
     scale = float(sys.argv[1]) if len(sys.argv) > 1 else 1.0
+    rows = [(name, data, 0.95, runs, simulation) for name, data, runs, simulation in TABLE]
     print("| Interval | Data | Claimed | Found | Error of the simulation |\n|---|---|---|---|---|")  # noqa: T201
-    for place, (name, data, runs, simulation) in enumerate(TABLE):
-        held = simulation(np.random.default_rng(place), max(20, round(scale * runs)))
-        share = held.mean()
-        error = np.sqrt(share * (1 - share) / len(held))
-        print(f"| {name} | {data} | 95% | {100 * share:.1f}% | {100 * error:.1f} points |", flush=True)  # noqa: T201
+    for place, (name, data, claimed, runs, simulation) in enumerate([*rows, *page_coverage.TABLE]):
+        held = np.asarray(simulation(np.random.default_rng(place), max(20, round(scale * runs))), dtype=float)
+        error = held.std() / np.sqrt(len(held))
+        shown = f"{100 * claimed:.0f}% | {100 * held.mean():.1f}% | {100 * error:.1f} points |"
+        print(f"| {name} | {data} | {shown}", flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -21,6 +21,21 @@ def test_oe_ratio_one_sided_bounds_are_those_of_a_wider_interval():
     np.testing.assert_allclose(one, two)
 
 
+@pytest.mark.parametrize("k", [1, 5, 30, 2000])
+def test_interval_of_an_estimated_ratio_equals_the_score_interval_of_statsmodels(k):
+    """Of independent events the error of observed / expected is root of k / expected: k events, whatever is expected."""
+    low, high = calibration.oe_interval(k / 4.0, np.sqrt(k) / 4.0, 4.0)
+    np.testing.assert_allclose([low * 4, high * 4], confint_poisson(k, 1, method="score"), rtol=1e-9)
+    wide = calibration.oe_interval(k / 4.0, np.sqrt(2 * k) / 4.0, 4.0)
+    np.testing.assert_allclose(np.array(wide) * k / 2 / (k / 4), confint_poisson(k / 2, 1, method="score"), rtol=1e-9)
+
+
+def test_interval_of_a_ratio_without_a_positive_is_the_exact_one_and_without_an_error_unknown():
+    low, high = calibration.oe_interval([0.0, 1.0, np.nan, 0.0], [0.0, np.nan, 0.1, 0.0], [2.0, 2.0, 2.0, np.nan])
+    assert (low[0], high[0]) == (0, pytest.approx(-np.log(0.025) / 2))
+    assert np.isnan([low[1:], high[1:]]).all()
+
+
 def test_oe_ratio_no_positives():
     value, low, high = calibration.oe_ratio(0, 2.0)
     assert value == low == 0
