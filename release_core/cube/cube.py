@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from release_core.cube import cells as tables
 from release_core.cube import (
+    aged,
     customers,
     dense,
     development,
@@ -28,6 +28,7 @@ from release_core.cube import (
     treatment,
     watched,
 )
+from release_core.cube import cells as tables
 from release_core.cube.encode import COARSE, FINE
 from release_core.cube.query import PERIOD, REPLAY_SET, WINDOW
 from release_core.cube.rows import beside, together
@@ -119,7 +120,8 @@ class Cube:
         self.given = cache(partial(watched.given, self))
         self.firsts = cache(partial(watched.firsts, self))
         self.held = lru_cache(maxsize=16)(partial(development.Held, self))
-        self._progress = lru_cache(maxsize=64)(lambda *view: development.progress(self, self.tests(*view)))
+        self.aged = lru_cache(maxsize=32)(partial(aged.Aged, self))
+        self._progress = lru_cache(maxsize=64)(partial(aged.progress, self))
 
     def end(self, step: int) -> datetime:
         """Return the last instant of an as-of step, UTC."""
@@ -170,7 +172,8 @@ class Cube:
         Raises:
             Unanswerable: the filter has more than one dimension beside the replay set.
         """
-        rows = self._aged("age", "label, entry, age, since, until, settled", (stage, step), where)
+        wide, value = aged.valued(self, where)
+        rows = self.aged(stage, wide).rows(step, value)
         return known.by_age(self.release, rows, step, lambda entry: (self.end(step) - self.end(entry)).days)
 
     def arrivals(self, stage: Stage, step: int, where: Where = (), kind: str = "positive") -> Arrivals:
@@ -180,15 +183,16 @@ class Cube:
             NotFound: no outcome of that kind is in the logs.
             Unanswerable: the filter has more than one dimension beside the replay set.
         """
-        rows = self._aged(*known.aged(kind, self.kinds), (stage, step), where)
+        wide, value = aged.valued(self, where)
+        rows = self.aged(stage, wide, "" if kind in known.LABELS else kind).rows(step, value)
         return known.arrivals(self.release, rows, step, kind)
 
     def arrivals_by(self, dim: str, stage: Stage, step: int, where: Where, kind: str) -> dict[str, Arrivals]:
         """Return the same for every value of a dimension; the filter is by replay set only."""
-        table, keys = known.aged(kind, self.kinds)
-        rows = self._aged(table, f"v1::varchar as value, {keys}", (stage, step), (*where, (dim, "")), every=True)
+        held = self.aged(stage, (*where, (dim, "")), "" if kind in known.LABELS else kind)
+        parts = {value: held.rows(step, value) for value in held.spans}
         return {
-            value: known.arrivals(self.release, part, step, kind) for value, part in dense.parted(rows, "value").items()
+            value: known.arrivals(self.release, rows, step, kind) for value, rows in parts.items() if len(rows["n"])
         }
 
     def developments(self, dim: str, stage: Stage, step: int, where: Where = ()) -> dict[str, Development]:
@@ -255,13 +259,6 @@ class Cube:
             raise Unanswerable(Problem("segment", found, required, "Remove one of them."))
         return dims
 
-    def _aged(self, table: str, keys: str, view: tuple[Stage, int], where: Where, *, every: bool = False) -> Columns:
-        """Return the sums of a table with ages by its `keys`, over all as-of steps; of events that count as of the view's."""
-        tests, params = self.tests(view[0], where, every=every)
-        self.hold(table)
-        sql = f"select {keys}, sum(n)::bigint as n from {table} where {tests} and seen <= $seen group by all"
-        return self.store.query(sql, params | {"seen": view[1]})
-
     def tests(self, stage: Stage | None, where: Where, *, every: bool = False) -> tuple[str, dict[str, object]]:
         """Return the SQL and values of a stage (None: any) and a filter by one dimension (`every`: by any value of it)."""
         dims, given = self.single(where), dict(where)
@@ -283,8 +280,9 @@ class Cube:
         Raises:
             Unanswerable: the filter has more than one dimension beside the replay set.
         """
-        held = self.held(None if all_stages else stage, where)
-        return development.read(self, (stage, step), held, mature_by=mature_by, all_stages=all_stages)
+        wide, value = aged.valued(self, where)
+        held = self.held(None if all_stages else stage, wide, every=wide != where)
+        return development.read(self, (stage, step), held.of(value), mature_by=mature_by, all_stages=all_stages)
 
     def quarantined(self, limit: int) -> list[dict[str, Any]]:
         """Return a sample of quarantined rows: file, row, column, value, rule."""

@@ -224,18 +224,6 @@ def grid_of(release: Release, ids: Array, per_unit: int, groups: Groups = ()) ->
     return Grid(ids, per_unit, log_odds.lower_edge(ids, per_unit), groups)
 
 
-def parted(rows: Columns, key: str) -> dict[str, Columns]:
-    """Return the rows of each value of the column `key`, in the order of the values."""
-    values, place = np.unique(rows[key].astype(str), return_inverse=True)
-    order = np.argsort(place, kind="stable")
-    ends = np.searchsorted(place[order], np.arange(len(values) + 1))
-    sorted_rows = {name: column[order] for name, column in rows.items() if name != key}
-    return {
-        str(value): {name: column[ends[n] : ends[n + 1]] for name, column in sorted_rows.items()}
-        for n, value in enumerate(values)
-    }
-
-
 def ids_of(bins: Array) -> Array:
     """Return the bins from the first to the last that holds a score; one empty bin where none does."""
     return np.arange(int(bins.min()), int(bins.max()) + 1) if len(bins) else np.arange(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,7 +43,7 @@ def width(unit: str, steps_of: tuple[int, int]) -> int:
 
 
 class Held:
-    """Cells of labels by age in, read once; what happened to them by any as-of step out, and to those of each value."""
+    """Cells of labels by age in, read once (`cells`); what happened to them by any as-of step out, and to those of each value."""
 
     def __init__(self, cube: Cube, stage: Stage | None, where: Where, *, every: bool = False) -> None:
         """Read the cells of a stage (None: all) and filter (`every`: any value of its dimension), by that value."""
@@ -57,7 +58,16 @@ class Held:
         values, starts = np.unique(rows.pop("value").astype(str), return_index=True)
         ends = np.append(starts[1:], len(rows["n"]))
         self._spans = {str(v): slice(a, b) for v, a, b in zip(values, starts, ends, strict=True)}
-        self._rows = rows
+        self.cells = rows
+
+    def of(self, value: str) -> Held:
+        """Return what is held of a value; all where the cells are of none."""
+        if not value:
+            return self
+        one = copy(self)
+        span = self._spans.get(value, slice(0, 0))
+        one.cells = {name: column[span] for name, column in self.cells.items()}
+        return one
 
     def happened(self, step: int, width: int, mature_by: int | None = None) -> Columns:
         """Return all that happened by a step in buckets of `width`: label -1 an event, 0 and 1 a label that came or went.
@@ -65,12 +75,12 @@ class Held:
         `age` is the bucket of the event, `ago` that of what happened, both counted back from the step; `sign` is -1 where
         a label went. `mature_by`: only of events that were mature at that step.
         """
-        return _happened(self._rows, step, width, mature_by)
+        return _happened(self.cells, step, width, mature_by)
 
     def by_value(self, step: int, width: int) -> dict[str, Columns]:
         """Return the same for each value of which an event is known by then."""
         parts = {
-            value: _happened({name: column[span] for name, column in self._rows.items()}, step, width, None)
+            value: _happened({name: column[span] for name, column in self.cells.items()}, step, width, None)
             for value, span in self._spans.items()
         }
         return {value: part for value, part in parts.items() if len(part["n"])}
@@ -120,30 +130,6 @@ select "by"::varchar as dim, v1::varchar as value, replay_set::varchar as replay
 from age where stage = $stage and label < 0 and entry <= $step and seen <= $step group by all"""
     cube.hold("age")
     return cube.store.query(sql, {"stage": str(stage), "step": step, "fresh": fresh})
-
-
-def progress(cube: Cube, tests: tuple[str, dict[str, object]]) -> dict[int, dict[str, int]]:
-    """Return, at each as-of step, the events that pass `tests` (n), and those with a known, with a mature label."""
-    sql = f"""
-with held as (select * from age where {tests[0]}),
-moves as (
-    select entry as moment, seen, n, 0 as known, 0 as mature from held where label < 0
-    union all select since, seen, 0, n, 0 from held where label >= 0
-    union all select until, seen, 0, -n, 0 from held where label >= 0
-    union all select greatest(since, settled), seen, 0, 0, n from held where label >= 0
-    union all select greatest(until, settled), seen, 0, 0, -n from held where label >= 0
-    union all select settled, seen, 0, n, n from held where label = {QUIET}
-)
-select greatest(moment, seen) as moment, sum(n)::bigint as n, sum(known)::bigint as known, sum(mature)::bigint as mature
-from moves where greatest(moment, seen) <= $last group by 1 order by 1"""
-    cube.hold("age")
-    found = cube.store.query(sql, tests[1] | {"last": cube.steps[-1]})
-    places = np.searchsorted(found["moment"], cube.steps, side="right")
-    sums = {name: np.append(0, np.cumsum(found[name])) for name in ("n", "known", "mature")}
-    return {
-        one: {name: int(column[at]) for name, column in sums.items()}
-        for one, at in zip(cube.steps, places, strict=True)
-    }
 
 
 def read(

@@ -10,12 +10,11 @@ from release_core.cube import dense
 from release_core.cube.encode import SHARDED
 from release_core.cube.labels import QUIET
 from release_core.cube.places import MATURED, SILENT
-from release_core.errors import NotFound, Problem
 from release_core.label_frames import Arrivals, Coverage
 from release_core.release import VERSIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from release_core.cube.dense import Columns
     from release_core.frames import Array
@@ -82,31 +81,20 @@ def selected(summed: Callable[..., Columns], release: Release, stage: Stage, ste
     return selection(release, summed("cover", (stage, step, True), ((), ())))
 
 
-def aged(kind: str, kinds: Callable[[], Sequence[str]]) -> tuple[str, str]:
-    """Return the table that tells when `kind` arrived, and the keys to read; `kinds` returns the outcomes in the logs.
-
-    Raises:
-        NotFound: it is neither a label nor one of these.
-    """
-    if kind in LABELS:
-        return "age", "label, entry, age, since, until, settled, taken"
-    if kind in kinds():
-        return "kind", "kind, entry, age, since, taken"
-    required = f"one of {', '.join((*LABELS, *kinds()))}"
-    raise NotFound(Problem("kind of outcome", repr(kind), required, "Choose one of them."))
-
-
 def arrivals(release: Release, rows: Columns, step: int, kind: str) -> Arrivals:
-    """Return when `kind` arrived from the cells of the table `age` (a label) or `kind` (an outcome), as of a step."""
+    """Return when `kind` arrived, from rows of `Aged`: of labels (positive, negative), or of that outcome, as of a step."""
     rows = dict(rows)
-    happened, arrived = _labels(release, rows, step, kind) if kind in LABELS else _outcomes(rows, step, kind)
+    happened, arrived = _labels(release, rows, step, kind) if kind in LABELS else _outcomes(rows, step)
     entries = tuple(int(entry) for entry in np.unique(rows["entry"][happened]))
-    actions = tuple(action for action in release.actions if action in set(rows["taken"][happened]))
-    place = (dense.places(rows["taken"], actions), np.searchsorted(np.array(entries), rows["entry"]))
+    used = np.unique(rows["taken"][happened])
+    used = used[used >= 0]
+    actions = tuple(release.actions[number] for number in used)
+    named = np.isin(rows["taken"], used)
+    place = (np.searchsorted(used, rows["taken"]), np.searchsorted(np.array(entries), rows["entry"]))
     oldest = int(rows["age"][arrived].max(initial=-1))
-    events = dense.kept((len(actions), len(entries)), place, rows["n"], 1, happened)
+    events = dense.kept((len(actions), len(entries)), place, rows["n"], 1, happened & named)
     shape = (len(actions), len(entries), oldest + 1)
-    return Arrivals(actions, entries, events, dense.kept(shape, (*place, rows["age"]), rows["n"], 1, arrived))
+    return Arrivals(actions, entries, events, dense.kept(shape, (*place, rows["age"]), rows["n"], 1, arrived & named))
 
 
 def _labels(release: Release, rows: dict[str, Array], step: int, kind: str) -> tuple[Array, Array]:
@@ -123,9 +111,9 @@ def _labels(release: Release, rows: dict[str, Array], step: int, kind: str) -> t
     return happened, stands
 
 
-def _outcomes(rows: Columns, step: int, kind: str) -> tuple[Array, Array]:
-    happened = (rows["kind"] == "") & (rows["entry"] <= step)
-    return happened, (rows["kind"] == kind) & (rows["since"] <= step)
+def _outcomes(rows: Columns, step: int) -> tuple[Array, Array]:
+    happened = (rows["came"] == 0) & (rows["entry"] <= step)
+    return happened, (rows["came"] == 1) & (rows["since"] <= step)
 
 
 def by_age(release: Release, rows: Columns, step: int, age_of: Callable[[int], int]) -> tuple[Array, Array]:

@@ -14,6 +14,7 @@ from release_core.cube.entities import TAKEN
 from release_core.cube.files import text
 from release_core.cube.gauges import SCALED as GAUGED
 from release_core.cube.labels import EVENT, QUIET
+from release_core.cube.rows import beside, together
 from release_core.cube.steps import FOREVER
 from release_core.cube.treatment import looked
 from release_core.frames import EVERYONE, Arms, Before, place_of_all
@@ -65,6 +66,8 @@ def treated(cube: Cube, stage: Stage, cells: ArmCells) -> Array:
 
 def at_look(cube: Cube, view: tuple[Stage, int], groups: tuple[Group, ...], segments: Sequence[Segment]) -> Arms:
     """Return what both arms did by a step, for the given segments of the groups."""
+    if any(len(cube.dimensions((*by, *dict(where)))) > 1 for by, where in groups):
+        return _deep(cube, view, groups, segments)
     (stage, step), cells = view, cube.arms(view[0], groups)
     look = int(np.searchsorted(cells.looks, step, side="right")) - 1
     place = {tuple(segment.items()): n for n, segment in enumerate(cells.segments)}
@@ -72,6 +75,30 @@ def at_look(cube: Cube, view: tuple[Stage, int], groups: tuple[Group, ...], segm
     counted = cube.treated(stage, groups)
     known = None if look < 0 else cube.before(stage).at_look(look)
     return Arms(cells.tally.take((chosen, look)), counted[chosen, look], known, place_of_all(segments))
+
+
+def _deep(cube: Cube, view: tuple[Stage, int], groups: tuple[Group, ...], segments: Sequence[Segment]) -> Arms:
+    """Return the same of segments of several dimensions, of one step alone: those of all steps would fill the memory.
+
+    Entities are told by single dimensions: such a segment is taken to have its share of them by its events.
+    """
+    (stage, step), ramps = view, cube.ramps(view[0])
+    number = {tuple(segment.items()): n for n, segment in enumerate(segments)}
+    parts = []
+    for group in groups:
+        columns = cube.moved("armed", (stage, step, True), group)
+        named, place = cube.placed(group, columns)
+        numbers = np.array([number[tuple(segment.items())] for segment in named], np.int64)
+        parts.append(beside(columns, {"segment": numbers[place] * len(ramps) + columns["ramp_step"]}))
+    every = together(parts)
+    size = len(segments) * len(ramps)
+    one = dense.shards(cube.release, size, lambda _: every, paired=False, binned=False)
+    tally = one.map(lambda array: array.reshape(len(segments), len(ramps), *array.shape[1:]))
+    look = int(np.searchsorted(cube.steps, step, side="right")) - 1
+    whole = cube.arms(stage, (((), ()),)).tally.actions[0, look, ..., EVERYONE].sum(-1).sum(-2)
+    events = tally.actions[..., EVERYONE].sum(-1).sum(-2)
+    treated = events * np.nan_to_num(ratio(cube.entities_by(stage).n[0, look], whole))
+    return Arms(tally, treated, cube.before(stage).at_look(look), place_of_all(segments))
 
 
 def before(cube: Cube, stage: Stage) -> Before:

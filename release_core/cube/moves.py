@@ -18,7 +18,7 @@ import numpy as np
 from release_core.cube import cells as tables
 from release_core.cube.labels import EVENT, QUIET
 from release_core.cube.places import MATURED, SILENT
-from release_core.cube.query import PERIOD, REPLAY_SET, SLICED
+from release_core.cube.query import PERIOD, REPLAY_SET, SLICED, cells_of
 from release_core.cube.rows import Rows
 from release_core.release import VERSIONS
 
@@ -52,7 +52,7 @@ class Moves:
         mature, self._by_entry = how
         self._column = dict(zip(dims, VALUES, strict=False)) | {REPLAY_SET: REPLAY_SET, PERIOD: "entry"}
         keys = self._keys(table, len(dims))
-        sums = tables.SUMS[table].split(", ")
+        sums = tables.SUMS[cells_of(table)].split(", ")
         found = cube.store.query(*_statement(cube, table, (stage, dims), keys, mature=mature))
         self._keys_at, self._code = _coded({name: found[name] for name in (*keys, "label")})
         self._size = len(self._keys_at["label"])
@@ -72,6 +72,8 @@ class Moves:
                 keys[name] = f"coalesce(list_position($actions, {name}::varchar), 0)::bigint - 1"
             elif name == "arm":
                 keys[name] = f"coalesce(list_position({list(VERSIONS)}, arm::varchar), 0)::bigint - 1"
+            elif name == "ramp_step":
+                keys[name] = "coalesce(list_position($ramps, ramp_step::varchar), 0)::bigint - 1"
             elif name != "label":
                 keys[name] = f"{name}::varchar" if name in TEXTS else f"{name}::bigint"
         return keys
@@ -166,7 +168,7 @@ def _statement(
 ) -> tuple[str, dict[str, object]]:
     """Return the SQL of the moves of a table with their as-of step's number, in that order, and its bound values."""
     ready = "greatest(since, settled)" if mature else "since"
-    named = ", ".join((*keys, *tables.SUMS[table].split(", ")))
+    named = ", ".join((*keys, *tables.SUMS[cells_of(table)].split(", ")))
     moves = [
         (f"{EVENT}", "since", "1", "label < 0"),
         ("0", "settled", "1", f"label = {QUIET}"),
@@ -181,7 +183,7 @@ def _statement(
         f"select {named}, {label} as said, greatest({begins}, seen) as begins, {sign} as sign from own where {test}"
         for label, begins, sign, test in (moves[:1] if "entry" in keys else moves)
     )
-    sums = ", ".join(f"sum(sign * {name})::bigint as {name}" for name in tables.SUMS[table].split(", "))
+    sums = ", ".join(f"sum(sign * {name})::bigint as {name}" for name in tables.SUMS[cells_of(table)].split(", "))
     columns = ", ".join(f"{sql} as {name}" for name, sql in keys.items() if sql != name)
     first, last = cube.steps[0], cube.steps[-1]
     stage, dims = place
@@ -190,9 +192,13 @@ def _statement(
     params["looks"] = np.searchsorted(cube.steps, np.arange(first, last + 1)).tolist()
     if any(name in ACTIONS for name in keys):
         params["actions"] = list(cube.release.actions)
-    held = ", ".join(dict.fromkeys((*tables.SUMS[table].split(", "), "label", "since", "until", "settled", "seen")))
+    if "ramp_step" in keys:
+        params["ramps"] = list(cube.ramps(stage))
+    held = ", ".join(
+        dict.fromkeys((*tables.SUMS[cells_of(table)].split(", "), "label", "since", "until", "settled", "seen"))
+    )
     sql = f"""
-with own as (select {columns}, {held}, {ready} as ready from {table} where "by" = $by and stage = $stage),
+with own as (select {columns}, {held}, {ready} as ready from {cells_of(table)} where "by" = $by and stage = $stage),
 counted as ({counted})
 select {", ".join(keys)}, said::bigint as label, $looks[greatest(begins - $first, 0) + 1]::bigint as look, {sums}
 from counted where begins <= $last group by all order by look"""

@@ -30,6 +30,7 @@ SLICED = {
     "score": ("version", "bin", "band", "label"),
     "shard": ("version", "bin", "band", "shard", "label"),
     "pair": ("both_scored", "arm", "baseline_action", "candidate_action", "taken", "shard", "label"),
+    "armed": ("both_scored", "arm", "ramp_step", "baseline_action", "candidate_action", "shard", "label"),
     "joint": ("baseline_bin", "candidate_bin", "label"),
     "crossed": ("baseline_band", "candidate_band", "bin", "label"),
     "world": ("worlds", "shard", "label"),
@@ -37,6 +38,13 @@ SLICED = {
     "reason": ("baseline_action", "candidate_action", "baseline_reason", "candidate_reason", "label"),
     "size": ("baseline_action", "candidate_action", "size", "label"),
 }
+# What is sliced by another name than that of the table that holds it: pairs of actions, ramp steps apart.
+HELD = {"armed": "pair"}
+
+
+def cells_of(table: str) -> str:
+    """Return the name of the table of cells that holds what is sliced as `table`."""
+    return HELD.get(table, table)
 
 
 def statement(
@@ -64,15 +72,15 @@ def statement(
     if PERIOD in by:
         tests.append("label < 0")
     split = [f"{'since' if dim == PERIOD else f'enum_code({column[dim]})'}::bigint as k{n}" for n, dim in enumerate(by)]
-    sums = ", ".join(f"sum({name})::bigint as {name}" for name in tables.SUMS[table].split(", "))
+    sums = ", ".join(f"sum({name})::bigint as {name}" for name in tables.SUMS[cells_of(table)].split(", "))
     places = ", ".join(str(n + 1) for n in range(len(by) + len(SLICED[table])))
     keys = ", ".join([*split, *(f"{LABEL} as label" if key == "label" else key for key in SLICED[table])])
-    return f"select {keys}, {sums}\nfrom {table}\nwhere {' and '.join(tests)}\ngroup by {places}", params
+    return f"select {keys}, {sums}\nfrom {cells_of(table)}\nwhere {' and '.join(tests)}\ngroup by {places}", params
 
 
 def check(table: str, dims: Sequence[str]) -> None:
     """Raise Unanswerable where a table does not hold so many dimensions together."""
-    if len(dims) > tables.MOST_SCORED and "v3" not in tables.KEYS[table]:
+    if len(dims) > tables.MOST_SCORED and "v3" not in tables.KEYS[cells_of(table)]:
         found, required = (
             f"scores by {', '.join(dims)}",
             f"at most {tables.MOST_SCORED} dimensions, split and filter together",

@@ -144,7 +144,7 @@ def test_a_rare_harm_of_one_segment_is_told_there(log, tmp_path):
     assert all(alarm.segment in ({}, {"market": "DE"}) for alarm in found)
     told_there = next(alarm for alarm in found if alarm.segment)
     assert "Complaint rate in market DE is higher: first cases came to" in told_there.sentence
-    assert "segment of its first event" in told_there.sentence
+    assert "segment of the first event" in told_there.sentence
     # Of its segments this rule spends a part of alpha on each: all events, three markets, two surfaces.
     frame, rules = one.cube.entities_by(Stage.CANARY), len([r for r in one.release.stops if Stage.CANARY in r.stages])
     place, kind = frame.segments.index({"market": "DE"}), frame.kinds.index("complaint")

@@ -1,12 +1,14 @@
 """The Runtime and Business pages on a live stage, on a replay and on a log without serving columns."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from release_core import review
 from release_core.release import Stage
-from release_core.views import business, runtime
+from release_core.views import business, runtime, segments
 from release_core.views.view import View
 from tests import factory, lived
 
@@ -159,3 +161,30 @@ def test_a_filter_of_two_dimensions_is_answered_for_the_first_and_says_so(view):
     two = View(view.opened, view.stage, view.step, (("market", "DE"), ("surface", "web")))
     assert "surface web is left out" in runtime.page(two).note
     assert "surface web is left out" in business.page(two).note
+
+
+def test_segments_of_two_dimensions_together_work_in_a_live_stage(view, log):
+    clean = log[log.groupby(["ramp_step", "entity_id"])["arm"].transform("nunique") == 1]
+    inner = replace(view, where=(("market", "DE"),))
+    for one, by in ((inner, ("surface",)), (view, ("market", "surface"))):
+        rows = {row["key"]: row for row in segments.segments(one, "approve_rate", by).rows}
+        assert set(rows) >= {"market=DE | surface=app", "market=DE | surface=web"}
+        mine = clean[(clean["market"] == "DE") & (clean["surface"] == "app")]
+        n = {version: (mine["arm"] == version).sum() for version in ("baseline", "candidate")}
+        assert rows["market=DE | surface=app"]["n"] == min(n.values())
+        assert rows["market=DE | surface=app"]["difference"] is not None
+
+
+@pytest.mark.parametrize("look", [4, -1])
+def test_arms_of_two_dimensions_add_up_to_those_of_one(view, look):
+    cube, step = view.opened.cube, view.opened.cube.steps[look]
+    split, whole = (cube.slice(view.stage, step, ((by, ()),)).arms() for by in (("market", "surface"), ("market",)))
+    deep = cube.slice(view.stage, step, ((("market", "surface"), ()),)).segments
+    names = [segment["market"] for segment in deep]
+    wide = [segment["market"] for segment in cube.slice(view.stage, step, ((("market",), ()),)).segments]
+    for name in ("actions", "action_amounts", "joint", "events", "loss"):
+        every, array = getattr(whole.tally, name), getattr(split.tally, name)
+        added = np.stack([array[[n for n, market in enumerate(names) if market == one]].sum(0) for one in wide])
+        np.testing.assert_allclose(added, every, rtol=1e-12, atol=1e-9)
+    entered = cube.entities(view.stage).n[look].sum(-1)
+    np.testing.assert_allclose(split.treated.sum(0), entered)
