@@ -179,11 +179,10 @@ def stamp(name: str) -> tuple[str, float]:
 
 @dataclass(slots=True)
 class _Followed:
-    """A release as it was opened last: of which files, since when, who brings it up to date, and until when nobody does so again."""
+    """A release as it was opened last: of which files, who brings it up to date, and until when nobody does so again."""
 
     stamp: str
     opened: Opened
-    since: float = field(default_factory=time.monotonic)
     changed: float = float("-inf")
     rests: float = float("-inf")
     worker: threading.Thread | None = None
@@ -193,8 +192,8 @@ class _Followed:
 _followed: dict[Path, _Followed] = {}
 # Files that change again within so many seconds are a feed: nobody waits for each of them.
 FEED_SECONDS = 120.0
-# Pages that were asked for within so many seconds are made ready again: a reader may come back to them.
-LATELY = 60.0
+# What was asked within so many seconds of the last question is on readers' screens, or a reader may come back to it.
+SHOWN, LATELY = 10.0, 60.0
 
 
 def follow(name: str) -> Opened:
@@ -228,13 +227,12 @@ def _refresh(name: str, mark: str, known: _Followed, waited_for: bool) -> None: 
     try:
         newer = open_release(name)
         if not waited_for:
-            memory.ask_again(newer, before, known.since)
-        known.opened, known.failed, known.since = newer, None, time.monotonic()
+            memory.ask_again(newer, before, SHOWN)
+        known.opened, known.failed = newer, None
     except ReleaseReviewError as error:
         known.failed = (mark, error)
-    known.stamp = mark
+    known.stamp, known.rests = mark, 2 * time.monotonic() - began
     if not (waited_for or known.failed):
-        memory.ask_again(known.opened, before, time.monotonic() - LATELY)
-    known.rests = 2 * time.monotonic() - began
+        memory.ask_again(known.opened, before, LATELY, known.rests)
     del before
     memory.give_back()

@@ -57,16 +57,19 @@ def of_cube(most: int, *, again: bool = False) -> Callable[[Callable[P, T]], Cal
     return keep
 
 
-def ask_again(newer: Any, before: Any, since: float) -> None:  # noqa: ANN401 - open releases
-    """Ask of a cube what was asked of the one before it since an instant (monotonic seconds), the latest first.
+def ask_again(newer: Any, before: Any, lately: float, until: float = float("inf")) -> None:  # noqa: ANN401 - open releases
+    """Ask of a cube what was asked of the one before it within so many seconds of the last question, the latest first.
 
-    What was asked as of the latest step is asked as of the new latest. Whoever asks next finds the answers ready.
+    What was asked as of the latest step is asked as of the new latest. Whoever asks next finds the answers ready. After
+    `until` (monotonic seconds) nothing more is asked.
     """
     with _lock:
         asked = sorted(before.cube.asked.items(), key=lambda item: -item[1])[:MOST_AGAIN]
     for (held, arguments, named), at in asked:
         asker = _moved(arguments[0], newer, before)
-        if at < since or asker is None:
+        if at < asked[0][1] - lately or time.monotonic() > until:
+            return
+        if asker is None:
             continue
         question = (held, (asker, *arguments[1:]), named)
         # What cannot be answered any more is told to whoever asks.

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
 import os
-import shutil
-import tempfile
 import threading
 import weakref
 from contextlib import contextmanager, suppress
@@ -18,6 +15,7 @@ import duckdb
 import numpy as np
 
 from release_core.errors import LimitReached, Problem, SourceError
+from release_core.spill import Spill
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -207,9 +205,9 @@ class Store:
         self.trace = trace
         self.time_limit = time_limit
         self._schema = ""
-        self._finish: weakref.finalize[..., Store]
+        self._finish: weakref.finalize[..., Any]
         if shared:
-            self._connection, dropped = _common(os.getpid(), default_memory())
+            self._connection, dropped, _ = _common(os.getpid(), default_memory())
             for _ in range(len(dropped)):
                 # Another thread may drop it meanwhile.
                 with suppress(IndexError):
@@ -219,9 +217,9 @@ class Store:
             # Whoever opens the next one drops it: a store may be found unused in the middle of another's statement.
             self._finish = weakref.finalize(self, dropped.append, self._schema)
             return
-        spill = tempfile.mkdtemp(prefix="release-review-")
-        self._finish = weakref.finalize(self, shutil.rmtree, spill, ignore_errors=True)
-        self._connection = _open(memory or default_memory(), threads, spill)
+        self._spill = Spill()
+        self._finish = self._spill.close
+        self._connection = _open(memory or default_memory(), threads, str(self._spill.path))
 
     def __enter__(self) -> Self:
         """Return the store itself."""
@@ -271,11 +269,10 @@ class Store:
 
 
 @cache
-def _common(process: int, memory: str) -> tuple[duckdb.DuckDBPyConnection, list[str]]:  # noqa: ARG001 - a fork opens its own
-    """Return the database that the shared stores of a process live in, and the schemas that nobody uses any more."""
-    spill = tempfile.mkdtemp(prefix="release-review-")
-    atexit.register(shutil.rmtree, spill, ignore_errors=True)
-    return _open(memory, None, spill), []
+def _common(process: int, memory: str) -> tuple[duckdb.DuckDBPyConnection, list[str], Spill]:  # noqa: ARG001 - a fork opens its own
+    """Return the database that the shared stores of a process live in, the schemas that nobody uses any more, and its folder."""
+    spill = Spill()
+    return _open(memory, None, str(spill.path)), [], spill
 
 
 def _open(memory: str, threads: int | None, spill: str) -> duckdb.DuckDBPyConnection:

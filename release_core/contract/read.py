@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from release_core.contract.columns import columns, version_names
@@ -14,9 +12,12 @@ from release_core.contract.layout import KEYS, set_repeats_aside, widen
 from release_core.contract.raw import literal_path, open_raw
 from release_core.contract.rules import WHOLESALE
 from release_core.errors import LimitReached, Problem, SourceError
+from release_core.spill import Spill
 from release_core.store import quote
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from release_core.contract.demands import Supply
     from release_core.contract.files import LogFile
     from release_core.contract.judge import Count
@@ -57,8 +58,8 @@ def read(cursor: Cursor, release: Release, file: LogFile, *, good: str = "good",
         LimitReached: the query ran out of memory or time.
     """
     try:
-        with TemporaryDirectory(prefix="release-review-") as folder:
-            return _read(cursor, release, file, (good, bad), Path(folder))
+        with Spill() as folder:
+            return _read(cursor, release, file, (good, bad), folder.path)
     except LimitReached:
         raise
     except SourceError as error:
