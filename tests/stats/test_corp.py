@@ -147,3 +147,10 @@ def test_calibrated_mcb_is_exceeded_by_one_calibrated_model_in_twenty():
         found = corp.corp_brier(pos, n, brier).mcb, corp.corp_log_loss(pos, n, log_loss).mcb
         over += [found[0] > limit.brier, found[1] > limit.log_loss]
     assert (abs(over / 400 - 0.05) < 3 * np.sqrt(0.05 * 0.95 / 400)).all()
+
+
+@pytest.mark.parametrize("events", [[0, 0], [1, 0], [5, 5], [3000, 40]])
+def test_limits_of_the_curve_are_those_of_the_band(events):
+    score = np.array([0.001, 0.3])
+    band = corp.consistency_band(events, score, seed=3, resamples=50)
+    np.testing.assert_array_equal(corp.consistency_curve(events, score, seed=3, resamples=50), band[:2])

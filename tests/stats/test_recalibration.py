@@ -211,6 +211,12 @@ def test_each_method_needs_its_positives(method, least):
     assert stats.refusal(method, least - 1, 10_000)
 
 
+def test_the_method_advised_is_the_richest_that_the_positives_can_be_fitted_by():
+    for positives in (0, 1, 5, 20, 99, 100, 200, 1000, 20_000):
+        fitted = [m for m in stats.METHODS[:-1] if not stats.refusal(m, positives, 10**6)]
+        assert stats.advised(positives) == (fitted[-1] if fitted else stats.METHODS[0])
+
+
 def test_perfect_separation_still_gives_platt_a_finite_map():
     found = stats.fit("platt", [0, 0, 100], [500, 500, 100], [-2.0, 0.0, 2.0]).map
     assert 0 < found(0.01) < found(0.95) < 1
