@@ -54,6 +54,15 @@ def serving(releases: Path | None = None, script: str = "app.py", **options: str
 
     `options` are Streamlit's, e.g. `baseUrlPath="x"`.
     """
+    with served(releases, script, **options) as (_, address):
+        yield address
+
+
+@contextmanager
+def served(
+    releases: Path | None = None, script: str = "app.py", **options: str
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Give the process of such an app and its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -69,7 +78,7 @@ def serving(releases: Path | None = None, script: str = "app.py", **options: str
     ) as process:
         try:
             _wait_until_up(process, base)
-            yield base
+            yield process, base
         finally:
             process.terminate()
 

@@ -121,12 +121,14 @@ def test_a_half_written_file_is_read_again_and_a_broken_one_set_aside(tmp_path):
 
 BUILDER = """
 import sys, pathlib
+from release_core import cube, manifest
+print("begun", flush=True)
 cube.build(manifest.load(pathlib.Path(sys.argv[1])), pathlib.Path(sys.argv[2]))
 """
 
 
 def test_killing_the_builder_at_any_moment_loses_and_doubles_nothing(tmp_path):
-    folder, luck = empty_release(tmp_path / "r"), np.random.default_rng(7)
+    folder, luck, ended = empty_release(tmp_path / "r"), np.random.default_rng(7), []
     files = arrivals(folder, 7)
     files.sort(key=lambda write: write.__defaults__[0].parent.name)
     for write in files[:8]:
@@ -134,11 +136,16 @@ def test_killing_the_builder_at_any_moment_loses_and_doubles_nothing(tmp_path):
         running = subprocess.Popen(
             [sys.executable, "-c", BUILDER, str(folder), str(tmp_path / "cache")],
             cwd=ROOT,
-            stderr=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
         )
-        time.sleep(0.4 + 1.5 * luck.random())
-        running.send_signal(signal.SIGKILL)
-        running.wait()
+        with running.stdout:
+            assert running.stdout.readline() == "begun\n"
+            time.sleep(1.2 * luck.random())
+            running.send_signal(signal.SIGKILL)
+        assert running.wait() in {0, -signal.SIGKILL}
+        ended.append(running.returncode)
+    assert -signal.SIGKILL in ended
     found = factory.opened(folder, tmp_path / "cache")
     assert everything(found) == everything(factory.opened(folder, tmp_path / "fresh"))
 
