@@ -60,6 +60,9 @@ with read.told("Business cannot be shown"):
     st.title("Business", anchor=False)
     page = read.page(business.page)
     parts.lead(page.headline)
+    for place, chart in zip(st.columns((3, 2)), page.a_day, strict=True):
+        with place:
+            plot.plot(chart, f"a-day-{chart.question}")
     if page.note:
         st.caption(show.escape_markdown(page.note))
     show.table(TABLE, page.decisions, "Decisions: share of events, and events a day if all traffic were treated so")

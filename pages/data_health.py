@@ -19,10 +19,12 @@ FILES = (
     show.Column("Fingerprint", "fingerprint"),
 )
 ASIDE = (
-    show.Column("File", "file"),
+    show.Column("Files", "files", digits.count, number=True),
+    show.Column("Log", "log"),
     show.Column("Found", "found"),
     show.Column("Required", "required"),
     show.Column("To do", "remedy"),
+    show.Column("Which", "some", wide=True),
 )
 REASONS = (
     show.Column("Log", "log"),
@@ -56,7 +58,7 @@ with read.told("Data health cannot be shown"):
     parts.lead(page.headline)
     show.table(LOGS, page.logs, "Logs: read = accepted + quarantined; pending outcomes wait for their event")
     if page.rejected:
-        show.table(ASIDE, page.rejected, "Files set aside whole")
+        show.table(ASIDE, page.rejected, "Files set aside whole, by reason")
     show.table(RULES, page.invariants, "Invariants")
     show.table(REASONS, page.reasons, "Why rows were quarantined", "No row was quarantined.")
     if page.bad:

@@ -10,8 +10,9 @@ import numpy as np
 from release_core import review, stops
 from release_core.charts import digits
 from release_core.charts.ages import ages as ages_chart
+from release_core.charts.daily import daily
 from release_core.charts.forest import forest
-from release_core.cube.labels import WITHIN
+from release_core.cube.labels import LATER, WITHIN
 from release_core.frames import EVERYONE
 from release_core.metrics.live_table import NOT_ACTED
 from release_core.metrics.lived import outcomes_within
@@ -20,6 +21,7 @@ from release_core.views.view import known, paired_rows, segment_key, single_view
 if TYPE_CHECKING:
     from release_core.charts.chart import Chart
     from release_core.frames import GateRow
+    from release_core.metrics import Lived
     from release_core.views.view import View
 
     Row = dict[str, Any]
@@ -43,9 +45,13 @@ NOTHING_ACTS = (
 
 @dataclass(frozen=True, slots=True)
 class BusinessPage:
-    """What the page shows; the tables hold one row per metric, with what it comes to a day if it held for all traffic."""
+    """What the page shows; the tables hold one row per metric, with what it comes to a day if it held for all traffic.
+
+    `a_day` are the pictures of the same: decisions and customers in events a day, and money.
+    """
 
     headline: str
+    a_day: list[Chart]
     note: str
     decisions: list[Row]
     customers: list[Row]
@@ -71,7 +77,23 @@ def page(view: View) -> BusinessPage:
     decisions, customers, money, delayed = parts
     mixed = stops.left_out(view.opened.cube, view.stage, view.step)
     note = " ".join(text for text in (acts, left_out, _no_money(money), mixed) if text)
-    return BusinessPage(headline, note, decisions, customers, money, delayed, currency(view))
+    pictures = [
+        _pictured(view, [*customers, *decisions], "What does a day have more of?", "events a day"),
+        _pictured(view, money, "What does it cost or save a day?", f"{currency(view)} a day".strip()),
+    ]
+    return BusinessPage(headline, pictures, note, decisions, customers, money, delayed, currency(view))
+
+
+def _pictured(view: View, rows: list[Row], question: str, what: str) -> Chart:
+    """Return the picture of what changes a day."""
+    known_metrics = view.known()
+    told = [
+        {"segment": row["title"], "n": row["n"], "better": known_metrics[row["metric"]].better}
+        | dict(zip(("difference", "low", "high"), row["change_a_day"], strict=True))
+        for row in rows
+    ]
+    caption = view.caption(float(max((row["n"] for row in rows), default=0)), table="pair")
+    return daily(told, caption, question=question, what=what)
 
 
 def _no_money(rows: list[Row]) -> str:
@@ -124,6 +146,7 @@ def _row(view: View, row: Row, per_day: float, judged: dict[str, GateRow]) -> Ro
         "baseline_a_day": _a_day(row["baseline"], scale),
         "candidate_a_day": _a_day(row["candidate"], scale),
         "more_a_day": _more(row, scale),
+        "change_a_day": [_times(row[end], scale) for end in ("difference", "low", "high")],
         "n": row["n"],
         "reason": metric.definition if row["difference"] is not None else _why(view, row["reason"]),
     }
@@ -144,6 +167,10 @@ def _scale(name: str, unit: str, per_day: float) -> float | None:
 
 def _a_day(value: float | None, scale: float | None) -> str:
     return "" if scale is None else digits.NOT_KNOWN if value is None else digits.number(value * scale)
+
+
+def _times(value: float | None, scale: float | None) -> float | None:
+    return None if value is None or scale is None else value * scale
 
 
 def _more(row: Row, scale: float | None) -> str:
@@ -170,17 +197,17 @@ def _headline(view: View, rows: dict[str, Row], per_day: float) -> str:
     parts = [
         _said(rows.get(name), _scale(name, unit, per_day), words, suffix)
         for name, unit, words, suffix in (
+            ("net_value", "money", (f"{money} more net value", f"{money} less net value"), ""),
             ("conversion_rate", "share", ("more conversions", "fewer conversions"), ""),
             ("complaint_rate", "share", ("more complaints", "fewer complaints"), ""),
             ("approve_rate", "share", ("more approvals", "fewer approvals"), ""),
-            ("net_value", "money", (f"{money} more net value", f"{money} less net value"), ""),
         )
     ]
     told = [part for part in parts if part]
     if not told:
         return "No event here got an action of both versions, so nothing can be compared."
     listed = told[0] if len(told) == 1 else f"{', '.join(told[:-1])} and {told[-1]}"
-    would = "would have been" if view.stage.paired else "is"
+    would = "would have had" if view.stage.paired else "has"
     return f"With the candidate for all {digits.count(per_day)} events a day, a day {would}: {listed}."
 
 
@@ -252,15 +279,24 @@ def reached(view: View) -> list[int]:
     if view.stage.paired:
         return []
     view, _ = single_view(view)
-    look = view.opened.cube.steps.index(view.step)
-    group = (((), view.where),)
-    found = []
-    for hours in WITHIN:
-        frame = view.opened.cube.effects(view.stage, group, hours)
-        if not frame.segments or not frame.events[0, look].sum((0, 2)).all():
+    lived = _lived(view)
+    found: list[int] = []
+    for hours in WITHIN if lived.segments else ():
+        frame = lived.effects(hours)
+        if not lived.outcomes(frame, frame.events[:, lived.look])[0].sum((0, 2)).all():
             break
         found.append(hours)
     return found
+
+
+def _lived(view: View) -> Lived:
+    return review.lived(view.opened, view.stage, view.step, (((), view.where),))
+
+
+def _came(view: View, hours: int) -> list[str]:
+    """Return the kinds of outcomes that came within the hours, as of any look, to events of the choice or of its likes."""
+    lived = _lived(view)
+    return list(lived.effects(hours).kinds) if lived.segments else []
 
 
 def age_text(hours: int) -> str:
@@ -278,13 +314,13 @@ def age_text(hours: int) -> str:
 def kinds(view: View) -> list[str]:
     """Return the kinds of outcomes that came to events of this stage, as of any look."""
     view, _ = single_view(view)
-    return list(view.opened.cube.effects(view.stage, (((), view.where),), WITHIN[-1] + 1_000_000).kinds)
+    return _came(view, WITHIN[-1] + LATER)
 
 
 def at_age(view: View, hours: int) -> list[Row]:
     """Return one row per kind of outcome: how often it came within the hours, in both arms, on events that old."""
     view, _ = single_view(view)
-    kinds = view.opened.cube.effects(view.stage, (((), view.where),), hours).kinds
+    kinds = _came(view, hours)
     rows = []
     for kind, row in zip(kinds, _aged(view, [(hours, kind) for kind in kinds]), strict=True):
         told = {version: _told(row, version, "share") for version in ("baseline", "candidate")}
@@ -304,7 +340,7 @@ def spoken(kind: str) -> str:
 
 def _aged(view: View, asked: list[tuple[int, str]]) -> list[Row]:
     """Return how often each kind came within its hours (hours, kind), as rows of values and bounds."""
-    lived = review.lived(view.opened, view.stage, view.step, (((), view.where),))
+    lived = _lived(view)
     if not asked:
         return []
     one = outcomes_within(lived, view.known()["complaint_rate"], asked)

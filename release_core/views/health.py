@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
     Row = dict[str, Any]
 
 SAMPLE = 100
+# Of files that are set aside for the same reason so many are named.
+NAMED = 5
+REASON = ("found", "required", "remedy")
+MOST_REASONS = 20
+NUMBERS = re.compile(r"\d+")
 # Invariants that say nothing of the logs.
 ELSEWHERE = {"stop_rules", "rollback_ready"}
 
@@ -55,7 +61,7 @@ def health(view: View) -> HealthPage:
         _overlap(view),
         _invariants(view),
         _codes(view),
-        [report["rejected"] | {"file": report["file"]} for report in every if report["rejected"]],
+        _rejected(every),
     )
 
 
@@ -75,6 +81,45 @@ def _headline(totals: list[Row], every: list[Row]) -> str:
     if not bad:
         return f"All {read:,} rows of {len(every) - aside} files were accepted{files}."
     return f"{bad:,} of {read:,} rows ({100 * bad / read:.2f}%) are quarantined{files}; the others count."
+
+
+def _rejected(every: list[Row]) -> list[Row]:
+    """Return one row per reason for which files are set aside whole: how many they are, and some of them; most files first.
+
+    Beyond MOST_REASONS the rest is one row.
+    """
+    found: dict[tuple[str, ...], list[Row]] = {}
+    for report in every:
+        if report["rejected"]:
+            found.setdefault(_reason(report), []).append(report)
+    alike = sorted(found.values(), key=lambda reports: -len(reports))
+    rows = [
+        {"log": one[0]["log"], "files": len(one), "some": _some([report["file"] for report in one])}
+        | {key: _nameless(one[0], key) for key in REASON}
+        for one in alike[:MOST_REASONS]
+    ]
+    rest = [report["file"] for one in alike[MOST_REASONS:] for report in one]
+    if rest:
+        others = f"{len(alike) - MOST_REASONS:,} other reasons"
+        rows.append(
+            {"log": "", "files": len(rest), "some": _some(rest)} | dict.fromkeys(REASON, "") | {"found": others}
+        )
+    return rows
+
+
+def _reason(report: Row) -> tuple[str, ...]:
+    """Return what files that are broken alike have in common: names and numbers are their own."""
+    return report["log"], *(NUMBERS.sub("0", _nameless(report, key)) for key in REASON)
+
+
+def _nameless(report: Row, key: str) -> str:
+    name = report["file"].rpartition("/")[2]
+    return str(report["rejected"][key]).replace(report["file"], "the file").replace(name, "the file")
+
+
+def _some(files: list[str]) -> str:
+    more = len(files) - NAMED
+    return ", ".join(sorted(files)[:NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _file(report: Row) -> Row:
