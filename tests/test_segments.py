@@ -190,7 +190,7 @@ def test_the_cutoffs_of_three_dimensions_are_those_of_the_smallest_wider_slice(v
     least = min(pairs, key=lambda pair: inside(log, dict(pair)).sum())
     assert drill.scope == least
     assert drill.facts
-    assert drill.distribution is None
+    assert drill.pictures == ()
     share = inside(log, dict(where)).sum() / inside(log, dict(least)).sum()
     assert f"of which this slice is {digits.percent(share)}." in drill.note
     assert {row["cutoff"] for row in drill.cutoffs} == {"t1.review", "t1.block"}

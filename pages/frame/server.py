@@ -100,3 +100,4 @@ def _look() -> None:
 def _import_heavy() -> None:
     importlib.import_module("pandas")
     importlib.import_module("release_core.library")
+    importlib.import_module("release_core.threads").limit()

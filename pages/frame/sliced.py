@@ -14,9 +14,6 @@ from release_core.views import mix, segments, slices, transfer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streamlit.delta_generator import DeltaGenerator
-
-    from release_core.charts import Chart
     from release_core.views.segments import Drill
 
     Row = dict[str, Any]
@@ -99,12 +96,12 @@ def by_segment(splits: Sequence[str]) -> None:
         if chosen:
             drill = read.page(segments.drill, segments.where_of(chosen))
             looked_into(drill)
-    _picture(drill.distribution if drill else None, "drill-distribution", wide)
+    with wide:
+        picture(drill, chosen)
     show.table(
         columns.SEGMENTS, columns.together(page.rows, read.units()), f"{offered[metric]} by segment, worst first"
     )
     _below(page.rows, "segments")
-    _picture(drill.reliability if drill else None, "drill-reliability", st.container())
 
 
 def _asked(offered: dict[str, str], splits: Sequence[str]) -> tuple[str, list[str]]:
@@ -123,12 +120,6 @@ def _asked(offered: dict[str, str], splits: Sequence[str]) -> tuple[str, list[st
         format_func=parts.words,
     )
     return metric, split
-
-
-def _picture(chart: Chart | None, key: str, place: DeltaGenerator) -> None:
-    if chart is not None:
-        with place:
-            plot.plot(chart, key)
 
 
 def worst() -> None:
@@ -157,17 +148,17 @@ def worst() -> None:
         if found.rows:
             plot.plot(found.forest, "found", on_click=pick)
         plot.plot(ranking.forest, "ranked", on_click=pick)
-    drill = None
+    drill, chosen = None, ""
     with narrow:
         if keys:
             chosen = parts.pick("Look into", keys, "slice", segments.spoken)
             drill = read.page(segments.drill, segments.where_of(chosen))
             looked_into(drill)
+    with wide:
+        picture(drill, chosen)
     st.caption(show.escape_markdown(" ".join([ranking.headline, *ranking.notes])))
     show.table(RANKED, written(ranking.rows), f"Segments and their intersections, {slices.ORDERS[order]}")
     _below([row | {"found": ""} for row in ranking.rows] + found.rows, "slices")
-    if drill:
-        pictures(drill)
 
 
 def _below(rows: list[Row], name: str) -> None:
@@ -224,11 +215,15 @@ def looked_into(drill: Drill) -> None:
     parts.open_transfer(drill.scope)
 
 
-def pictures(drill: Drill) -> None:
-    """Show one slice's score distribution and calibration."""
-    left, right = st.columns(2)
-    _picture(drill.distribution, "drill-distribution", left)
-    _picture(drill.reliability, "drill-reliability", right)
+def picture(drill: Drill | None, chosen: str) -> None:
+    """Show one picture of a slice, of those that there are; the others are made when they are asked for."""
+    if drill is None or not drill.pictures:
+        return
+    parts.tell_wrong("Picture", drill.pictures, "picture")
+    first = drill.pictures[0]
+    label = f"Picture of {drill.title}"
+    name = st.segmented_control(label, drill.pictures, default=first, key="picture", bind="query-params") or first
+    plot.plot(read.page(segments.picture, segments.where_of(chosen), name), f"drill-{name}")
 
 
 def written(rows: Sequence[Row]) -> list[Row]:

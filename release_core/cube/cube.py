@@ -117,6 +117,8 @@ class Cube:
         self.ramps = cache(partial(live.ramps, self))
         self.mixed = cache(partial(watched.mixed, self))
         self.left_out = lru_cache(maxsize=256)(partial(watched.left_out, self))
+        self.leaving = lru_cache(maxsize=16)(partial(watched.leaving, self))
+        self.checked = cache(partial(watched.checked, self))
         self.given = cache(partial(watched.given, self))
         self.firsts = cache(partial(watched.firsts, self))
         self.held = lru_cache(maxsize=16)(partial(development.Held, self))

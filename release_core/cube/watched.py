@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from release_core.cube import cells, dense, query, steps
+from release_core.cube import aged, cells, dense, query, steps
 from release_core.cube.files import listed
 from release_core.release import Stage
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from release_core.cube.cube import Cube, Where
     from release_core.cube.query import Group
     from release_core.frames import Array
+
+
+COUNTED = cells.SUMS["checks"].split(", ")
 
 
 def stages(cube: Cube) -> tuple[Stage, ...]:
@@ -53,11 +56,18 @@ def given(cube: Cube, log: str) -> frozenset[str]:
     return frozenset(name for report in cube.facts["logs"][log] for name in report["given"])
 
 
+def checked(cube: Cube, stage: Stage) -> dict[str, Array]:
+    """Return the counts of a stage by the step at which events entered, rising, and by replay set."""
+    sums = ", ".join(f"sum({name})::bigint as {name}" for name in COUNTED)
+    sql = f"select entry, replay_set::varchar as replay_set, {sums} from checks where stage = $stage group by all order by entry"
+    return dict(cube.store.query(sql, {"stage": stage}))
+
+
 def checks(cube: Cube, stage: Stage, step: int) -> dict[str, int]:
     """Return the counts over all sets of a stage as of a step: events, overlap, parity, clipped scores."""
-    sums = ", ".join(f"coalesce(sum({name}), 0)::bigint as {name}" for name in cells.SUMS["checks"].split(", "))
-    sql = f"select {sums} from checks where stage = $stage and entry <= $step"
-    return {name: int(column[0]) for name, column in cube.store.query(sql, {"stage": stage, "step": step}).items()}
+    found = cube.checked(stage)
+    upto = int(np.searchsorted(found["entry"], step, side="right"))
+    return {name: int(found[name][:upto].sum()) for name in COUNTED}
 
 
 def maturity(cube: Cube, view: tuple[Stage, int], where: Where) -> dict[str, int]:
@@ -79,12 +89,24 @@ def left_out(cube: Cube, stage: Stage, step: int, group: Group = ((), ())) -> di
     if stage not in cube.mixed():
         return {}
     by, where = group
-    tests, params = cube.tests(stage, (*where, *((dim, "") for dim in by)), every=bool(by))
-    value = "v1::varchar" if by else "''"
-    left = "label < 0 and seen > 0 and greatest(since, seen) <= $step"
-    sql = f"select {value} as value, -sum(n)::bigint as n from pair where {tests} and {left}"
-    found = cube.store.query(f"{sql} group by 1", params | {"step": step})
-    return {str(name): int(n) for name, n in zip(found["value"], found["n"], strict=True)}
+    wide, value = aged.valued(cube, (*where, *((dim, "") for dim in by)))
+    moment, values, n = cube.leaving(stage, wide)
+    gone = moment <= step
+    if not by and not cube.single(wide):
+        return {"": int(n[gone].sum())} if gone.any() else {}
+    names = dict.fromkeys(values[gone].tolist()) if by else [value]
+    found = {name: gone & (values == name) for name in names}
+    return {name if by else "": int(n[rows].sum()) for name, rows in found.items() if rows.any()}
+
+
+def leaving(cube: Cube, stage: Stage, wide: Where) -> tuple[Array, Array, Array]:
+    """Return when events of contaminated entities were left out, of which value of the filter's dimension, and how many."""
+    tests, params = cube.tests(stage, wide, every=True)
+    sql = f"""
+select greatest(since, seen) as moment, v1::varchar as value, -sum(n)::bigint as n
+from pair where {tests} and label < 0 and seen > 0 group by all order by moment, value"""
+    found = cube.store.query(sql, params)
+    return found["moment"], found["value"].astype(str), found["n"]
 
 
 def mixed(cube: Cube) -> frozenset[Stage]:
@@ -118,13 +140,13 @@ def entered(cube: Cube) -> dict[tuple[str, str], tuple[Array, Array]]:
 
 def days(cube: Cube, stage: Stage, step: int, replay_set: str | None = None) -> float:
     """Return over how many days the events of a stage (or one of its sets) entered, as of a step; 0 without events."""
-    sql = (
-        "select coalesce(min(entry), 0) as first, coalesce(max(entry), -1) as last from checks "
-        "where stage = $stage and entry <= $step and coalesce(replay_set = $set, true)"
-    )
-    found = cube.store.query(sql, {"stage": stage, "step": step, "set": replay_set})
-    first, last = int(found["first"][0]), int(found["last"][0])
-    return (cube.end(last) - cube.end(first - 1)).total_seconds() / 86400 if last >= first else 0.0
+    found = cube.checked(stage)
+    entries = found["entry"][found["entry"] <= step]
+    if replay_set is not None:
+        entries = entries[found["replay_set"][: len(entries)] == replay_set]
+    if not len(entries):
+        return 0.0
+    return (cube.end(int(entries[-1])) - cube.end(int(entries[0]) - 1)).total_seconds() / 86400
 
 
 def codes(cube: Cube, stage: Stage, step: int) -> list[tuple[str, str, str, float, float, int]]:

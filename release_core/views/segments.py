@@ -26,6 +26,8 @@ from release_core.views.view import known as finite
 from release_core.views.view import paired_rows, segment_key
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from release_core.charts.chart import Chart
     from release_core.frames import Cells
     from release_core.metrics import Metric
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 # The cube holds scores, and so cutoffs, for two dimensions together.
 MOST_WITH_SCORES = 2
 BETTER = {"higher", "lower"}
+PICTURES: dict[str, Callable[[View], Chart]] = {"Scores": distribution_of, "Calibration": reliability_of}
 DRILLED = ("recall", "precision", "fpr", "alert_rate", "amount_recall", "auc", "oe_ratio", "disagreement_rate")
 
 
@@ -56,9 +59,9 @@ class SegmentsPage:
 
 @dataclass(frozen=True, slots=True)
 class Drill:
-    """One segment: what it is worth a day, its cutoffs, its numbers, its score distribution and its calibration.
+    """One segment: what it is worth a day, its cutoffs, its numbers, and what can be pictured of it (see `picture`).
 
-    Of three dimensions together the cube counts actions, not scores: there are no charts of scores then, and the cutoffs
+    Of three dimensions together the cube counts actions, not scores: there are no pictures of scores then, and the cutoffs
     are those of the smallest wider slice. `note` says so, and `scope` is the filter to which the cutoffs belong.
     """
 
@@ -68,8 +71,7 @@ class Drill:
     cutoffs: list[Row]
     note: str
     numbers: list[Row]
-    distribution: Chart | None
-    reliability: Chart | None
+    pictures: tuple[str, ...]
 
 
 def comparable(view: View) -> list[tuple[str, str]]:
@@ -194,7 +196,7 @@ def _together(metric: Metric, cells: Cells) -> tuple[list[Row], list[str]]:
 
 def drill(view: View, where: tuple[tuple[str, str], ...]) -> Drill:
     """Return one segment of the current filter in detail."""
-    inner = replace(view, where=tuple((dict(view.where) | dict(where)).items()))
+    inner = _within(view, where)
     known, deep = inner.known(), len({dim for dim, _ in inner.where} - {REPLAY_SET}) > MOST_WITH_SCORES
     numbers = [
         row | {"title": known[row["metric"]].title, "unit": known[row["metric"]].unit}
@@ -208,9 +210,17 @@ def drill(view: View, where: tuple[tuple[str, str], ...]) -> Drill:
         rows_of(scope),
         note,
         numbers,
-        None if deep else distribution_of(inner),
-        None if deep else reliability_of(inner),
+        () if deep else tuple(PICTURES),
     )
+
+
+def picture(view: View, where: tuple[tuple[str, str], ...], name: str) -> Chart:
+    """Return one of the PICTURES of a segment of the current filter."""
+    return PICTURES[name](_within(view, where))
+
+
+def _within(view: View, where: tuple[tuple[str, str], ...]) -> View:
+    return replace(view, where=tuple((dict(view.where) | dict(where)).items()))
 
 
 def _wider(inner: View) -> tuple[View, str]:

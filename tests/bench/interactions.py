@@ -93,10 +93,11 @@ def costs(view: View) -> Costs:
     return cutoffs.costs_of(view)
 
 
-def drilled(view: View) -> object:
-    """Return the worst segment in detail, as the page does."""
+def drilled(view: View, picture: str = "Scores") -> object:
+    """Return the worst segment in detail, as the page does, with one picture of it."""
     rows = segments.segments(view, "recall", (dim(view),)).rows
-    return segments.drill(view, segments.where_of(rows[0]["key"])) if rows else None
+    where = segments.where_of(rows[0]["key"]) if rows else ()
+    return rows and [segments.drill(view, where), segments.picture(view, where, picture)]
 
 
 def screens() -> Iterator[Screen]:
@@ -173,6 +174,7 @@ def _segments() -> Iterator[Screen]:
         )  # type: ignore[misc]
     one: Work = lambda v: segments.segments(v, "recall", (dim(v),))  # noqa: E731
     yield Screen("Segments", "click on a row", (*base, one), (drilled,))
+    yield Screen("Segments", "calibration of a row", (*base, one, drilled), (lambda v: drilled(v, "Calibration"),))
     other: Work = lambda v: segments.segments(v, "recall", (dim(v, 1),))  # noqa: E731
     yield Screen("Segments", "other dimension", (*base, one), (other,))
     yield Screen("Segments", "recall by two", base, (lambda v: segments.segments(v, "recall", (dim(v), dim(v, 1))),))
