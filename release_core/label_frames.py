@@ -58,7 +58,8 @@ class Development:
     length of time in days by which every event of a bucket has surely passed a lag.
     `positive` and `negative` [group, age, lag] are labels by the buckets between event and label, less those that were
     taken back; `scores` [version, group, age] sum all events' scores; `labelled` [label, version, group, age] those of
-    known negatives and positives; amounts are in the currency.
+    known negatives and positives; amounts are in the currency. Several segments at once stand in an axis of their own before
+    that of the groups, which then are those that occur in any of them.
     """
 
     actions: tuple[str, ...]

@@ -197,8 +197,8 @@ class Cube:
             value: known.arrivals(self.release, rows, step, kind) for value, rows in parts.items() if len(rows["n"])
         }
 
-    def developments(self, dim: str, stage: Stage, step: int, where: Where = ()) -> dict[str, Development]:
-        """Return how labels develop for every value of a dimension; the filter is by replay set only."""
+    def developments(self, dim: str, stage: Stage, step: int, where: Where = ()) -> tuple[tuple[str, ...], Development]:
+        """Return the values of a dimension, and how labels develop in all of them; the filter is by replay set only."""
         return development.read_by(self, (stage, step), self.held(stage, (*where, (dim, "")), every=True))
 
     def _map(self, stage: Stage, step: int, where: Where = (), *, mature: bool = True) -> ScoreMap:

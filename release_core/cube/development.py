@@ -55,7 +55,7 @@ class Held:
         texts = np.stack([rows.pop(name).astype(str) for name in GROUP], axis=1)
         found, rows["group"] = np.unique(texts, axis=0, return_inverse=True)
         self._groups = [tuple(map(str, group)) for group in found]
-        values, starts = np.unique(rows.pop("value").astype(str), return_index=True)
+        values, starts, rows["value"] = np.unique(rows["value"].astype(str), return_index=True, return_inverse=True)
         ends = np.append(starts[1:], len(rows["n"]))
         self._spans = {str(v): slice(a, b) for v, a, b in zip(values, starts, ends, strict=True)}
         self.cells = rows
@@ -77,13 +77,10 @@ class Held:
         """
         return _happened(self.cells, step, width, mature_by)
 
-    def by_value(self, step: int, width: int) -> dict[str, Columns]:
-        """Return the same for each value of which an event is known by then."""
-        parts = {
-            value: _happened({name: column[span] for name, column in self.cells.items()}, step, width, None)
-            for value, span in self._spans.items()
-        }
-        return {value: part for value, part in parts.items() if len(part["n"])}
+    @property
+    def values(self) -> tuple[str, ...]:
+        """Return the values of the dimension, in the order of the column `value`."""
+        return tuple(self._spans)
 
     def groups(self, rows: Columns) -> tuple[list[tuple[str, ...]], Array]:
         """Return the groups that occur, and each row's place among them."""
@@ -113,6 +110,7 @@ def _happened(held: Columns, step: int, width: int, mature_by: int | None) -> Co
     sums = {name: signs * held[name][at] for name in SUMS}
     return sums | {
         "group": held["group"][at],
+        "value": held["value"][at],
         "label": np.concatenate(labels),
         "age": (step - held["entry"][at]) // width,
         "ago": (step - moments) // width,
@@ -144,13 +142,16 @@ def read(
     return _developed(cube.release, rows, held.groups(rows), (ends, days), paired=stage.paired or all_stages)
 
 
-def read_by(cube: Cube, view: tuple[Stage, int], held: Held) -> dict[str, Development]:
-    """Return the same for every value of the dimension of the events held, which are a stage's."""
+def read_by(cube: Cube, view: tuple[Stage, int], held: Held) -> tuple[tuple[str, ...], Development]:
+    """Return the values of the dimension of the events held, which are a stage's, and the same for all of them at once.
+
+    Groups are those that occur in any of them: of others a value has no events.
+    """
     size, ends, days = _buckets(cube, *view)
-    return {
-        value: _developed(cube.release, part, held.groups(part), (ends, days), paired=view[0].paired)
-        for value, part in held.by_value(view[1], size).items()
-    }
+    rows = held.happened(view[1], size)
+    values = held.values
+    found = _developed(cube.release, rows, held.groups(rows), (ends, days), paired=view[0].paired, values=len(values))
+    return values, found
 
 
 def _buckets(cube: Cube, stage: Stage, step: int) -> tuple[int, tuple[int, ...], Array]:
@@ -170,7 +171,9 @@ def _developed(
     buckets: tuple[tuple[int, ...], Array],
     *,
     paired: bool,
+    values: int | None = None,
 ) -> Development:
+    """Return the development of some rows; with `values`, by value in front of the groups."""
     (groups, place), (ends, days) = grouped, buckets
     names = {action: number for number, action in enumerate(release.actions)}
     taken = np.array([names.get(group[1], -1) for group in groups], dtype=np.int64)
@@ -180,9 +183,11 @@ def _developed(
     ages, lag = len(ends), rows["age"] - rows["ago"]
 
     def summed(column: str, keep: Array, *, by_lag: bool = False) -> Array:
-        axes = (place[keep], rows["age"][keep], *((lag[keep],) if by_lag else ()))
+        first = () if values is None else (rows["value"][keep],)
+        axes = (*first, place[keep], rows["age"][keep], *((lag[keep],) if by_lag else ()))
         unit = {"n": 1, "amount": MINOR_UNITS}.get(column, SCALED)
-        return total((len(groups), ages, *((ages,) if by_lag else ())), axes, rows[column][keep], unit)
+        shape = (*(() if values is None else (values,)), len(groups), ages, *((ages,) if by_lag else ()))
+        return total(shape, axes, rows[column][keep], unit)
 
     event, negative, positive = (rows["label"] == label for label in (EVENT, 0, 1))
     return Development(

@@ -1,7 +1,8 @@
 """Known labels and the share known by their age in; what metrics will read when every label is in, out (METHODS f4).
 
 Each known label counts 1 / F times, F being the share known at its event's age among events with the same action.
-Arrays have the axes label (positive, negative), group, age; groups belong to strata that share one F.
+Arrays have the axes label (positive, negative), group, age; groups belong to strata that share one F. Before the groups (and
+strata) there may be any further axes, of segments for example: they stay in front of what is returned.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Known:
     weight: Array
     stratum: Indices
     link: Array
-    dispersion: float = 1.0
+    dispersion: float | Array = 1.0
 
 
 class Sum(NamedTuple):
@@ -80,26 +81,31 @@ def of(known: Known, top: Sum, bottom: Sum, fixed: Array | None = None) -> Nowca
     value = ratio(total(known, top), whole)
     none = np.zeros_like(bottom.events)
     below = bottom if fixed is None else Sum(none, none, none)
-    pull = [ratio(a - value[:, None] * b, whole[:, None]) for a, b in zip(top.parts, below.parts, strict=True)]
-    pull = [np.concatenate([part, part[1:] - part[:1]]) for part in pull]
-    variance = known.dispersion * (_of_events(known, pull) + _of_weights(known, pull))
-    shown = np.append(value, value[1] - value[0])
+    each, of_all = value[..., None], whole[..., None]
+    pull = [ratio(a - each * b, of_all) for a, b in zip(top.parts, below.parts, strict=True)]
+    pull = [np.concatenate([part, part[..., 1:, :] - part[..., :1, :]], axis=-2) for part in pull]
+    wider = floats(known.dispersion)[..., None]
+    variance = wider * (_of_events(known, pull) + _of_weights(known, pull))
+    shown = np.concatenate([value, value[..., 1:] - value[..., :1]], axis=-1)
     size = _effective(known, bottom if fixed is None else top)
-    return Nowcast(shown, only(np.sqrt(variance), np.isfinite(shown)), np.append(size, size.min()))
+    size = np.concatenate([size, size.min(-1, keepdims=True)], axis=-1)
+    return Nowcast(shown, only(np.sqrt(variance), np.isfinite(shown)), size)
 
 
 def total(known: Known, what: Sum) -> Array:
-    """Return a weighted count of each version."""
+    """Return a weighted count of each version, [..., version]."""
     weighted = (known.labels * known.weight).sum(-1)
     counts = (*weighted, known.events.sum(-1))
-    return sum((floats(a * b).sum(-1) for a, b in zip(what.parts, counts, strict=True)), np.zeros(len(what.events)))
+    parts = (floats(a * b[..., None, :]).sum(-1) for a, b in zip(what.parts, counts, strict=True))
+    return sum(parts, np.zeros(len(what.events)))
 
 
 def _classes(known: Known, parts: list[Array]) -> list[tuple[Array, Array]]:
-    """Return (count [group, age], value [version, group, age]) of known positives, known negatives and the rest."""
+    """Return (count [..., 1, group, age], value [..., version, group, age]) of known positives, known negatives and the rest."""
     base = parts[2][..., None]
-    kinds = [(known.labels[k], known.weight[k] * parts[k][..., None] + base) for k in range(2)]
-    rest = known.events - known.labels.sum(0)
+    labels, weight = known.labels[..., None, :, :], known.weight[..., None, :, :]
+    kinds = [(labels[k], weight[k] * parts[k][..., None] + base) for k in range(2)]
+    rest = known.events[..., None, :, :] - labels.sum(0)
     return [*kinds, (rest, np.broadcast_to(base, kinds[0][1].shape))]
 
 
@@ -109,13 +115,13 @@ def _of_events(known: Known, pull: list[Array]) -> Array:
 
 def _of_weights(known: Known, pull: list[Array]) -> Array:
     """Return the variance that the weights' own uncertainty adds: later link ratios move all younger ages together."""
-    found = np.zeros(len(pull[0]))
+    found = np.zeros(pull[0].shape[:-1])
     lags = known.link.shape[-1]
     for k in range(2):
-        moved = known.labels[k] * known.weight[k] * pull[k][..., None]
-        for stratum in range(known.link.shape[1]):
-            own = moved[:, known.stratum == stratum].sum(1)
-            found += (younger(own, lags) ** 2 * known.link[k, stratum]).sum(-1)
+        moved = (known.labels[k] * known.weight[k])[..., None, :, :] * pull[k][..., None]
+        for stratum in range(known.link.shape[-2]):
+            own = moved[..., known.stratum == stratum, :].sum(-2)
+            found += (younger(own, lags) ** 2 * known.link[k, ..., None, stratum, :]).sum(-1)
     return found
 
 
@@ -128,7 +134,7 @@ def _effective(known: Known, what: Sum) -> Array:
 
 
 def bounds(found: Nowcast, *, share: bool, confidence: float = 0.95) -> Interval:
-    """Return the intervals of a nowcast [baseline, candidate, difference].
+    """Return the intervals of a nowcast [..., (baseline, candidate, difference)].
 
     A share's is Wilson's for the number of events that its standard error implies (the effective number where the
     share is 0 or 1); the difference, and what is no share, take the normal one.
@@ -136,14 +142,14 @@ def bounds(found: Nowcast, *, share: bool, confidence: float = 0.95) -> Interval
     low, high = interval(found.value, found.se, confidence=confidence)
     if not share:
         return Interval(low, high)
-    each = found.value[:2]
+    each = found.value[..., :2]
     spread = each * (1 - each)
-    size = np.where(spread > 0, ratio(spread, found.se[:2] ** 2), found.effective[:2])
+    size = np.where(spread > 0, ratio(spread, found.se[..., :2] ** 2), found.effective[..., :2])
     inside = wilson(each * size, size, confidence)
-    ends = [np.append(side, old[2:]) for side, old in zip(inside, (low, high), strict=True)]
+    ends = [np.concatenate([side, old[..., 2:]], axis=-1) for side, old in zip(inside, (low, high), strict=True)]
     return Interval(*ends)
 
 
 def ready(share: Array, used: Flags, least: float = TOO_EARLY) -> Flags:
     """Return which ages [age] can be nowcast: every stratum [stratum, age] with events (`used`) is old enough."""
-    return np.logical_and.reduce((share >= least) | ~used, axis=0)
+    return np.logical_and.reduce((share >= least) | ~used, axis=-2)

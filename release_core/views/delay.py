@@ -86,15 +86,13 @@ def of(view: View) -> Delay:
     return delayed.delay([own, *_wider(one)], explicit=explicit(view), maturity=one.release.labels.maturity_days)
 
 
-def by(view: View, dim: str) -> dict[str, Delay]:
-    """Return the same for every value of a dimension, within the replay set of the choice."""
+def by(view: View, dim: str) -> tuple[tuple[str, ...], Delay]:
+    """Return the values of a dimension, and the same for all of them at once, within the replay set of the choice."""
     whole = replace(view, where=tuple(pair for pair in view.where if pair[0] == REPLAY_SET))
     wider = _wider(replace(whole, where=(*whole.where, (dim, ""))))
+    values, own = view.opened.cube.developments(dim, view.stage, view.step, whole.where)
     maturity = view.release.labels.maturity_days
-    return {
-        value: delayed.delay([_seen(whole, own), *wider], explicit=explicit(view), maturity=maturity)
-        for value, own in view.opened.cube.developments(dim, view.stage, view.step, whole.where).items()
-    }
+    return values, delayed.delay([_seen(whole, own), *wider], explicit=explicit(view), maturity=maturity)
 
 
 def _wider(one: View) -> list[Development]:
@@ -252,11 +250,11 @@ def _only(one: Delay, age: int) -> Array:
     return one.ready & (np.arange(len(one.ready)) == age)
 
 
-def _share(count: delayed.Count) -> float:
+def _share(count: delayed.Count[float]) -> float:
     return count.known / count.final if count.final and np.isfinite(count.final) else float("nan")
 
 
-def _cells(one: Delay, table: Array, counts: list[delayed.Count], names: list[str], age: int) -> list[Row]:
+def _cells(one: Delay, table: Array, counts: list[delayed.Count[float]], names: list[str], age: int) -> list[Row]:
     """Return a cohort's cells: positives known by each lag that it has reached."""
     by_then = np.cumsum(table[age])
     final = counts[age].final
@@ -301,7 +299,7 @@ def _row(one: Delay, number: int) -> Row:
     }
 
 
-def _headline(view: View, one: Delay, found: delayed.Count) -> str:
+def _headline(view: View, one: Delay, found: delayed.Count[float]) -> str:
     if not np.isfinite(found.final):
         return f"As of {view.as_of} it is too early to say how many bad events there will be: {_why_early(one)}."
     share = _share(found)

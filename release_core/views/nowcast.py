@@ -188,19 +188,20 @@ def _band(found: Nowcast, *, share: bool) -> Row:
 def by_segment(view: View, name: str, dim: str) -> list[Row]:
     """Return per value of a dimension the final number of bad events and a metric of the candidate, nowcast."""
     unit = view.known()[name].unit
-    rows = []
-    parts = delay.by(view, dim)
-    for value in sorted(parts, key=natural):
-        one = parts[value]
-        if not one.own.events.sum():
-            continue
-        found, counted = delayed.estimate(one, name, one.ready, corrected=True), delayed.count(one)
-        band = _band(found, share=unit == "share" and name != "amount_recall")
-        row: Row = {"segment": value, "unit": unit, "events": float(one.own.events.sum()), "known": counted.known}
-        row |= {key: known(getattr(counted, key)) for key in ("final", "low", "high")}
-        every = np.ones(len(one.own.ends), dtype=bool)
-        naive = known(float(delayed.estimate(one, name, every, corrected=False).value[CANDIDATE]))
-        rows.append(row | band | {"naive": naive})
+    values, one = delay.by(view, dim)
+    found, counted = delayed.estimate(one, name, one.ready, corrected=True), delayed.counts(one)
+    every = np.ones(len(one.own.ends), dtype=bool)
+    naive = delayed.estimate(one, name, every, corrected=False).value[:, CANDIDATE]
+    share, events = unit == "share" and name != "amount_recall", one.own.events.sum((-2, -1))
+    low, high = (end[:, CANDIDATE] for end in nowcast.bounds(found, share=share))
+    columns = {
+        **{key: getattr(counted, key) for key in ("final", "low", "high")},
+        "nowcast": found.value[:, CANDIDATE], "nowcast_low": low, "nowcast_high": high, "naive": naive,
+    }  # fmt: skip
+    rows: list[Row] = []
+    for n in sorted(np.flatnonzero(events), key=lambda n: natural(values[n])):
+        row: Row = {"segment": values[n], "unit": unit, "events": float(events[n]), "known": float(counted.known[n])}
+        rows.append(row | {key: known(float(column[n])) for key, column in columns.items()})
     return rows
 
 

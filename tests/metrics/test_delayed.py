@@ -345,16 +345,36 @@ def test_every_view_answers_whatever_the_steps_count(log, every, steps, tmp_path
 
 def test_values_read_together_are_those_read_alone(opened):
     step = opened.cube.steps[-1]
-    together = opened.cube.developments("market", CANARY, step)
+    values, together = opened.cube.developments("market", CANARY, step)
     arrivals = opened.cube.arrivals_by("market", CANARY, step, (), "positive")
-    assert list(together) == list(arrivals) == list(factory.DIMS["market"])
-    for value, one in together.items():
+    assert list(values) == list(arrivals) == list(factory.DIMS["market"])
+    for n, value in enumerate(values):
         alone = opened.cube.development(CANARY, step, (("market", value),))
-        np.testing.assert_array_equal(one.positive, alone.positive)
-        np.testing.assert_array_equal(one.scores, alone.scores)
+        # Groups of a value alone are those that occur in it; of the others it has no events.
+        own = [k for k in range(len(together.taken)) if together.events[n, k].any() or together.positive[n, k].any()]
+        np.testing.assert_array_equal(together.positive[n, own], alone.positive)
+        np.testing.assert_array_equal(together.scores[:, n, own], alone.scores)
         single = opened.cube.arrivals(CANARY, step, (("market", value),))
         np.testing.assert_array_equal(arrivals[value].arrived, single.arrived)
-    view = View(opened, CANARY, step)
-    for value, one in delay.by(view, "market").items():
-        alone = delay.of(View(opened, CANARY, step, (("market", value),)))
-        assert delayed.count(one) == delayed.count(alone)
+
+
+@pytest.mark.parametrize("stage", [REPLAY, CANARY])
+@pytest.mark.parametrize("look", [6, 12, -1])
+def test_nowcasts_of_all_values_at_once_are_those_one_by_one(opened, stage, look):
+    view = View(opened, stage, opened.cube.steps[look])
+    values, together = delay.by(view, "market")
+    counted = delayed.counts(together)
+    every = np.ones(len(together.own.ends), dtype=bool)
+    for n, value in enumerate(values):
+        alone = delay.of(View(opened, stage, view.step, (("market", value),)))
+        if not alone.own.events.sum():
+            continue
+        np.testing.assert_array_equal(together.ready[n], alone.ready)
+        np.testing.assert_allclose([part[n] for part in counted], delayed.count(alone), rtol=1e-12)
+        for name in delayed.NAMES:
+            for ages, corrected in (("ready", True), ("all", False)):
+                use = (together.ready, alone.ready) if ages == "ready" else (every, every)
+                one = delayed.estimate(together, name, use[0], corrected=corrected)
+                single = delayed.estimate(alone, name, use[1], corrected=corrected)
+                for all_at_once, by_itself in zip(one, single, strict=True):
+                    np.testing.assert_allclose(all_at_once[n], by_itself, rtol=1e-9, atol=1e-15)
