@@ -202,19 +202,19 @@ def test_cutoffs_of_two_dimensions_agree_with_those_of_paired_events_to_a_step(v
     wide = {row["cutoff"]: row for row in transfer.rows_of(replace(view, where=(("market", "DE"),)), "", rule)}
     apart = transfer_counts._apart(replace(view, where=(("market", "DE"),)), ())
     paired = transfer_counts.counts(replace(view, where=(("market", "DE"),)))
-    for name in wide:
-        one, other = (found.place(0, name, 1.0) for found in (apart, paired))
-        np.testing.assert_allclose(one.today, other.today)
-        np.testing.assert_allclose(one.total, other.total)
-        np.testing.assert_allclose(one.same, other.same)
-        np.testing.assert_allclose(one.loss.sum(), other.loss.sum())
-        at = transfer._cutoff(other, transfer._value(other, other.today, transfer.RULES[rule]), transfer.RULES[rule])
-        if rule != "loss":
-            assert transfer._apart_se(one, at, transfer.RULES[rule]) > transfer._paired_se(
-                other.pairs, other, at, transfer.RULES[rule]
-            )
-        else:
-            assert np.isnan(transfer._apart_se(one, at, transfer.RULES[rule]))
+    names, effects = list(wide), np.ones(len(wide))
+    one, other = (found.places(names, effects, True) for found in (apart, paired))
+    np.testing.assert_allclose(one.today, other.today)
+    np.testing.assert_allclose(one.today_lost, other.today_lost)
+    np.testing.assert_allclose(one.total, other.total)
+    np.testing.assert_allclose(one.same, other.same)
+    np.testing.assert_allclose(one.loss.sum(), other.loss.sum())
+    asked = transfer.RULES[rule]
+    at, _ = transfer._cutoff(other, transfer._value(other, other.today, other.today_lost, asked), asked)
+    if rule != "loss":
+        assert (transfer._apart_se(one, at, asked) > transfer._paired_se(other.pairs, other, at, asked)).all()
+    else:
+        assert np.isnan(transfer._apart_se(one, at, asked)).all()
     many = transfer.rows_of(replace(view, where=(("market", "DE"),)), "surface", rule)
     assert {row["segment"] for row in many} == {"market DE", "app", "web"}
     assert all((row["low"] is None) == (rule == "loss") or row["alert_none"] for row in many if row["segment"] == "web")

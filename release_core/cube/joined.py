@@ -9,7 +9,7 @@ import numpy as np
 from release_core import worlds as mixed
 from release_core.cube import dense
 from release_core.cube.encode import FINE, SHARDED, joined_levels
-from release_core.cube.places import Places, numbered, population
+from release_core.cube.places import Places, occurring, population
 from release_core.frames import EVERYONE, POSITIVE, Grid, Worlds
 from release_core.joint_frames import Crossing, ScoreMap
 from release_core.release import SHARDS
@@ -42,36 +42,62 @@ def _grid(release: Release, ids: Array) -> Grid:
 
 def crossing(release: Release, segments: Sequence[Segment], columns: Columns) -> Crossing:
     """Return the candidate's bins by what the baseline reaches from the cells of the table `crossed`."""
-    ids, populations = dense.ids_of(columns["bin"]), population(columns["label"])
-    (old, new), (first, second) = zip(
-        *(numbered(columns[f"{version}_band"].astype(np.int64)) for version in ("baseline", "candidate")),
-        strict=True,
-    )
-    sides = [_sides(bands, len(release.cutoff_ids)) for bands in (old, new)]
-    by_bin = Places(
-        (len(segments), len(old), len(ids)), (columns["segment"], first, columns["bin"] - ids[0]), populations
-    )
-    by_band = Places((len(segments), len(old), len(new)), (columns["segment"], first, second), populations)
-
-    def counted(column: str) -> Array:
-        """Return the sums [population, segment, cutoff, side, bin]."""
-        return np.einsum("pgob,oks->pgksb", by_bin.sums(columns[column]), sides[0], optimize=True)
-
     return Crossing(
         tuple(segments),
-        dense.grid_of(release, ids, FINE),
+        dense.grid_of(release, dense.ids_of(columns["bin"]), FINE),
         release.cutoff_ids,
-        np.moveaxis(counted("n"), 0, -1),
-        counted("amount")[POSITIVE] / dense.UNITS["amount"],
-        counted("amount2")[POSITIVE] / dense.UNITS["amount2"],
-        np.einsum("pgon,oka,nlb->gklabp", by_band.sums(columns["n"]), *sides, optimize=True),
+        _Crossed(release, len(segments), columns),
     )
 
 
-def _sides(bands: Array, cutoffs: int) -> Array:
-    """Return [band, cutoff, side]: 1 where a band lies on that side of a cutoff, below it or at and beyond it."""
-    reached = (bands[:, None] >> np.arange(cutoffs)) & 1
-    return np.stack([1.0 - reached, reached.astype(np.float64)], axis=-1)
+class _Crossed:
+    """The arrays of a crossing by name, of cells with each row's segment; how rows are placed is found once."""
+
+    def __init__(self, release: Release, segments: int, columns: Columns) -> None:
+        """Take the cells."""
+        self._segments, self._columns = segments, columns
+        ids = dense.ids_of(columns["bin"])
+        self._bins, self._bin = len(ids), columns["bin"] - ids[0]
+        self._populations = population(columns["label"])
+        bands, self._first = occurring(columns["baseline_band"].astype(np.int64))
+        self._reached = _reached(bands, len(release.cutoff_ids))
+        self._cutoffs = len(release.cutoff_ids)
+
+    def __call__(self, name: str) -> Array:
+        """Return an array of `Crossing`; of amounts only positives count."""
+        if name == "joint":
+            return self._joint()
+        if name == "n":
+            every = np.arange(len(self._bin))
+            return np.moveaxis(self._sides(every, self._populations, name), 0, -1)
+        bad = np.flatnonzero(self._populations == POSITIVE)
+        found: Array = self._sides(bad, np.full(len(bad), EVERYONE), name)[EVERYONE] / dense.UNITS[name]
+        return found
+
+    def _sides(self, rows: Array, populations: Array, column: str) -> Array:
+        """Return the sums [population, segment, cutoff, side, bin] of some rows."""
+        index = self._columns["segment"][rows], self._first[rows], self._bin[rows]
+        places = Places((self._segments, self._reached.shape[1], self._bins), index, populations)
+        sums = places.sums(self._columns[column][rows])
+        reached = self._reached @ sums
+        found = np.empty((*sums.shape[:2], self._cutoffs, 2, self._bins))
+        np.subtract(sums.sum(2)[:, :, None], reached, out=found[:, :, :, 0])
+        found[:, :, :, 1] = reached
+        return found
+
+    def _joint(self) -> Array:
+        bands, second = occurring(self._columns["candidate_band"].astype(np.int64))
+        index = self._columns["segment"], self._first, second
+        places = Places((self._segments, self._reached.shape[1], len(bands)), index, self._populations)
+        sides = [np.stack([1 - one, one], axis=-1) for one in (self._reached.T, _reached(bands, self._cutoffs).T)]
+        sums = places.sums(self._columns["n"])
+        return np.moveaxis(np.einsum("pgon,oka,nlb->pgklab", sums, *sides, optimize=True), 0, -1)
+
+
+def _reached(bands: Array, cutoffs: int) -> Array:
+    """Return [cutoff, band]: 1 where a band lies at or beyond a cutoff."""
+    found: Array = ((bands >> np.arange(cutoffs)[:, None]) & 1).astype(np.float64)
+    return found
 
 
 def worlds(release: Release, segments: Sequence[Segment], columns: Columns) -> Worlds:

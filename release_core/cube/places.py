@@ -83,6 +83,12 @@ def numbered(values: Array) -> tuple[Array, Array]:
     return found, place
 
 
+def occurring(values: Array) -> tuple[Array, Array]:
+    """Return the different values that occur, not below 0, and the place of each one among them."""
+    found = present(values)
+    return found, place_in(found, values)
+
+
 def present(keys: Array) -> Array:
     """Return the different keys, rising."""
     if len(keys) and keys.min() >= 0 and keys.max() < MOST_LISTED:

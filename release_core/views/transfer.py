@@ -7,7 +7,7 @@ tables: the same function, on the same cells.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -18,16 +18,17 @@ from release_core.memory import of_cube
 from release_core.metrics.table import ABOVE
 from release_core.release import CUTOFF_ACTIONS
 from release_core.stats import drift, intervals, transfer
-from release_core.stats.arrays import ratio
+from release_core.stats.arrays import at_or_above, floats, only, ratio
+from release_core.stats.cutoffs import below_edges
 from release_core.views.boundary import in_force
 from release_core.views.transfer_counts import BELOW, REACHED, counts
 from release_core.views.view import known, shown_scores
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from release_core.frames import Array
-    from release_core.views.transfer_counts import Counts, Pairs, Place
+    from release_core.views.transfer_counts import Counts, Pairs, Places
     from release_core.views.view import View
 
     Row = dict[str, Any]
@@ -115,53 +116,81 @@ def rows_of(view: View, by: str = "", rule: str = "alert_rate") -> list[Row]:
     Raises:
         Unanswerable: the filter and `by` are more than two dimensions beside the replay set.
     """
-    names = [f"{view.release.baseline.thresholds}.{action}" for action in CUTOFF_ACTIONS]
     found: list[Row] = []
-    every = replace(view, where=())
-    effects = {name: _design_effect(every, name) for name in names if name in view.release.cutoff_ids}
     for split in ((), (by,)) if by and by not in dict(view.where) else ((),):
-        start = counts(view, split)
-        edges = shown_scores(view.release, np.append(start.grid.lower, 1.0))
-        for place in np.argsort(-start.sizes, kind="stable"):
-            segment = start.segments[place].get(by) if split else None
-            found += [
-                _row(view, (start, edges), (int(place), name, effects[name]), RULES[rule])
-                | {"segment": segment or view.place}
-                for name in names
-                if name in start.cutoffs and start.sizes[place]
-            ]
+        found += _rows(view, split, rule)
     return found[:MOST_ROWS]
 
 
-def _row(view: View, found: tuple[Counts, list[float]], asked: tuple[int, str, float], rule: Rule) -> Row:
-    """Return one row of what was `found`, counts and their scores; `asked`: the segment's place, the cutoff, its design effect."""
-    (start, edges), (place, name, _) = found, asked
-    one = start.place(*asked)
-    wanted = _value(one, one.today, rule)
-    at = _cutoff(one, wanted, rule)
+def _rows(view: View, split: tuple[str, ...], rule: str) -> list[Row]:
+    """Return the rows of every segment of a split, most events first; all are found at once."""
+    start, every = counts(view, split), replace(view, where=())
+    ids = [f"{view.release.baseline.thresholds}.{action}" for action in CUTOFF_ACTIONS]
+    names = [name for name in ids if name in start.cutoffs]
+    if not names or not start.sizes.any():
+        return []
+    effects = np.array([_design_effect(every, name) for name in names])
+    found = _found(start.places(names, effects, rule == "loss"), RULES[rule])
+    edges = shown_scores(view.release, np.append(start.grid.lower, 1.0))
+    return [
+        _row(view, (start, edges, found), (int(place), at), name)
+        | {"segment": (start.segments[place].get(split[0]) if split else None) or view.place}
+        for place in np.argsort(-start.sizes, kind="stable")
+        for at, name in enumerate(names)
+        if start.sizes[place]
+    ]
+
+
+class _Found(NamedTuple):
+    """What a rule finds, [segment, cutoff]: bin edges (-1: not known), rates, and what lies beyond [..., population]."""
+
+    rule: Rule
+    places: Places
+    at: Array
+    ends: tuple[Array, Array]
+    reach: Array
+    wanted: Array
+    reached: Array
+    nominal: Array
+    beyond: Array
+    passes: Array
+
+
+def _found(one: Places, rule: Rule) -> _Found:
+    """Return the transferred cutoffs of all segments at once."""
+    wanted = _value(one, one.today, one.today_lost, rule)
+    at, passes = _cutoff(one, wanted, rule)
     reach = _reach(one, at, rule)
     # What is allowed more of (alerts, false alerts, loss) lowers or raises the cutoff: its ends are sorted as scores.
-    ends = [_cutoff(one, np.clip(wanted + side * reach, 0.0, None), rule) for side in (1, -1)] if at >= 0 else [-1, -1]
-    reached = _value(one, _above(one, at), rule) if at >= 0 else float("nan")
+    ends = [_cutoff(one, np.clip(wanted + side * reach, 0.0, None), rule)[0] for side in (1, -1)]
+    beyond, lost = _above(one, at)
+    reached = only(_value(one, beyond, lost, rule), at >= 0)
+    # What the candidate does at the same number is exact; of the loss it is not known.
+    nominal = np.full(at.shape, np.nan) if rule.name == "loss" else _value(one, one.same, None, rule)
+    return _Found(rule, one, at, (ends[0], ends[1]), reach, wanted, reached, nominal, beyond, passes)
+
+
+def _row(view: View, what: tuple[Counts, list[float], _Found], place: tuple[int, int], name: str) -> Row:
+    """Return one row of what was found, with the bins' scores; `place` is that of the segment and of the cutoff."""
+    start, edges, found = what
     table, _, action = name.rpartition(".")
-    where = view.release.tables[table]
-    scoped = {**dict(view.where), **start.segments[place]}
-    low, high = _interval(ends, edges, len(start.grid.ids), reach)
+    at, last = int(found.at[place]), len(edges) - 1
+    scoped = {**dict(view.where), **start.segments[place[0]]}
+    low, high = _interval([int(end[place]) for end in found.ends], edges, float(found.reach[place]))
     row: Row = {
         "cutoff": name,
-        "rule": rule.name,
-        "at": in_force(_within(view, scoped), where, action),
-        "wanted": known(wanted),
-        "nominal": known(_nominal(one, rule)),
-        "transferred": edges[at] if 0 <= at < len(edges) - 1 else None,
+        "rule": found.rule.name,
+        "at": in_force(_within(view, scoped), view.release.tables[table], action),
+        "wanted": known(found.wanted[place]),
+        "nominal": known(found.nominal[place]),
+        "transferred": edges[at] if 0 <= at < last else None,
         "low": low,
         "high": high,
-        "reached": known(reached),
-        "n": int(one.total[EVERYONE]),
-        "alert_none": at == len(edges) - 1,
+        "reached": known(found.reached[place]),
+        "n": int(found.places.total[place[0], 0, EVERYONE]),
+        "alert_none": at == last,
     }
-    row |= _there(view, one, at)
-    return row | {"warnings": " ".join(_warnings(one, at, rule, (wanted, reached)))}
+    return row | _there(view, found, place) | {"warnings": " ".join(_warnings(found, place, last))}
 
 
 def _within(view: View, where: dict[str, str]) -> View:
@@ -169,13 +198,11 @@ def _within(view: View, where: dict[str, str]) -> View:
     return type(view)(view.opened, view.stage, view.step, tuple(where.items()))
 
 
-def _interval(
-    ends: Sequence[int], edges: Sequence[float], none: int, reach: float
-) -> tuple[float | None, float | None]:
+def _interval(ends: Sequence[int], edges: Sequence[float], reach: float) -> tuple[float | None, float | None]:
     """Return the ends of a cutoff's interval as scores in rising order; None where it is open or not known."""
     if not np.isfinite(reach) or min(ends) < 0:
         return None, None
-    scores = [edges[end] if end < none else None for end in sorted(ends)]
+    scores = [edges[end] if end < len(edges) - 1 else None for end in sorted(ends)]
     low, high = scores
     return (high, low) if low is not None and high is not None and high < low else (low, high)
 
@@ -190,77 +217,87 @@ def _design_effect(view: View, name: str) -> float:
     return max(1.0, effect) if np.isfinite(effect) else 1.0
 
 
-def _above(one: Place, at: int) -> Array:
-    """Return what lies above bin edge `at` of the candidate's score: [everyone, positive, negative, loss below it]."""
-    return np.append(one.all[at:].sum(0), one.loss[:at].sum())
+def _above(one: Places, at: Array) -> tuple[Array, Array | None]:
+    """Return what lies above bin edges `at` of the candidate's score [..., population], and the loss below them."""
+    edge = np.maximum(at, 0)
+    beyond = _at(at_or_above(one.all), edge[..., None])
+    return beyond, None if one.loss is None else _at(below_edges(one.loss), edge)
 
 
-def _value(one: Place, above: Array, rule: Rule) -> float:
-    """Return what a rule keeps, from what lies above a cutoff."""
-    everyone, positive, negative, lost = (float(value) for value in above)
-    return float(
-        {
-            "alert_rate": lambda: ratio(everyone, one.total[EVERYONE]),
-            "precision": lambda: ratio(positive, positive + negative),
-            "fpr": lambda: ratio(negative, one.total[NEGATIVE]),
-            "loss": lambda: ratio(1000 * lost, one.labelled),
-        }[rule.name]()
-    )
+def _at(sums: Array, edge: Array) -> Array:
+    """Return the entries of the last axis at some edges [...]."""
+    found: Array = np.take_along_axis(sums, edge[..., None], axis=-1)[..., 0]
+    return found
 
 
-def _cutoff(one: Place, wanted: float, rule: Rule) -> int:
-    """Return the bin edge of the candidate that keeps `wanted`; -1 where it is not known."""
-    counts = one.all
-    if np.isnan(wanted):
-        return -1
-    found: dict[str, Callable[[], Any]] = {
-        "alert_rate": lambda: drift.equal_alert_rate(counts[:, EVERYONE], wanted).bin,
-        "precision": lambda: transfer.equal_precision(counts[:, POSITIVE], counts[:, NEGATIVE], wanted).bin,
-        "fpr": lambda: drift.equal_alert_rate(counts[:, NEGATIVE], wanted).bin,
-        "loss": lambda: transfer.equal_loss(one.loss, wanted * one.labelled / 1000).bin,
-    }
-    return int(found[rule.name]())
+def _value(one: Places, above: Array, lost: Array | None, rule: Rule) -> Array:
+    """Return what a rule keeps, from what lies above a cutoff and the loss below it."""
+    everyone, positive, negative = np.moveaxis(above, -1, 0)
+    return {
+        "alert_rate": lambda: ratio(everyone, one.total[..., EVERYONE]),
+        "precision": lambda: ratio(positive, positive + negative),
+        "fpr": lambda: ratio(negative, one.total[..., NEGATIVE]),
+        "loss": lambda: ratio(1000 * floats(np.nan if lost is None else lost), one.labelled),
+    }[rule.name]()
 
 
-def _reach(one: Place, at: int, rule: Rule) -> float:
+def _cutoff(one: Places, wanted: Array, rule: Rule) -> tuple[Array, Array]:
+    """Return the bin edge of the candidate that keeps `wanted`, -1 where it is not known; how often precision passes it."""
+    everyone, positive, negative = np.moveaxis(one.all, -2, 0)
+    once = np.ones(wanted.shape, np.int64)
+    if rule.name == "precision":
+        precise = transfer.equal_precision(positive, negative, wanted)
+        return precise.bin, precise.passes
+    if rule.name == "loss":
+        return transfer.equal_loss(floats(one.loss), wanted * one.labelled / 1000).bin, once
+    counts = negative if rule.name == "fpr" else everyone
+    return np.where(np.isnan(wanted), -1, drift.equal_alert_rate(counts, wanted).bin), once
+
+
+def _reach(one: Places, at: Array, rule: Rule) -> Array:
     """Return half of the 95% interval of "candidate at the transferred cutoff less baseline at today's", as a rate.
 
     Widened by what clustering does to the share above, over all events (Woodruff 1952 for the step from the rate to the
     cutoff). NaN where it is not known.
     """
-    if at < 0:
-        return float("nan")
     se = _apart_se(one, at, rule) if one.pairs is None else _paired_se(one.pairs, one, at, rule)
-    return float(intervals.critical(0.95) * se * np.sqrt(one.effect))
+    return only(intervals.critical(0.95) * se * np.sqrt(one.effect), at >= 0)
 
 
-def _paired_se(pairs: Pairs, one: Place, at: int, rule: Rule) -> float:
+def _paired_se(pairs: Pairs, one: Places, at: Array, rule: Rule) -> Array:
     """Return the standard error on the same events: only those above one of the cutoffs and below the other count."""
-    n, loss, squares = pairs
-    out, new = n[REACHED, :at].sum(0), n[BELOW, at:].sum(0)
-    if rule.name == "precision":
-        kept, passed = n[REACHED, at:].sum(0), n[BELOW, :at].sum(0)
-        joint = np.array([[passed, new], [out, kept]])[..., [NEGATIVE, POSITIVE]]
-        return float(transfer.precision_se(joint))
+    edge = np.maximum(at, 0)
     if rule.name == "loss":
-        more, less = loss[REACHED, :at].sum(), loss[BELOW, at:].sum()
-        changed = squares[REACHED, :at].sum() + squares[BELOW, at:].sum()
-        return float(1000 * transfer.mean_se(one.labelled, more - less, changed))
+        (more, _), (_, less) = (_split(floats(pairs.loss)[:, :, side], edge) for side in (REACHED, BELOW))
+        (first, _), (_, second) = (_split(floats(pairs.squares)[:, :, side], edge) for side in (REACHED, BELOW))
+        return 1000 * transfer.mean_se(one.labelled, more - less, first + second)
+    (out, kept), (passed, new) = (_split(pairs.n[:, :, side], edge[..., None]) for side in (REACHED, BELOW))
+    if rule.name == "precision":
+        joint = np.stack([np.stack([passed, new], axis=-2), np.stack([out, kept], axis=-2)], axis=-3)
+        return transfer.precision_se(joint[..., [NEGATIVE, POSITIVE]])
     who = _who(rule)
-    return float(transfer.mean_se(one.total[who], new[who] - out[who], new[who] + out[who]))
+    return transfer.mean_se(one.total[..., who], (new - out)[..., who], (new + out)[..., who])
 
 
-def _apart_se(one: Place, at: int, rule: Rule) -> float:
+def _split(sums: Array, edge: Array) -> tuple[Array, Array]:
+    """Return the sums of the bins below some edges, and at and above them."""
+    above = at_or_above(sums)
+    beyond = _at(above, edge)
+    return above[..., 0] - beyond, beyond
+
+
+def _apart_se(one: Places, at: Array, rule: Rule) -> Array:
     """Return the standard error as if each version had judged events of its own: too large where they err alike.
 
     Of the loss it is not known: the squares of the amounts are not kept.
     """
     if rule.name == "loss":
-        return float("nan")
-    sides, who = np.stack([one.today, _above(one, at)]), _who(rule)
-    hits = sides[:, POSITIVE if rule.name == "precision" else who]
-    total = sides[:, POSITIVE] + sides[:, NEGATIVE] if rule.name == "precision" else np.full(2, one.total[who])
-    return float(np.hypot(*transfer.mean_se(total, hits, hits)))
+        return np.full(at.shape, np.nan)
+    sides, who = (one.today, _above(one, at)[0]), _who(rule)
+    hits = [side[..., POSITIVE if rule.name == "precision" else who] for side in sides]
+    labelled = [side[..., POSITIVE] + side[..., NEGATIVE] for side in sides]
+    total = labelled if rule.name == "precision" else [one.total[..., who]] * 2
+    return np.hypot(*(transfer.mean_se(n, hit, hit) for n, hit in zip(total, hits, strict=True)))
 
 
 def _who(rule: Rule) -> int:
@@ -268,56 +305,48 @@ def _who(rule: Rule) -> int:
     return NEGATIVE if rule.name == "fpr" else EVERYONE
 
 
-def _nominal(one: Place, rule: Rule) -> float:
-    """Return what the candidate does at the same number, exact; not known for the loss."""
-    return float("nan") if rule.name == "loss" else _value(one, np.append(one.same, np.nan), rule)
-
-
-def _there(view: View, one: Place, at: int) -> Row:
+def _there(view: View, found: _Found, place: tuple[int, int]) -> Row:
     """Return what else holds at the transferred cutoff, and how many alerts a day it brings more than today."""
-    if at < 0:
+    if found.at[place] < 0:
         return dict.fromkeys(("alert_rate", "precision", "recall", "fpr", "more_alerts"))
-    above = _above(one, at)
-    more = above[EVERYONE] - one.today[EVERYONE]
+    above, total = found.beyond[place], found.places.total[place[0], 0]
+    more = above[EVERYONE] - found.places.today[place][EVERYONE]
     return {
-        "alert_rate": known(float(ratio(above[EVERYONE], one.total[EVERYONE]))),
+        "alert_rate": known(float(ratio(above[EVERYONE], total[EVERYONE]))),
         "precision": known(float(ratio(above[POSITIVE], above[POSITIVE] + above[NEGATIVE]))),
-        "recall": known(float(ratio(above[POSITIVE], one.total[POSITIVE]))),
-        "fpr": known(float(ratio(above[NEGATIVE], one.total[NEGATIVE]))),
+        "recall": known(float(ratio(above[POSITIVE], total[POSITIVE]))),
+        "fpr": known(float(ratio(above[NEGATIVE], total[NEGATIVE]))),
         "more_alerts": known(more / view.days) if view.days else None,
     }
 
 
-def _warnings(one: Place, at: int, rule: Rule, found: tuple[float, float]) -> list[str]:
-    """Return what makes a transferred cutoff doubtful, one sentence each."""
-    wanted, reached = found
+def _warnings(found: _Found, place: tuple[int, int], last: int) -> list[str]:
+    """Return what makes a transferred cutoff doubtful, one sentence each; `last` is the edge above every score."""
+    at, wanted, reached, rule = found.at[place], found.wanted[place], found.reached[place], found.rule
     said = []
     if at < 0:
         return [f"Today's {rule.title.lower()} is not known here: no labelled event above the cutoff."]
-    if at == len(one.all):
+    if at == last:
         said.append("Only a cutoff above every score keeps it: alert on nothing.")
     elif not at:
         said.append("Only alerting on every event seen keeps it.")
     elif abs(reached - wanted) > FAR_OFF * abs(wanted):
         said.append("No cutoff in between: many events share a score, so reached and wanted differ.")
-    said += [] if one.pairs else [UNPRICED if rule.name == "loss" else UNPAIRED]
-    return said + (_of_labels(one, at, rule, wanted) if rule.labels else [])
+    said += [] if found.places.pairs else [UNPRICED if rule.name == "loss" else UNPAIRED]
+    return said + (_of_labels(found, place) if rule.labels else [])
 
 
-def _of_labels(one: Place, at: int, rule: Rule, wanted: float) -> list[str]:
+def _of_labels(found: _Found, place: tuple[int, int]) -> list[str]:
     """Return what makes labels too thin, or the precision too uneven, for a cutoff to be relied on."""
     said = []
-    above = one.all[at:, POSITIVE].sum()
+    above, total = found.beyond[place][POSITIVE], found.places.total[place[0], 0, EVERYONE]
+    labelled = found.places.labelled[place[0], 0]
     if above < FEWEST_POSITIVES:
         said.append(f"Only {above:.0f} labelled positives lie above it ({FEWEST_POSITIVES} needed): do not rely on it.")
-    if one.labelled < MATURE * one.total[EVERYONE]:
+    if labelled < MATURE * total:
+        said.append(f"Labels of {digits.percent(float(ratio(labelled, total)))} of the events are known.")
+    if found.passes[place] > 1:
         said.append(
-            f"Labels of {digits.percent(float(ratio(one.labelled, one.total[EVERYONE])))} of the events are known."
+            f"Precision is not monotone: it passes the wanted value {found.passes[place]} times, this is the lowest cutoff."
         )
-    if rule.name == "precision":
-        passes = int(transfer.equal_precision(one.all[:, POSITIVE], one.all[:, NEGATIVE], wanted).passes)
-        if passes > 1:
-            said.append(
-                f"Precision is not monotone: it passes the wanted value {passes} times, this is the lowest cutoff."
-            )
     return said

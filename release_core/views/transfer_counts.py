@@ -15,7 +15,7 @@ from release_core.cube import REPLAY_SET
 from release_core.frames import EVERYONE, NEGATIVE, POSITIVE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from release_core.frames import Array, Grid, Segment
     from release_core.views.view import View
@@ -24,45 +24,53 @@ BELOW, REACHED = 0, 1
 
 
 class Pairs(NamedTuple):
-    """The candidate's bins by what the baseline's score reaches: counts, losses and their squares [side, bin(, population)]."""
+    """The candidate's bins by what the baseline's score reaches: counts [..., side, population, bin], losses, squares.
+
+    `loss` and `squares` [..., side, bin] are None where nobody asks for losses.
+    """
 
     n: Array
-    loss: Array
-    squares: Array
+    loss: Array | None
+    squares: Array | None
 
 
-class Place(NamedTuple):
-    """One segment and one cutoff of today.
+class Places(NamedTuple):
+    """Segments and cutoffs of today, [segment, cutoff, ...]; what is the same at every cutoff has one of them.
 
-    `today` [4] are the events, positives and negatives at and beyond it by the baseline's score, and the loss below it;
-    `all` [bin, population] and `loss` [bin] are the candidate's; `same` [population] lies beyond the same number by the
-    candidate's score. `effect` is by how much clustering widens variances; `pairs` is None where they are not kept; `total` are the
-    numbers of events, positives and negatives.
+    `today` [..., population] are the events, positives and negatives at and beyond it by the baseline's score,
+    `today_lost` the loss below it; `all` [..., population, bin] and `loss` [..., bin] are the candidate's; `same`
+    [..., population] lies beyond the same number by the candidate's score. `effect` [cutoff] is by how much clustering
+    widens variances; `pairs` is None where they are not kept; `total` [..., population] are the numbers of events.
+    Losses are None where nobody asks for them.
     """
 
     today: Array
+    today_lost: Array | None
     all: Array
-    loss: Array
+    loss: Array | None
     same: Array
-    effect: float
+    effect: Array
     pairs: Pairs | None
     total: Array
 
     @property
-    def labelled(self) -> float:
+    def labelled(self) -> Array:
         """Return the number of labelled events."""
-        total = self.total
-        return float(total[POSITIVE] + total[NEGATIVE])
+        found: Array = self.total[..., POSITIVE] + self.total[..., NEGATIVE]
+        return found
 
 
 class Counts(NamedTuple):
-    """What transfer starts from: segments, cutoffs, the candidate's bins, events [segment], and each place's counts."""
+    """What transfer starts from: segments, cutoffs, the candidate's bins, events [segment], and the counts.
+
+    `places` takes names of cutoffs, by how much clustering widens each one's variance, and whether losses are asked for.
+    """
 
     segments: tuple[Segment, ...]
     cutoffs: tuple[str, ...]
     grid: Grid
     sizes: Array
-    place: Callable[[int, str, float], Place]
+    places: Callable[[Sequence[str], Array, bool], Places]
 
 
 def counts(view: View, by: tuple[str, ...] = ()) -> Counts:
@@ -87,19 +95,28 @@ def _crossed(view: View, by: tuple[str, ...]) -> Counts:
     found = view.opened.cube.crossing(view.stage, view.step, (by, view.where))
     fixed, times = prices(view)
 
-    def place(segment: int, name: str, effect: float) -> Place:
-        at = segment, found.cutoffs.index(name)
-        n, amount, squares = found.n[at], found.amount[at], found.amount2[at]
-        positive = n[..., POSITIVE]
-        loss = fixed * positive + times * amount
-        squared = fixed**2 * positive + 2 * fixed * times * amount + times**2 * squares
-        today = np.append(n[REACHED].sum(0), loss[BELOW].sum())
-        same = found.joint[segment, at[1], at[1]].sum(0)[REACHED]
-        every = n.sum(0)
-        return Place(today, every, loss.sum(0), same, effect, Pairs(n, loss, squared), every.sum(0))
+    def places(names: Sequence[str], effects: Array, priced: bool) -> Places:  # noqa: FBT001 - see Counts
+        at = [found.cutoffs.index(name) for name in names]
+        n = np.moveaxis(found.n[:, at], -1, -2)
+        loss = squares = None
+        if priced:
+            positive, amount = n[..., POSITIVE, :], found.amount[:, at]
+            loss = fixed * positive + times * amount
+            squares = fixed**2 * positive + 2 * fixed * times * amount + times**2 * found.amount2[:, at]
+        every = n[:, :1].sum(2)
+        return Places(
+            n[:, :, REACHED].sum(-1),
+            None if loss is None else loss[:, :, BELOW].sum(-1),
+            every,
+            None if loss is None else loss[:, :1].sum(2),
+            found.joint[:, at, at].sum(2)[:, :, REACHED],
+            effects,
+            Pairs(n, loss, squares),
+            every.sum(-1),
+        )
 
     sizes = found.n[:, 0, ..., EVERYONE].sum((-2, -1)) if found.cutoffs else np.zeros(len(found.segments))
-    return Counts(found.segments, found.cutoffs, found.grid, sizes, place)
+    return Counts(found.segments, found.cutoffs, found.grid, sizes, places)
 
 
 def _apart(view: View, by: tuple[str, ...]) -> Counts:
@@ -107,15 +124,17 @@ def _apart(view: View, by: tuple[str, ...]) -> Counts:
     cells, (fixed, times) = view.cells(*by), prices(view)
     whole = cells.whole
 
-    def place(segment: int, name: str, effect: float) -> Place:
-        cutoff = cells.cutoffs.index(name)
-        positive, bad = whole.positive[segment], whole.positive_amount[segment]
-        loss = fixed * positive + times * bad
-        caught, labelled = whole.above_positive[segment, :, cutoff], whole.above_labelled[segment, :, cutoff]
-        beyond = np.stack([whole.above[segment, :, cutoff], caught, labelled - caught], axis=-1)
-        below = loss[0].sum() - fixed * caught[0] - times * whole.above_amount[segment, 0, cutoff]
-        every = np.stack([whole.n[segment, 1], positive[1], whole.negative[segment, 1]], axis=-1)
-        return Place(np.append(beyond[0], below), every, loss[1], beyond[1], effect, None, every.sum(0))
+    def places(names: Sequence[str], effects: Array, priced: bool) -> Places:  # noqa: FBT001 - see Counts
+        at = [cells.cutoffs.index(name) for name in names]
+        caught, labelled = whole.above_positive[..., at], whole.above_labelled[..., at]
+        beyond = np.stack([whole.above[..., at], caught, labelled - caught], axis=-1)
+        loss = below = None
+        if priced:
+            loss = fixed * whole.positive + times * whole.positive_amount
+            below = loss[:, 0, None].sum(-1) - fixed * caught[:, 0] - times * whole.above_amount[:, 0, at]
+        every = np.stack([whole.n[:, 1], whole.positive[:, 1], whole.negative[:, 1]], axis=-2)[:, None]
+        loss = None if loss is None else loss[:, 1, None]
+        return Places(beyond[:, 0], below, every, loss, beyond[:, 1], effects, None, every.sum(-1))
 
     sizes = whole.n[:, 1].sum(-1) if cells.segments else np.zeros(0)
-    return Counts(cells.segments, cells.cutoffs, whole.grid, sizes, place)
+    return Counts(cells.segments, cells.cutoffs, whole.grid, sizes, places)
