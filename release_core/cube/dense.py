@@ -47,7 +47,7 @@ BINNED = {
     "positive": "n",
     "negative": "n",
     "amount": "amount",
-    "positive_amount": "amount",
+    "positive_amount": "bad amount",
     "score": "score",
     "labelled_score": "score",
     "logit": "logit",
@@ -162,7 +162,8 @@ class _Bins:
         self._kept = _Lazy(
             {
                 "n": self._counts,
-                "amount": self._amounts,
+                "amount": lambda: {"amount": self._amounts(EVERYONE)},
+                "bad amount": lambda: {"positive_amount": self._amounts(POSITIVE)},
                 "excess": self._excess,
                 "above": lambda: {"above": self._bands.n[EVERYONE]},
                 "zones": self._zones,
@@ -192,9 +193,8 @@ class _Bins:
     def _counts(self) -> Columns:
         return dict(zip(("n", "positive", "negative"), self._sums("n", 1), strict=True))
 
-    def _amounts(self) -> Columns:
-        found = self._sums("amount", MINOR_UNITS)
-        return {"amount": found[EVERYONE], "positive_amount": found[POSITIVE]}
+    def _amounts(self, whose: int) -> Array:
+        return self._places.alone(whose, self._columns()["amount"], MINOR_UNITS)
 
     def _scores(self, measure: str) -> Columns:
         found = self._sums(measure, SCALED)

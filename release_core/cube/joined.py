@@ -56,33 +56,28 @@ class _Crossed:
     def __init__(self, release: Release, segments: int, columns: Columns) -> None:
         """Take the cells."""
         self._segments, self._columns = segments, columns
-        ids = dense.ids_of(columns["bin"])
-        self._bins, self._bin = len(ids), columns["bin"] - ids[0]
+        self._cutoffs = len(release.cutoff_ids)
         self._populations = population(columns["label"])
         bands, self._first = occurring(columns["baseline_band"].astype(np.int64))
-        self._reached = _reached(bands, len(release.cutoff_ids))
-        self._cutoffs = len(release.cutoff_ids)
+        self._reached = _reached(bands, self._cutoffs)
+        ids = dense.ids_of(columns["bin"])
+        index = columns["segment"], self._first, columns["bin"] - ids[0]
+        self._places = Places((segments, len(bands), len(ids)), index, self._populations)
 
     def __call__(self, name: str) -> Array:
         """Return an array of `Crossing`; of amounts only positives count."""
         if name == "joint":
             return self._joint()
         if name == "n":
-            every = np.arange(len(self._bin))
-            return np.moveaxis(self._sides(every, self._populations, name), 0, -1)
-        bad = np.flatnonzero(self._populations == POSITIVE)
-        found: Array = self._sides(bad, np.full(len(bad), EVERYONE), name)[EVERYONE] / dense.UNITS[name]
-        return found
+            return np.moveaxis(self._sides(self._places.sums(self._columns["n"])), 0, -1)
+        return self._sides(self._places.alone(POSITIVE, self._columns[name], dense.UNITS[name]))
 
-    def _sides(self, rows: Array, populations: Array, column: str) -> Array:
-        """Return the sums [population, segment, cutoff, side, bin] of some rows."""
-        index = self._columns["segment"][rows], self._first[rows], self._bin[rows]
-        places = Places((self._segments, self._reached.shape[1], self._bins), index, populations)
-        sums = places.sums(self._columns[column][rows])
+    def _sides(self, sums: Array) -> Array:
+        """Return sums [..., band, bin] by cutoff and side, [..., cutoff, side, bin]."""
         reached = self._reached @ sums
-        found = np.empty((*sums.shape[:2], self._cutoffs, 2, self._bins))
-        np.subtract(sums.sum(2)[:, :, None], reached, out=found[:, :, :, 0])
-        found[:, :, :, 1] = reached
+        found = np.empty((*sums.shape[:-2], self._cutoffs, 2, sums.shape[-1]))
+        np.subtract(sums.sum(-2)[..., None, :], reached, out=found[..., 0, :])
+        found[..., 1, :] = reached
         return found
 
     def _joint(self) -> Array:

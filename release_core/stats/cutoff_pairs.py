@@ -137,21 +137,23 @@ def indistinguishable(cost: ArrayLike, left_out: ArrayLike, used: ArrayLike) -> 
     values, without = np.where(allowed, values, 0.0), np.where(allowed[..., None, :], without, 0.0)
     change = values - np.take_along_axis(values, place, axis=-1)
     moved = without - np.take_along_axis(without, place[..., None, :], axis=-1)
-    flags = np.broadcast_to(np.asarray(used, dtype=bool)[..., None, :], (*values.shape, without.shape[-2]))
-    spread = intervals.jackknife(change, np.swapaxes(moved, -1, -2), flags)
+    spread = intervals.jackknife(change, moved, np.asarray(used, dtype=bool)[..., None], axis=-2)
     low, _ = intervals.interval(change, spread.se, spread.df)
     return np.where(np.isnan(low), np.False_, low <= 0) & allowed
 
 
-def spread_of_optima(left_out: ArrayLike, used: ArrayLike) -> list[tuple[int, int]]:
-    """Return (edge, how often) of the cheapest edge without each used shard, rising: it may have several peaks.
+def spread_of_optima(left_out: ArrayLike, used: ArrayLike) -> list[list[tuple[int, int]]]:
+    """Return for each row (edge, how often) of the cheapest edge without each used shard, rising: there may be several peaks.
 
     Args:
-        left_out: cost at every edge without each of the shards, [S, K].
-        used: [S] the shards that hold evaluated events.
+        left_out: cost at every edge without each of the shards, [rows, S, K].
+        used: [rows, S] the shards that hold evaluated events.
     """
-    found = optimum(floats(left_out)[np.asarray(used, dtype=bool)]).bin
-    return [(int(edge), int(n)) for edge, n in zip(*np.unique(found, return_counts=True), strict=True)]
+    best, flags = optimum(floats(left_out)).bin, np.asarray(used, dtype=bool)
+    return [
+        [(int(edge), int(n)) for edge, n in zip(*np.unique(row[here], return_counts=True), strict=True)]
+        for row, here in zip(best, flags, strict=True)
+    ]
 
 
 def mean_cost(total: ArrayLike, events: ArrayLike) -> Array:

@@ -30,24 +30,25 @@ class Spread(NamedTuple):
     df: Array
 
 
-def jackknife(full: ArrayLike, replicates: ArrayLike, used: ArrayLike) -> Spread:
+def jackknife(full: ArrayLike, replicates: ArrayLike, used: ArrayLike, axis: int = -1) -> Spread:
     """Return the delete-a-group jackknife standard error and its degrees of freedom, B - 1.
 
     `replicates` [..., shards] are the statistic without each shard; `used` [..., shards] flags the B shards that hold
-    evaluated events. SE^2 = (B - 1) / B x sum (replicate - mean)^2 (METHODS 0.11). NaN where fewer than 20 shards are
-    used, where `full` [...] is undefined, or where it becomes undefined without one of the shards.
+    evaluated events; `axis` is where both have the shards, counted from the end. SE^2 = (B - 1) / B x sum (replicate -
+    mean)^2 (METHODS 0.11). NaN where fewer than 20 shards are used, where `full` [...] is undefined, or where it becomes
+    undefined without one of the shards.
 
     >>> jackknife(0.5, np.tile([0.4, 0.6], 10), np.ones(20)).se.round(4).item()
     0.4359
     """
     values, flags = np.broadcast_arrays(floats(replicates), np.asarray(used, dtype=bool))
     values = only(values, np.isfinite(values))
-    shards = flags.sum(axis=-1)
+    shards = flags.sum(axis=axis)
     # Differences from one replicate, not from a rounded mean: equal replicates give exactly 0.
-    anchor = np.take_along_axis(values, flags.argmax(axis=-1)[..., None], axis=-1)
+    anchor = np.take_along_axis(values, np.expand_dims(flags.argmax(axis=axis), axis), axis=axis)
     moved = np.where(flags, values - anchor, 0.0)
-    centre = ratio(moved.sum(axis=-1), shards)[..., None]
-    squares = np.where(flags, (moved - centre) ** 2, 0.0).sum(axis=-1)
+    centre = np.expand_dims(ratio(moved.sum(axis=axis), shards), axis)
+    squares = np.where(flags, (moved - centre) ** 2, 0.0).sum(axis=axis)
     enough = (shards >= MIN_SHARDS) & ~np.isnan(squares) & ~np.isnan(floats(full))
     df = only(shards - 1.0, enough)
     return Spread(np.sqrt(squares * ratio(df, df + 1)), df)

@@ -65,9 +65,12 @@ def offsets(pos: ArrayLike, n: ArrayLike, log_odds: ArrayLike, widened: float = 
         log_odds: mean log-odds of each bin [segments, B] by what all events say of the score.
         widened: the design effect: by how much clustering widens the variances.
     """
-    plain, safe = logistic.calibration_intercept(pos, n, log_odds), penalised(pos, n, log_odds)
-    known = np.isfinite(plain.value)
-    raw, se = np.where(known, plain.value, safe.value), np.where(known, plain.se, safe.se) * np.sqrt(widened)
+    positive, events, x = np.broadcast_arrays(floats(pos), floats(n), floats(log_odds))
+    plain = logistic.calibration_intercept(positive, events, x)
+    raw, se, lacking = plain.value.copy(), plain.se.copy(), ~np.isfinite(plain.value)
+    if lacking.any():
+        raw[lacking], se[lacking] = penalised(positive[lacking], events[lacking], x[lacking])
+    se *= np.sqrt(widened)
     pooled = pooling.shrink(raw, se**2)
     shrinkable = np.isfinite(pooled.weight)
     weight = np.where(shrinkable, pooled.weight, 1.0)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +19,8 @@ from release_core.views.grounds import CANDIDATE, FEW, OWN_FROM, Grounds, cutoff
 from release_core.views.view import known, shown_scores
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from release_core.frames import Array
     from release_core.release import Costs
     from release_core.stats.cutoff_pairs import Moves, Pair
@@ -60,21 +63,35 @@ class Optima:
     alike: dict[str, Alike]
 
 
-@dataclass(frozen=True, eq=False)
-class Alike:
-    """Cutoffs not to be told from the cheapest, on the shards' grid: flags [segment, version, edge], scores of its edges.
+class Flat(NamedTuple):
+    """Of one version's score: flags [segment, edge] of the cutoffs not to be told from the cheapest, which is `best` [segment].
 
-    `peaks` counts, for each segment and version, the cheapest edges without each shard.
+    `peaks` counts, for each segment, the cheapest edges without each shard.
     """
 
     flags: Array
-    edges: list[float]
     best: Array
-    peaks: dict[tuple[int, int], list[tuple[int, int]]]
+    peaks: list[list[tuple[int, int]]]
+
+
+@dataclass(frozen=True, eq=False)
+class Alike:
+    """Cutoffs of an action not to be told from the cheapest, on the shards' grid with the scores of its edges.
+
+    `of` returns those of a version; they are computed when they are first asked for.
+    """
+
+    edges: list[float]
+    of: Callable[[int], Flat]
+
+    def peaks(self, place: int, version: int) -> list[tuple[float, int]]:
+        """Return the scores that are cheapest without one of the shards, and for how many shards."""
+        return [(self.edges[edge], n) for edge, n in self.of(version).peaks[place]]
 
     def run(self, place: int, version: int) -> tuple[float, float] | None:
         """Return the unbroken range around the cheapest cutoff; None where the shards do not tell."""
-        flags, best = self.flags[place, version], int(self.best[place, version])
+        found = self.of(version)
+        flags, best = found.flags[place], int(found.best[place])
         if not flags.any():
             return None
         low = high = best
@@ -124,29 +141,35 @@ def curve(parts: Moves, pair: Pair, action: str, which: str) -> Array:
 
 
 def _alike(ground: Grounds, units: costing.UnitCosts, which: str) -> dict[str, Alike]:
-    shards, left = ground.cells.shards, ground.cells.left_out
-    totals = shards.sum(1)
-    labelled, without = ((t.positive + t.negative).sum(-1) for t in (totals, left))
-    used = np.swapaxes((shards.positive + shards.negative).sum(-1), 1, 2) > 0
-    whole, each = (
-        cutoff_pairs.moves(cutoff_pairs.by_action(t.positive, t.negative, t.positive_amount, units))
-        for t in (totals, left)
-    )
+    edges = shown_scores(ground.view.release, np.append(ground.cells.shards.grid.lower, 1.0))
+    found = cache(lambda version: _flat(ground, version, units, which))
+    return {
+        action: Alike(edges, lambda version, action=action: found(version)[action])  # type: ignore[misc]
+        for action in moved(which)
+    }
+
+
+def _flat(ground: Grounds, version: int, units: costing.UnitCosts, which: str) -> dict[str, Flat]:
+    """Return, by action, which cutoffs on a version's score cannot be told from the cheapest; all segments at once."""
+    shards = ground.cells.shards
+    each = [part[:, :, version] for part in (shards.positive, shards.negative, shards.positive_amount)]
+    every = [part.sum(1) for part in each]
+    left = [whole[:, None] - part for whole, part in zip(every, each, strict=True)]
+    used = (each[0] + each[1]).sum(-1) > 0
+    labelled, without = ((parts[0] + parts[1]).sum(-1) for parts in (every, left))
+    whole, others = (cutoff_pairs.moves(cutoff_pairs.by_action(*parts, units)) for parts in (every, left))
     pair = cutoff_pairs.cheapest(whole, which)
-    shape = each.review.shape[:-1]
-    review, block = (np.broadcast_to(edge[:, None], shape).astype(np.int64) for edge in (pair.review, pair.block))
-    spread = cutoff_pairs.Pair(review, block, np.zeros(shape))
-    edges = shown_scores(ground.view.release, np.append(totals.grid.lower, 1.0))
+    review, block = (
+        np.broadcast_to(edge[:, None], without.shape).astype(np.int64) for edge in (pair.review, pair.block)
+    )
+    spread = cutoff_pairs.Pair(review, block, np.zeros(without.shape))
     found = {}
     for action in moved(which):
         cost = cutoff_pairs.mean_cost(curve(whole, pair, action, which), labelled)
-        others = np.swapaxes(cutoff_pairs.mean_cost(curve(each, spread, action, which), without), 1, 2)
-        cost, others = np.nan_to_num(cost, posinf=np.inf), np.nan_to_num(others, posinf=np.inf)
-        flags = cutoff_pairs.indistinguishable(cost, others, used)
-        peaks = {
-            (p, v): cutoff_pairs.spread_of_optima(others[p, v], used[p, v]) for p, v in np.ndindex(*labelled.shape)
-        }
-        found[action] = Alike(flags, edges, costing.optimum(cost).bin, peaks)
+        least = cutoff_pairs.mean_cost(curve(others, spread, action, which), without)
+        cost, least = np.nan_to_num(cost, posinf=np.inf), np.nan_to_num(least, posinf=np.inf)
+        flags = cutoff_pairs.indistinguishable(cost, least, used)
+        found[action] = Flat(flags, costing.optimum(cost).bin, cutoff_pairs.spread_of_optima(least, used))
     return found
 
 
@@ -201,7 +224,7 @@ def row(best: Optima, place: int, version: int) -> Row:
         "counted": scores_of(best, best.counted, place, version),
         "range": {a: _ends(best, place, version, a) if labelled else None for a in moved(best.which)},
         "alike": {a: _with(one.run(place, version), best, (place, version, a)) for a, one in best.alike.items()},
-        "peaks": {a: [(one.edges[e], n) for e, n in one.peaks[place, version]] for a, one in best.alike.items()},
+        "peaks": {a: one.peaks(place, version) for a, one in best.alike.items()},
         "own": bool(ground.own[place, version]),
         "cost_now": now["cost"],
         "cost_advised": known(advised),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -141,7 +142,8 @@ def panels(view: View, by: str, costs: Costs, action: str) -> tuple[list[Chart],
         return [], rows
     drawn = [_points(best, place, action) for place in range(len(rows))]
     lines = [row[name].get(action) for row in rows for name in ("now", "advised")]
-    shown = [at for points, top in drawn if points for at in style.within(points, VERSIONS, top, lines)]
+    every = [at for points, top in drawn if points for at in style.within(points, VERSIONS, top, lines)]
+    shown = [min(every), max(every)] if every else []
     return [_panel(best, place, action, rows[place], (*drawn[place], shown)) for place in range(len(rows))], rows
 
 
@@ -352,10 +354,12 @@ def _points(best: Optima, place: int, action: str) -> tuple[list[Row], float]:
     ground = best.ground
     edges = what_if.edges_of(ground, place, what_if.in_force(ground, CANDIDATE))
     values, top = _costs_along(best, place, action, edges)
+    kept = _thin(len(ground.edges), PANEL_POINTS)
+    columns = zip(kept.tolist(), *np.where(np.isfinite(values), values, np.nan)[:, kept].tolist(), strict=True)
     points = [
         {"segment": ground.names[place], "cutoff": ground.edges[k]}
-        | {v: known(values[i, k]) for i, v in enumerate(VERSIONS)}
-        for k in _thin(len(ground.edges), PANEL_POINTS)
+        | {name: None if isnan(value) else value for name, value in zip(VERSIONS, costs, strict=True)}
+        for k, *costs in columns
     ]
     return (_rising(points) if ground.labelled[place, CANDIDATE].sum() else []), top
 

@@ -92,7 +92,11 @@ class Grounds:
 
     def edge(self, score: float) -> int:
         """Return the bin edge nearest to a cutoff."""
-        return int(np.abs(np.array(self.edges) - score).argmin())
+        return int(np.abs(self._edges - score).argmin())
+
+    @cached_property
+    def _edges(self) -> Array:
+        return np.array(self.edges)
 
     def chances(self, reach: float = 0.0) -> Array:
         """Return the calibrated chance [segment, version, bin]: the line of all events and the segment's shrunken shift.
@@ -155,17 +159,24 @@ class Grounds:
 def grounds(view: View, by: str = "") -> Grounds:
     """Return the grounds of a choice, by the values of a dimension ("": all events in one)."""
     split = (by,) if by else ()
-    cells, every = view.cells(*split), view.cells()
+    cells = view.cells(*split)
     edges = shown_scores(view.release, np.append(cells.whole.grid.lower, 1.0)) if cells.segments else []
-    line = _line(every)
+    line, widened = _calibrating(view)
     log_odds = _on_line(cells.whole, line)
     n = cells.whole.positive + cells.whole.negative
-    widened = _widened(every, line)
     shifts = tuple(
         offsets.offsets(cells.whole.positive[:, v], n[:, v], log_odds[:, v], widened) for v in range(len(VERSIONS))
     )
     names = tuple(segment[by] if by else EVERYTHING for segment in cells.segments)
     return Grounds(view, by, cells, names, edges, line, shifts, widened)
+
+
+@of_cube(32)
+def _calibrating(view: View) -> tuple[Array, float]:
+    """Return the line of all events of a choice, and by how much clustering widens the variance of a shift from it."""
+    every = view.cells()
+    line = _line(every)
+    return line, _widened(every, line)
 
 
 def _line(every: Cells) -> Array:

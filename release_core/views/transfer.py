@@ -122,6 +122,7 @@ def rows_of(view: View, by: str = "", rule: str = "alert_rate") -> list[Row]:
     return found[:MOST_ROWS]
 
 
+@of_cube(64)
 def _rows(view: View, split: tuple[str, ...], rule: str) -> list[Row]:
     """Return the rows of every segment of a split, most events first; all are found at once."""
     start, every = counts(view, split), replace(view, where=())

@@ -127,37 +127,43 @@ def both(ground: Grounds, place: int, version: int, where: Stand) -> tuple[Reach
 
 def consequences(ground: Grounds, place: int, version: int, where: Stand, units: UnitCosts | None) -> Row:
     """Return every measure of a pair of cutoffs on one version's score in one segment; None where not known."""
-    review, block = both(ground, place, version, where)
-    every = ground.at_edge(place, version, 0)
+    sides = (*both(ground, place, version, where), ground.at_edge(place, version, 0))
+    # Plain numbers: a page asks this of every segment, and arrays of one number cost more than what is computed with them.
+    review, block, every = (Reached(*map(float, side)) for side in sides)
     days = ground.view.days
     good, good_review, good_block = (part.labelled - part.positive for part in (every, review, block))
     cost = np.nan if units is None else cost_of(every, review, block, units)
     known_labels = 1.0 if every.labelled else np.nan
     numbers = {
-        "reviews": ratio(review.n - block.n, days),
+        "reviews": _ratio(review.n - block.n, days),
         "busiest": busiest(ground, [(place, version, where)]),
-        "blocks": ratio(block.n, days),
-        "alert_rate": ratio(review.n, every.n),
-        "recall": ratio(review.positive, every.positive),
-        "recall_block": ratio(block.positive, every.positive),
-        "precision": ratio(review.positive, review.labelled),
-        "fpr": ratio(good_review, good),
+        "blocks": _ratio(block.n, days),
+        "alert_rate": _ratio(review.n, every.n),
+        "recall": _ratio(review.positive, every.positive),
+        "recall_block": _ratio(block.positive, every.positive),
+        "precision": _ratio(review.positive, review.labelled),
+        "fpr": _ratio(good_review, good),
         "caught": known_labels * review.positive,
         "missed": known_labels * (every.positive - review.positive),
         "false_alerts": known_labels * good_review,
         "wrong_blocks": known_labels * good_block,
         "passed": known_labels * (good - good_review),
-        "cost": 1000 * ratio(cost, every.labelled),
-        "cost_a_day": ratio(cost, every.labelled) * ratio(every.n, days),
-        "amount_recall": ratio(review.amount, every.amount),
-        "review_oe": ratio(review.positive - block.positive, review.score - block.score),
-        "block_oe": ratio(block.positive, block.score),
+        "cost": 1000 * _ratio(cost, every.labelled),
+        "cost_a_day": _ratio(cost, every.labelled) * _ratio(every.n, days),
+        "amount_recall": _ratio(review.amount, every.amount),
+        "review_oe": _ratio(review.positive - block.positive, review.score - block.score),
+        "block_oe": _ratio(block.positive, block.score),
         "margin_review": margin(ground, place, version, where.review),
         "margin_block": margin(ground, place, version, where.block),
     }
     if ground.view.release.scale.name != "probability":
         numbers |= dict.fromkeys(("review_oe", "block_oe"), np.nan)
     return {name: known(float(value)) for name, value in numbers.items()}
+
+
+def _ratio(numerator: float, denominator: float) -> float:
+    """Return a ratio as `arrays.ratio` does, of plain numbers."""
+    return numerator / denominator if denominator else float("nan")
 
 
 def cost_of(every: Reached, review: Reached, block: Reached, units: UnitCosts) -> float:

@@ -159,6 +159,6 @@ def test_indistinguishable_edges_leave_out_what_is_clearly_dearer():
 
 def test_spread_of_optima_counts_each_used_shard_once():
     _, left = sharded(np.random.default_rng(7), 32, 30)
-    found = cutoff_pairs.spread_of_optima(left, np.arange(32) < 25)
+    [found] = cutoff_pairs.spread_of_optima(left[None], np.arange(32)[None] < 25)
     assert sum(n for _, n in found) == 25
     assert [edge for edge, _ in found] == sorted({int(edge) for edge in left[:25].argmin(-1)})
