@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -72,26 +73,30 @@ class Score:
         low, high = min(placed), max(placed)
         room = 0.02 * (high - low) or 0.5
         coarse, fine = (
-            [tick for tick in ticks if low - room <= (self.place(tick) or 0.0) <= high + room]
-            for ticks in (PROBABILITY_TICKS, FINE_TICKS)
+            [(at, tick) for at, tick in ticks if low - room <= at <= high + room] for ticks in _placed_ticks()
         )
-        ticks = fine if len(coarse) < FEWEST_TICKS else coarse
-        ticks = _apart(ticks, [self.place(tick) or 0.0 for tick in ticks], (high - low + 2 * room) / MOST_TICKS)
+        ticks = _apart(fine if len(coarse) < FEWEST_TICKS else coarse, (high - low + 2 * room) / MOST_TICKS)
         marks = {
             "tickangle": 0,
-            "tickvals": [self.place(t) for t in ticks],
-            "ticktext": [f"{100 * t:g}%" for t in ticks],
+            "tickvals": [at for at, _ in ticks],
+            "ticktext": [f"{100 * tick:g}%" for _, tick in ticks],
         }
         return axis(title or self.title, range=[low - room, high + room], **marks)
 
 
-def _apart(ticks: list[float], places: list[float], least: float) -> list[float]:
-    """Return the ticks that stand at least so far from the one before."""
-    kept: list[int] = []
-    for n, place in enumerate(places):
-        if not kept or place - places[kept[-1]] >= least:
-            kept.append(n)
-    return [ticks[n] for n in kept]
+@cache
+def _placed_ticks() -> tuple[list[tuple[float, float]], ...]:
+    """Return the ticks of a long axis of probabilities and those of a short one, each with its place."""
+    return tuple([(Score().place(tick) or 0.0, tick) for tick in ticks] for ticks in (PROBABILITY_TICKS, FINE_TICKS))
+
+
+def _apart(ticks: list[tuple[float, float]], least: float) -> list[tuple[float, float]]:
+    """Return the ticks, each with its place, that stand at least so far from the one before."""
+    kept: list[tuple[float, float]] = []
+    for tick in ticks:
+        if not kept or tick[0] - kept[-1][0] >= least:
+            kept.append(tick)
+    return kept
 
 
 PROBABILITY = Score()

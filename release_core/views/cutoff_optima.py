@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -46,8 +46,8 @@ class Optima:
     """Cheapest pairs [segment, version]: `counted` from the labelled events, `advised` by calibrated chances.
 
     `counted_parts` and `advised_parts` are the costs of all pairs, `low` and `high` the unbroken range of each action's
-    cutoff whose counted cost is within 1% of the least; `ends` are advised at both ends of the shifts' 95% intervals;
-    `alike` is what the jackknife cannot tell from it (see `Alike`).
+    cutoff whose counted cost is within 1% of the least; `ends` returns a version's pairs [segment] as advised at both ends
+    of the shifts' 95% intervals; `alike` is what the jackknife cannot tell from it (see `Alike`).
     """
 
     ground: Grounds
@@ -57,10 +57,19 @@ class Optima:
     advised_parts: Moves
     counted: Pair
     advised: Pair
-    ends: tuple[Pair, Pair]
+    ends: Callable[[int], tuple[Pair, Pair]]
     low: dict[str, Array]
     high: dict[str, Array]
     alike: dict[str, Alike]
+
+    @cached_property
+    def costs(self) -> tuple[Array, Array]:
+        """Return what the advised pairs and the counted ones cost per 1,000 labelled events, [segment, version], as counted."""
+        advised, counted = (
+            self.ground.per_thousand(cutoff_pairs.cost_at(self.counted_parts, pair.review, pair.block))
+            for pair in (self.advised, self.counted)
+        )
+        return advised, counted
 
 
 class Flat(NamedTuple):
@@ -117,17 +126,21 @@ def optima(view: View, by: str, costs: Costs) -> Optima:
         cutoff_pairs.moves(part) for part in (ground.observed(units), ground.expected(units))
     )
     counted, advised = (cutoff_pairs.cheapest(parts, which) for parts in (counted_parts, advised_parts))
-    ends = tuple(
-        cutoff_pairs.cheapest(cutoff_pairs.moves(ground.expected(units, reach)), which) for reach in (NORMAL, -NORMAL)
-    )
+    ends = cache(lambda version: _ends_of(ground, units, which, version))
     low, high = {}, {}
     for action in moved(which):
         plateau = costing.optimum(curve(counted_parts, counted, action, which))
         low[action], high[action] = plateau.plateau_low, plateau.plateau_high
     alike = _alike(ground, units, which) if ground.cells.segments and ground.cells.shards.binned else {}
-    return Optima(
-        ground, units, which, counted_parts, advised_parts, counted, advised, (ends[0], ends[1]), low, high, alike
-    )
+    return Optima(ground, units, which, counted_parts, advised_parts, counted, advised, ends, low, high, alike)
+
+
+def _ends_of(ground: Grounds, units: costing.UnitCosts, which: str, version: int) -> tuple[Pair, Pair]:
+    """Return the pairs [segment] advised at both ends of the shifts' intervals."""
+    one = slice(version, version + 1)
+    parts = (cutoff_pairs.moves(ground.expected(units, one, reach)) for reach in (NORMAL, -NORMAL))
+    low, high = (cutoff_pairs.cheapest(cutoff_pairs.Moves(*(side[:, 0] for side in part)), which) for part in parts)
+    return low, high
 
 
 def moved(which: str) -> tuple[str, ...]:
@@ -177,7 +190,7 @@ def interval(best: Optima, place: int, version: int) -> dict[str, tuple[float, f
     """Return the 95% interval of the advised cutoffs from that of the shift; None where counts set the cutoff."""
     if best.ground.own[place, version]:
         return dict.fromkeys(CUTOFF_ACTIONS)
-    sides = [scores_of(best, pair, place, version) for pair in best.ends]
+    sides = [_scores_at(best, pair, place, place) for pair in best.ends(version)]
     return {
         a: (min(x, y), max(x, y)) if x is not None and y is not None else None
         for a in CUTOFF_ACTIONS
@@ -187,9 +200,13 @@ def interval(best: Optima, place: int, version: int) -> dict[str, tuple[float, f
 
 def scores_of(best: Optima, pair: Pair, place: int, version: int) -> dict[str, float | None]:
     """Return a pair's cutoffs as scores; None for an action without cutoffs, and where no label tells."""
+    return _scores_at(best, pair, place, (place, version))
+
+
+def _scores_at(best: Optima, pair: Pair, place: int, at: int | tuple[int, int]) -> dict[str, float | None]:
     found: dict[str, float | None] = dict.fromkeys(CUTOFF_ACTIONS)
     for action in moved(best.which) if told(best.ground, place) else ():
-        found[action] = best.ground.edges[int(getattr(pair, action)[place, version])]
+        found[action] = best.ground.edges[int(getattr(pair, action)[at])]
     return found
 
 
@@ -208,10 +225,7 @@ def row(best: Optima, place: int, version: int) -> Row:
     ground, shift = best.ground, best.ground.shifts[version]
     labelled = told(ground, place)
     now = what_if.consequences(ground, place, version, what_if.in_force(ground, version), best.units)
-    advised, counted = (
-        ground.per_thousand(cutoff_pairs.cost_at(best.counted_parts, pair.review, pair.block))[place, version]
-        for pair in (best.advised, best.counted)
-    )
+    advised, counted = (cost[place, version] for cost in best.costs)
     known_cost = now["cost"] is not None and bool(np.isfinite(advised))
     return {
         "segment": ground.names[place],
@@ -323,7 +337,7 @@ def _changed(costs: Costs, name: str, factor: float) -> Costs:
 
 def _varied(best: Optima, place: int, costs: Costs, said: tuple[str, float], edges: tuple[int, int]) -> Row:
     ground, units = best.ground, costing.unit_costs(costs)
-    one = cutoff_pairs.moves(cutoff_pairs.ActionCosts(*(part[place, CANDIDATE] for part in ground.expected(units))))
+    one = cutoff_pairs.moves(ground.expected_of(place, CANDIDATE, units))
     pair = cutoff_pairs.cheapest(one, best.which)
     scale = 1000 * ratio(1.0, ground.labelled[place, CANDIDATE].sum())
     chosen = cutoff_pairs.cost_at(one, *edges)

@@ -19,9 +19,11 @@ from release_core.stats.arrays import ratio
 from release_core.views import cutoff_optima as finding
 from release_core.views import what_if
 from release_core.views.grounds import BASELINE, CANDIDATE, Grounds, cutoffs_there, grounds, place_text
-from release_core.views.view import axis, cutoff_marks, known
+from release_core.views.view import axis, cutoff_marks
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from release_core.charts.chart import Chart
     from release_core.frames import Array
     from release_core.views.cutoff_optima import Optima
@@ -225,6 +227,17 @@ def _thin(size: int, most: int) -> Array:
     return np.unique(np.linspace(0, size - 1, min(size, most)).astype(int))
 
 
+def _points_of(ground: Grounds, values: Array, names: Sequence[str], most: int, **same: str) -> list[Row]:
+    """Return some edges with the values [name, edge] there, None where they are not known, and what is the `same` at all."""
+    kept = _thin(len(ground.edges), most)
+    finite = np.where(np.isfinite(values), values, np.nan)[:, kept]
+    told = [[None if isnan(value) else value for value in row] for row in finite.T.tolist()]
+    return [
+        {**same, "cutoff": ground.edges[k], **dict(zip(names, row, strict=True))}
+        for k, row in zip(kept.tolist(), told, strict=True)
+    ]
+
+
 def _rising(points: list[Row]) -> list[Row]:
     return points if not points or points[0]["cutoff"] <= points[-1]["cutoff"] else points[::-1]
 
@@ -234,12 +247,8 @@ def _trade(ground: Grounds, place: int, snapped: dict[str, float | None]) -> Cha
     positive, labelled = reached.positive[place], reached.labelled[place]
     recall = ratio(positive, positive[:, :1])
     precision = np.where(labelled >= FEWEST_FLAGGED, ratio(positive, labelled), np.nan)
-    points = [
-        {"cutoff": ground.edges[k]}
-        | {f"{v}_recall": known(recall[i, k]) for i, v in enumerate(VERSIONS)}
-        | {f"{v}_precision": known(precision[i, k]) for i, v in enumerate(VERSIONS)}
-        for k in _thin(len(ground.edges), MOST_POINTS)
-    ]
+    names = tuple(f"{version}_{name}" for name in ("recall", "precision") for version in VERSIONS)
+    points = _points_of(ground, np.concatenate([recall, precision]), names, MOST_POINTS)
     n = float(labelled[CANDIDATE, 0])
     view, lines = ground.view, {a: at for a, at in snapped.items() if at is not None}
     points = _rising(points) if n else []
@@ -263,10 +272,7 @@ def _curve(best: Optima, place: int, action: str, at: tuple[what_if.Stand, dict[
     if not _priced(ask.costs):
         return cost([], [], ground.view.caption(0), moved={action: 0.5})
     values, top = _costs_along(best, place, action, edges)
-    points = [
-        {"cutoff": ground.edges[k]} | {name: known(values[v, k]) for v, name in enumerate(VERSIONS)}
-        for k in _thin(len(ground.edges), MOST_POINTS)
-    ]
+    points = _points_of(ground, values, VERSIONS, MOST_POINTS)
     run = best.alike[action].run(place, CANDIDATE) if action in best.alike else None
     n = float(ground.labelled[place, CANDIDATE].sum())
     line = snapped.get(action)
@@ -354,13 +360,7 @@ def _points(best: Optima, place: int, action: str) -> tuple[list[Row], float]:
     ground = best.ground
     edges = what_if.edges_of(ground, place, what_if.in_force(ground, CANDIDATE))
     values, top = _costs_along(best, place, action, edges)
-    kept = _thin(len(ground.edges), PANEL_POINTS)
-    columns = zip(kept.tolist(), *np.where(np.isfinite(values), values, np.nan)[:, kept].tolist(), strict=True)
-    points = [
-        {"segment": ground.names[place], "cutoff": ground.edges[k]}
-        | {name: None if isnan(value) else value for name, value in zip(VERSIONS, costs, strict=True)}
-        for k, *costs in columns
-    ]
+    points = _points_of(ground, values, VERSIONS, PANEL_POINTS, segment=ground.names[place])
     return (_rising(points) if ground.labelled[place, CANDIDATE].sum() else []), top
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 EVERYTHING = "all events"
 BASELINE, CANDIDATE = range(len(VERSIONS))
+EVERY = slice(None)
 # METHODS d5: from so many positives on a segment's own cheapest cutoff ties with the closed form; e7: mean of amounts.
 OWN_FROM = 2500
 FEW = 30
@@ -98,13 +99,13 @@ class Grounds:
     def _edges(self) -> Array:
         return np.array(self.edges)
 
-    def chances(self, reach: float = 0.0) -> Array:
+    def chances(self, versions: slice = EVERY, reach: float = 0.0) -> Array:
         """Return the calibrated chance [segment, version, bin]: the line of all events and the segment's shrunken shift.
 
         `reach` adds so many of the shrunken shift's standard errors to it.
         """
-        shift = np.stack([one.shrunk + reach * one.shrunk_se for one in self.shifts], axis=-1)
-        return expit(self._on_line + shift[..., None])
+        shift = np.stack([one.shrunk + reach * one.shrunk_se for one in self.shifts[versions]], axis=-1)
+        return expit(self._on_line[:, versions] + shift[..., None])
 
     @cached_property
     def _on_line(self) -> Array:
@@ -142,12 +143,25 @@ class Grounds:
         """Return what each bin's labelled events cost by action [segment, version, bin], as counted."""
         return cutoff_pairs.by_action(self.whole.positive, self.whole.negative, self.whole.positive_amount, units)
 
-    def expected(self, units: UnitCosts, reach: float = 0.0) -> ActionCosts:
+    def expected(self, units: UnitCosts, versions: slice = EVERY, reach: float = 0.0) -> ActionCosts:
         """Return the same by calibrated chances (see there); as counted where a segment speaks for itself (`own`)."""
-        own = self.own[..., None]
-        positive = np.where(own, self.whole.positive, self.chances(reach) * self.labelled)
-        amount = np.where(own, self.whole.positive_amount, positive * self.amounts)
-        return cutoff_pairs.by_action(positive, self.labelled - positive, amount, units)
+        seen = self._foreseen if versions == EVERY and not reach else self._foresee(versions, reach)
+        return cutoff_pairs.by_action(*seen, units)
+
+    def expected_of(self, place: int, version: int, units: UnitCosts) -> ActionCosts:
+        """Return the same of one segment and version, [bin]."""
+        return cutoff_pairs.by_action(*(part[place, version] for part in self._foreseen), units)
+
+    @cached_property
+    def _foreseen(self) -> tuple[Array, Array, Array]:
+        return self._foresee(EVERY, 0.0)
+
+    def _foresee(self, versions: slice, reach: float) -> tuple[Array, Array, Array]:
+        """Return positives, negatives and the positives' amount to expect, [segment, version, bin]."""
+        own, labelled = self.own[:, versions, None], self.labelled[:, versions]
+        positive = np.where(own, self.whole.positive[:, versions], self.chances(versions, reach) * labelled)
+        amount = np.where(own, self.whole.positive_amount[:, versions], positive * self.amounts[:, versions])
+        return positive, labelled - positive, amount
 
     def per_thousand(self, total: Array) -> Array:
         """Return costs [segment, version, ...] per 1,000 labelled events of the segment."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from release_core.charts.digits import count
 from release_core.charts.style import Score
 from release_core.cube import REPLAY_SET
 from release_core.frames import segment_text
+from release_core.memory import of_cube
 from release_core.release import VERSIONS
 
 if TYPE_CHECKING:
@@ -75,6 +77,7 @@ class View:
         """Return the cells of the choice, split by up to two dimensions (filter and split together)."""
         return self.opened.cube.slice(self.stage, self.step, ((by, self.where),), mature=True)
 
+    @of_cube(64)
     def sql(self, table: str, *by: str) -> str:
         """Return the SQL behind `cells`."""
         return self.opened.cube.sql(table, self.stage, self.step, (by, self.where))
@@ -135,7 +138,7 @@ def cutoff_marks(release: Release) -> list[Row]:
 
 def known(value: float) -> float | None:
     """Return the value, None where it is not finite."""
-    return float(value) if np.isfinite(value) else None
+    return float(value) if isfinite(value) else None
 
 
 def paired_rows(rows: Iterable[MetricRow]) -> list[Row]:
