@@ -170,7 +170,9 @@ def _flat(ground: Grounds, version: int, units: costing.UnitCosts, which: str) -
     left = [whole[:, None] - part for whole, part in zip(every, each, strict=True)]
     used = (each[0] + each[1]).sum(-1) > 0
     labelled, without = ((parts[0] + parts[1]).sum(-1) for parts in (every, left))
-    whole, others = (cutoff_pairs.moves(cutoff_pairs.by_action(*parts, units)) for parts in (every, left))
+    whole, others = (
+        cutoff_pairs.moves(cutoff_pairs.by_action(parts[0], parts[1], parts[2], units)) for parts in (every, left)
+    )
     pair = cutoff_pairs.cheapest(whole, which)
     review, block = (
         np.broadcast_to(edge[:, None], without.shape).astype(np.int64) for edge in (pair.review, pair.block)

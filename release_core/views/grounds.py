@@ -146,11 +146,12 @@ class Grounds:
     def expected(self, units: UnitCosts, versions: slice = EVERY, reach: float = 0.0) -> ActionCosts:
         """Return the same by calibrated chances (see there); as counted where a segment speaks for itself (`own`)."""
         seen = self._foreseen if versions == EVERY and not reach else self._foresee(versions, reach)
-        return cutoff_pairs.by_action(*seen, units)
+        return cutoff_pairs.by_action(*seen, costs=units)
 
     def expected_of(self, place: int, version: int, units: UnitCosts) -> ActionCosts:
         """Return the same of one segment and version, [bin]."""
-        return cutoff_pairs.by_action(*(part[place, version] for part in self._foreseen), units)
+        positive, negative, amount = (part[place, version] for part in self._foreseen)
+        return cutoff_pairs.by_action(positive, negative, amount, units)
 
     @cached_property
     def _foreseen(self) -> tuple[Array, Array, Array]:

@@ -238,8 +238,13 @@ def _value(one: Places, above: Array, lost: Array | None, rule: Rule) -> Array:
         "alert_rate": lambda: ratio(everyone, one.total[..., EVERYONE]),
         "precision": lambda: ratio(positive, positive + negative),
         "fpr": lambda: ratio(negative, one.total[..., NEGATIVE]),
-        "loss": lambda: ratio(1000 * floats(np.nan if lost is None else lost), one.labelled),
+        "loss": lambda: ratio(1000 * _asked(lost), one.labelled),
     }[rule.name]()
+
+
+def _asked(losses: Array | None) -> Array:
+    """Return losses; NaN where nobody asked for them."""
+    return floats(np.nan if losses is None else losses)
 
 
 def _cutoff(one: Places, wanted: Array, rule: Rule) -> tuple[Array, Array]:
@@ -250,7 +255,7 @@ def _cutoff(one: Places, wanted: Array, rule: Rule) -> tuple[Array, Array]:
         precise = transfer.equal_precision(positive, negative, wanted)
         return precise.bin, precise.passes
     if rule.name == "loss":
-        return transfer.equal_loss(floats(one.loss), wanted * one.labelled / 1000).bin, once
+        return transfer.equal_loss(_asked(one.loss), wanted * one.labelled / 1000).bin, once
     counts = negative if rule.name == "fpr" else everyone
     return np.where(np.isnan(wanted), -1, drift.equal_alert_rate(counts, wanted).bin), once
 
@@ -269,8 +274,8 @@ def _paired_se(pairs: Pairs, one: Places, at: Array, rule: Rule) -> Array:
     """Return the standard error on the same events: only those above one of the cutoffs and below the other count."""
     edge = np.maximum(at, 0)
     if rule.name == "loss":
-        (more, _), (_, less) = (_split(floats(pairs.loss)[:, :, side], edge) for side in (REACHED, BELOW))
-        (first, _), (_, second) = (_split(floats(pairs.squares)[:, :, side], edge) for side in (REACHED, BELOW))
+        (more, _), (_, less) = (_split(_asked(pairs.loss)[:, :, side], edge) for side in (REACHED, BELOW))
+        (first, _), (_, second) = (_split(_asked(pairs.squares)[:, :, side], edge) for side in (REACHED, BELOW))
         return 1000 * transfer.mean_se(one.labelled, more - less, first + second)
     (out, kept), (passed, new) = (_split(pairs.n[:, :, side], edge[..., None]) for side in (REACHED, BELOW))
     if rule.name == "precision":

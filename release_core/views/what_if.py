@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from calendar import monthrange
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -75,6 +75,16 @@ class Days:
     above: Array
 
 
+class Sums(NamedTuple):
+    """What reaches one cutoff in one segment: the parts of `Reached` as plain numbers."""
+
+    n: float
+    labelled: float
+    positive: float
+    amount: float
+    score: float
+
+
 @dataclass(frozen=True, slots=True)
 class Stand:
     """Where two cutoffs stand: bin edges, or the names of registered cutoffs (exact); None: there is no such cutoff."""
@@ -129,7 +139,7 @@ def consequences(ground: Grounds, place: int, version: int, where: Stand, units:
     """Return every measure of a pair of cutoffs on one version's score in one segment; None where not known."""
     sides = (*both(ground, place, version, where), ground.at_edge(place, version, 0))
     # Plain numbers: a page asks this of every segment, and arrays of one number cost more than what is computed with them.
-    review, block, every = (Reached(*map(float, side)) for side in sides)
+    review, block, every = (Sums(*map(float, side)) for side in sides)
     days = ground.view.days
     good, good_review, good_block = (part.labelled - part.positive for part in (every, review, block))
     cost = np.nan if units is None else cost_of(every, review, block, units)
@@ -166,7 +176,7 @@ def _ratio(numerator: float, denominator: float) -> float:
     return numerator / denominator if denominator else float("nan")
 
 
-def cost_of(every: Reached, review: Reached, block: Reached, units: UnitCosts) -> float:
+def cost_of(every: Sums, review: Sums, block: Sums, units: UnitCosts) -> float:
     """Return the cost of the labelled events under two cutoffs."""
     bands = ((every, review), (review, block), (block, None))
     counts = np.array([_band(upper, lower) for upper, lower in bands])
@@ -174,12 +184,10 @@ def cost_of(every: Reached, review: Reached, block: Reached, units: UnitCosts) -
     return float(costing.action_cost(counts, missed, units, (0, 2), reviewed))
 
 
-def _band(upper: Reached, lower: Reached | None) -> list[float]:
+def _band(upper: Sums, lower: Sums | None) -> list[float]:
     """Return labelled events, positives and negatives that reach one cutoff and not the next."""
-    labelled, positive = (
-        float(getattr(upper, name)) - (float(getattr(lower, name)) if lower else 0.0)
-        for name in ("labelled", "positive")
-    )
+    labelled = upper.labelled - (lower.labelled if lower else 0.0)
+    positive = upper.positive - (lower.positive if lower else 0.0)
     return [labelled, positive, labelled - positive]
 
 
