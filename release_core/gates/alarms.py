@@ -69,7 +69,10 @@ class Cases(NamedTuple):
 
 
 class Rare(NamedTuple):
-    """At which looks the event-arm test fires, by how much the worse arm's rate is more at least, and 1 plus what may be."""
+    """At which looks the event-arm test fires, by how much the worse arm's rate is more at least, and 1 plus what may be.
+
+    `low` is told at each segment's first alarm; 0 elsewhere.
+    """
 
     fired: Array
     low: Array
@@ -93,8 +96,13 @@ def rare(spec: GateSpec, cases: Cases, alpha: float, better: str = "lower") -> R
     limit = 1 + _more_allowed(spec, Cases(first, entered, shares, cases.per_entity), better)
     if better == "higher":
         first, shares = first[..., ::-1], 1 - shares
-    low, _ = sequential.rate_ratio_bounds(first[..., CANDIDATE], first[..., BASELINE], shares, alpha)
-    return Rare(np.asarray(low > limit), low, limit)
+    cases = first[..., CANDIDATE], first[..., BASELINE], np.broadcast_to(shares, first.shape[:-1])
+    fired = np.asarray(sequential.excess_evidence(*cases, limit) > np.log(1 / alpha))
+    places = np.flatnonzero(fired.any(axis=-1))
+    at = places, sequential.first_alarm(fired[places])
+    low = np.zeros(fired.shape)
+    low[at] = sequential.rate_ratio_least(*(part[at] for part in cases), alpha)
+    return Rare(fired, low, limit)
 
 
 def _more_allowed(spec: GateSpec, cases: Cases, better: str) -> Array:

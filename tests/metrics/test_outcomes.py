@@ -148,10 +148,11 @@ def test_a_rare_harm_of_one_segment_is_told_there(log, tmp_path):
     # Of its segments this rule spends a part of alpha on each: all events, three markets, two surfaces.
     frame, rules = one.cube.entities_by(Stage.CANARY), len([r for r in one.release.stops if Stage.CANARY in r.stages])
     place, kind = frame.segments.index({"market": "DE"}), frame.kinds.index("complaint")
-    low, _ = sequential.rate_ratio_bounds(
-        frame.first[kind, place, :, :, 1], frame.first[kind, place, :, :, 0], [0.3, 0.5], 0.05 / rules / 6
-    )
-    assert frame.looks[int(np.argmax(low > 1.5))] == told_there.step
+    cases = frame.first[kind, place, :, :, 1], frame.first[kind, place, :, :, 0], [0.3, 0.5]
+    fires = sequential.excess_evidence(*cases, 1.5) > np.log(6 * rules / 0.05)
+    assert frame.looks[int(np.argmax(fires))] == told_there.step
+    low = sequential.rate_ratio_least(*cases, 0.05 / rules / 6)
+    np.testing.assert_array_equal(low > 1.5, fires)
     whole = fired(factory.opened(factory.write(tmp_path / "w", log, said, stop=[RULE])))
     assert not whole or whole[0].step > told_there.step
 

@@ -112,6 +112,7 @@ ROWS = tuple(
         ("sequential", "tuned normal_evidence normal_reach", "looks", "reference numbers of confseq", "sequential"),
         ("sequential", "share_evidence share_bounds", "looks", "scipy: marginal likelihoods; coverage over all looks", "sequential"),
         ("sequential", "event_arm rate_ratio_bounds leans", "looks", "one another; error and power over all looks", "sequential"),
+        ("sequential", "excess_evidence rate_ratio_least", "looks", "scipy: integral over the prior; error over looks", "sequential"),
         ("sequential", "split_evidence", "looks", "scipy: Dirichlet-multinomial; error over all looks", "sequential"),
         ("sequential", "first_alarm running", "parts", "written out", "sequential"),
         ("shapley", "players shares interactions path order_range", "values", "the average over all orders", "shapley"),
