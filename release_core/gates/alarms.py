@@ -96,12 +96,12 @@ def rare(spec: GateSpec, cases: Cases, alpha: float, better: str = "lower") -> R
     limit = 1 + _more_allowed(spec, Cases(first, entered, shares, cases.per_entity), better)
     if better == "higher":
         first, shares = first[..., ::-1], 1 - shares
-    cases = first[..., CANDIDATE], first[..., BASELINE], np.broadcast_to(shares, first.shape[:-1])
-    fired = np.asarray(sequential.excess_evidence(*cases, limit) > np.log(1 / alpha))
+    worse, calm, share = first[..., CANDIDATE], first[..., BASELINE], np.broadcast_to(shares, first.shape[:-1])
+    fired = np.asarray(sequential.excess_evidence(worse, calm, share, limit) > np.log(1 / alpha))
     places = np.flatnonzero(fired.any(axis=-1))
     at = places, sequential.first_alarm(fired[places])
     low = np.zeros(fired.shape)
-    low[at] = sequential.rate_ratio_least(*(part[at] for part in cases), alpha)
+    low[at] = sequential.rate_ratio_least(worse[at], calm[at], share[at], alpha)
     return Rare(fired, low, limit)
 
 

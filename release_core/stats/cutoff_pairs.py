@@ -121,6 +121,19 @@ def moving(parts: Moves, pair: Pair, which: str) -> Array:
     return np.where(crossed, np.inf, moved + np.take_along_axis(other, held, axis=-1))
 
 
+def lowest_alike(edges: ArrayLike, events: ArrayLike) -> Indices:
+    """Return the lowest edges that part the same events as `edges` [...], `events` [..., B] being those of each bin.
+
+    A cutoff in a gap may lie anywhere in it: what is cheapest names the upper end, this the lower one.
+
+    >>> int(lowest_alike(4, [3.0, 0.0, 1.0, 0.0]))
+    3
+    """
+    filled = np.where(floats(events) > 0, np.arange(1, np.shape(events)[-1] + 1), 0)
+    before = np.concatenate([np.zeros((*filled.shape[:-1], 1), np.int64), np.maximum.accumulate(filled, -1)], axis=-1)
+    return np.take_along_axis(before, np.asarray(edges, dtype=np.int64)[..., None], axis=-1)[..., 0]
+
+
 def indistinguishable(cost: ArrayLike, left_out: ArrayLike, used: ArrayLike) -> Flags:
     """Return at which edges [..., K] the cost is not distinguishable from the least (METHODS d7).
 

@@ -47,7 +47,7 @@ class Optima:
 
     `counted_parts` and `advised_parts` are the costs of all pairs, `low` and `high` the unbroken range of each action's
     cutoff whose counted cost is within 1% of the least; `ends` returns a version's pairs [segment] as advised at both ends
-    of the shifts' 95% intervals; `alike` is what the jackknife cannot tell from it (see `Alike`).
+    of the chances' 95% intervals; `alike` is what the jackknife cannot tell from it (see `Alike`).
     """
 
     ground: Grounds
@@ -98,17 +98,14 @@ class Alike:
         return [(self.edges[edge], n) for edge, n in self.of(version).peaks[place]]
 
     def run(self, place: int, version: int) -> tuple[float, float] | None:
-        """Return the unbroken range around the cheapest cutoff; None where the shards do not tell."""
-        found = self.of(version)
-        flags, best = found.flags[place], int(found.best[place])
-        if not flags.any():
+        """Return the range of them, up to the nearest edges beyond that are clearly dearer; None where the shards do not tell.
+
+        The cost of few events has several valleys: the unbroken range around the cheapest held the truth in 8 of 10 logs.
+        """
+        alike = np.flatnonzero(self.of(version).flags[place])
+        if not len(alike):
             return None
-        low = high = best
-        while low > 0 and flags[low - 1]:
-            low -= 1
-        while high < len(flags) - 1 and flags[high + 1]:
-            high += 1
-        return self.edges[low], self.edges[high]
+        return self.edges[max(int(alike[0]) - 1, 0)], self.edges[min(int(alike[-1]) + 1, len(self.edges) - 1)]
 
     def holds(self, place: int, version: int, score: float) -> bool | None:
         """Return whether a cutoff lies in that range; None where the shards do not tell."""
@@ -136,11 +133,14 @@ def optima(view: View, by: str, costs: Costs) -> Optima:
 
 
 def _ends_of(ground: Grounds, units: costing.UnitCosts, which: str, version: int) -> tuple[Pair, Pair]:
-    """Return the pairs [segment] advised at both ends of the shifts' intervals."""
+    """Return the pairs [segment] advised at both ends of the chances' intervals."""
     one = slice(version, version + 1)
     parts = (cutoff_pairs.moves(ground.expected(units, one, reach)) for reach in (NORMAL, -NORMAL))
     low, high = (cutoff_pairs.cheapest(cutoff_pairs.Moves(*(side[:, 0] for side in part)), which) for part in parts)
-    return low, high
+    # Where no event tells cutoffs apart, the interval holds them all.
+    seen = ground.labelled[:, version]
+    review, block = (cutoff_pairs.lowest_alike(edge, seen) for edge in (low.review, low.block))
+    return cutoff_pairs.Pair(review, block, low.cost), high
 
 
 def moved(which: str) -> tuple[str, ...]:
@@ -189,7 +189,7 @@ def _flat(ground: Grounds, version: int, units: costing.UnitCosts, which: str) -
 
 
 def interval(best: Optima, place: int, version: int) -> dict[str, tuple[float, float] | None]:
-    """Return the 95% interval of the advised cutoffs from that of the shift; None where counts set the cutoff."""
+    """Return the 95% interval of the advised cutoffs from that of the chances; None where counts set the cutoff."""
     if best.ground.own[place, version]:
         return dict.fromkeys(CUTOFF_ACTIONS)
     sides = [_scores_at(best, pair, place, place) for pair in best.ends(version)]

@@ -47,8 +47,8 @@ class Reached(NamedTuple):
 class Grounds:
     """Cells by segment [segment, version, bin] with what calibrates them.
 
-    `line` [version, 2] is the intercept and slope of all events' log-odds; `shifts` are each segment's offsets from
-    it, by version. `edges` are the scores of the B + 1 bin edges in the score's own unit.
+    `line` [version, 3] is the intercept and slope of all events' log-odds, and the slope's standard error; `shifts` are
+    each segment's offsets from it, by version. `edges` are the scores of the B + 1 bin edges in the score's own unit.
     """
 
     view: View
@@ -102,10 +102,23 @@ class Grounds:
     def chances(self, versions: slice = EVERY, reach: float = 0.0) -> Array:
         """Return the calibrated chance [segment, version, bin]: the line of all events and the segment's shrunken shift.
 
-        `reach` adds so many of the shrunken shift's standard errors to it.
+        `reach` adds so many standard errors to its log-odds: of the shrunken shift, and of the line's slope, which counts
+        the more the farther a score is from where the labels tell most (Hosmer, Lemeshow and Sturdivant 2013, 1.4: variance of
+        a fitted logit; shift and slope are uncorrelated there).
         """
-        shift = np.stack([one.shrunk + reach * one.shrunk_se for one in self.shifts[versions]], axis=-1)
-        return expit(self._on_line[:, versions] + shift[..., None])
+        shift, se = (
+            np.stack([getattr(one, name) for one in self.shifts[versions]], axis=-1)[..., None]
+            for name in ("shrunk", "shrunk_se")
+        )
+        line = self._on_line[:, versions]
+        chance: Array = expit(line + shift)
+        if not reach:
+            return chance
+        told = self.labelled[:, versions] * chance * (1 - chance)
+        centre = np.nan_to_num(ratio((told * line).sum(-1), told.sum(-1)))[..., None]
+        slope = np.sqrt(self.widened) * (self.line[:, 2] / self.line[:, 1])[versions, None]
+        found: Array = expit(line + shift + reach * np.hypot(se, slope * (line - centre)))
+        return found
 
     @cached_property
     def _on_line(self) -> Array:
@@ -195,14 +208,15 @@ def _calibrating(view: View) -> tuple[Array, float]:
 
 
 def _line(every: Cells) -> Array:
-    """Return intercept and slope [version, 2] of the log-odds of all events; (0, 1) where they cannot be estimated."""
+    """Return intercept, slope and its error [version, 3] of the log-odds of all events; (0, 1, 0) where not to be estimated."""
     if not every.segments:
-        return np.array([[0.0, 1.0]] * len(VERSIONS))
+        return np.array([[0.0, 1.0, 0.0]] * len(VERSIONS))
     t = every.whole.take(0)
     n = t.positive + t.negative
     found = logistic.cox(t.positive, n, ratio(t.labelled_logit, n))
     known = np.isfinite(found.slope) & (found.slope > 0)
-    return np.stack([np.where(known, found.intercept, 0.0), np.where(known, found.slope, 1.0)], axis=-1)
+    parts = ((found.intercept, 0.0), (found.slope, 1.0), (found.se_slope, 0.0))
+    return np.stack([np.where(known, value, otherwise) for value, otherwise in parts], axis=-1)
 
 
 def _on_line(tally: Tally, line: Array) -> Array:
