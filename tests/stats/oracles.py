@@ -57,7 +57,7 @@ ROWS = tuple(
         ("corp", "consistency_curve", "scored", "consistency_band on the same draws", "corp"),
         ("cutoff_pairs", "by_action moves cheapest cost_at moving", "values", "costs of single events; scikit-learn", "cutoff_pairs"),
         ("cutoff_pairs", "indistinguishable spread_of_optima", "values", "coverage in simulation; brute force", "cutoff_pairs"),
-        ("cutoff_pairs", "mean_cost", "values", "numpy: the mean over events", "parts"),
+        ("cutoff_pairs", "mean_cost lowest_alike", "values", "numpy: the mean over events; single events", "parts"),
         ("cutoffs", "unit_costs", "values", "none: it hands over what the manifest declares", "parts"),
         ("cutoffs", "below_edges", "scored", "scikit-learn: confusion matrix of every cutoff", "parts"),
         ("cutoffs", "value_recall", "scored", "scikit-learn: recall weighted by amount", "cutoffs"),

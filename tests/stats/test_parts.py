@@ -74,6 +74,15 @@ def test_mean_cost_is_the_mean_of_single_costs(events):
     np.testing.assert_allclose(found, each.mean(0) if events else np.full(4, np.nan))
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_the_lowest_edge_alike_is_the_lowest_that_alerts_on_the_same_events(name):
+    """Every lower edge, event by event."""
+    place, _ = CASES[name]
+    for edge in range(len(GRID) + 1):
+        same = [e for e in range(edge + 1) if np.array_equal(place >= e, place >= edge)]
+        assert cutoff_pairs.lowest_alike(edge, np.bincount(place, minlength=len(GRID))) == same[0]
+
+
 # Two arms.
 
 
