@@ -147,7 +147,9 @@ def open_release(name: str, progress: Callable[[float, str], None] | None = None
         release = _manifest(path)
         published = cubes.build(release, cache_of(path), progress)
         key = f"{published.name}-{release.manifest_hash[:16]}"
-        opened = _kept.get(key) or Opened(release, cubes.Cube(release, published), key)
+        before = next((one.cube for one in list(_kept.values())[::-1] if one.release.folder == path), None)
+        opened = _kept.get(key) or Opened(release, cubes.Cube(release, published, before), key)
+        del before
     with _lock:
         for old in [old for old, one in _kept.items() if one.release.folder == path and old != key]:
             del _kept[old]
@@ -223,6 +225,7 @@ def follow(name: str) -> Opened:
 
 def _refresh(name: str, mark: str, known: _Followed, waited_for: bool) -> None:  # noqa: FBT001 - a thread's arguments
     """Bring a release up to date, then rest as long as that took: a feed may have half of the machine's time."""
+    memory.spare()
     began, before = time.monotonic(), known.opened
     try:
         newer = open_release(name)

@@ -57,8 +57,8 @@ MOST_DIMENSIONS = 3
 class Cube:
     """The cells of one release, loaded once and read by any number of threads; nothing in it ever changes."""
 
-    def __init__(self, release: Release, folder: Path) -> None:
-        """Load the cube that `build` published in `folder`."""
+    def __init__(self, release: Release, folder: Path, before: Cube | None = None) -> None:
+        """Load the cube that `build` published in `folder`; of one that was open `before` take over what still holds."""
         self.release = release
         self.folder = folder
         self.name = folder.name
@@ -79,6 +79,8 @@ class Cube:
         self.hold = opening.Later(self.store, self.facts["tables"])
         self._ask_once()
         self._remember()
+        # What enters and leaves the counts, by table, stage and dimensions; any as-of step is answered from it.
+        self.moves = moves.Kept(self, before)
 
     def _remember(self) -> None:
         """Have the last few answers of each kind kept; those of live stages (live_frames.py) hold for all as-of times."""
@@ -97,8 +99,6 @@ class Cube:
         self.serving = lru_cache(maxsize=32)(partial(live.serving, self))
         self.gauges = lru_cache(maxsize=8)(partial(live.gauges, self))
         self.coverage = lru_cache(maxsize=16)(self._coverage)
-        # What enters and leaves the counts, by table, stage and dimensions; any as-of step is answered from it.
-        self.moves = moves.Kept(self)
         # After which actions no outcome is seen, and whether label propensities are logged, by stage and step.
         self.selection = lru_cache(maxsize=256)(partial(known.selected, self.moved, self.release))
         self.searched = lru_cache(maxsize=8)(partial(slices.Searched, self))

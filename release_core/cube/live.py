@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -13,9 +12,7 @@ from release_core.cube.encode import FASTEST, PER_DOUBLING, SCALED, SLOWEST
 from release_core.cube.entities import TAKEN
 from release_core.cube.files import text
 from release_core.cube.gauges import SCALED as GAUGED
-from release_core.cube.labels import EVENT, QUIET
 from release_core.cube.rows import beside, together
-from release_core.cube.steps import FOREVER
 from release_core.cube.treatment import looked
 from release_core.frames import EVERYONE, Arms, Before, place_of_all
 from release_core.live_frames import ArmCells, Effects, Gauge, Serving
@@ -28,23 +25,25 @@ if TYPE_CHECKING:
     from release_core.cube.cube import Cube
     from release_core.cube.query import Group
     from release_core.frames import Array, Segment
-    from release_core.release import Release, Stage
-
-ARMED = ("both_scored", "arm", "ramp_step", "baseline_action", "candidate_action", "shard")
+    from release_core.release import Stage
 
 
 def arms(cube: Cube, stage: Stage, groups: tuple[Group, ...]) -> ArmCells:
     """Return the cells of each arm by look; labels are the mature ones."""
-    segments, columns = gathered(cube, stage, groups, partial(_moves, cube.release))
     looks, ramps = cube.steps, cube.ramps(stage)
-    shape = (len(segments), len(looks), len(ramps))
-    look, keep = looked(columns["moment"], looks)
-    chosen = {name: column[keep] for name, column in columns.items()}
-    index = (chosen["segment"], look[keep], dense.places(chosen["ramp_step"], ramps))
-    chosen["segment"] = np.ravel_multi_index(index, shape)
-    one = dense.shards(cube.release, int(np.prod(shape)), {"pair": chosen}.__getitem__, paired=False, binned=False)
+    segments: list[Segment] = []
+    parts = []
+    for group in groups:
+        dims = cube.single((*((dim, "") for dim in group[0]), *group[1]))
+        columns = cube.moves("armed", stage, dims, (True, False)).entries(group)
+        named, place = cube.placed(group, columns)
+        index = ((len(segments) + place) * len(looks) + columns["look"]) * len(ramps) + columns["ramp_step"]
+        parts.append(beside(columns, {"segment": index}))
+        segments += named
+    every, shape = together(parts), (len(segments), len(looks), len(ramps))
+    one = dense.shards(cube.release, int(np.prod(shape)), lambda _: every, paired=False, binned=False)
     tally = one.map(lambda array: np.cumsum(array.reshape(*shape, *array.shape[1:]), axis=1))
-    return ArmCells(segments, looks, ramps, cube.release.actions, tally)
+    return ArmCells(tuple(segments), looks, ramps, cube.release.actions, tally)
 
 
 def treated(cube: Cube, stage: Stage, cells: ArmCells) -> Array:
@@ -113,29 +112,6 @@ def before(cube: Cube, stage: Stage) -> Before:
         return np.stack(each)
 
     return Before(found.scored, found.x, found.xx, doings(found.y), doings(found.xy))
-
-
-def _moves(release: Release, where: str, splits: Sequence[str]) -> str:
-    """Return SQL for what enters and leaves the counts of each arm, and at which step."""
-    keys = ", ".join((*splits, *ARMED))
-    names = tables.SUMS["pair"].split(", ")
-    sums = ", ".join(f"sum(sign * {name})::bigint as {name}" for name in names)
-    named = ", ".join(names)
-    places = {"arm": VERSIONS, "baseline_action": release.actions, "candidate_action": release.actions}
-    columns = [placed(name, places[name]) if name in places else name for name in ARMED]
-    # A label counts from the step at which it is known and its event is mature, until it is overturned.
-    held = f"label >= 0 and greatest(since, settled) < until and {where}"
-    return f"""
-with moved as (
-    select {keys}, {EVENT} as said, greatest(since, seen) as moment, 1 as sign, {named} from pair where label < 0 and {where}
-    union all
-    select {keys}, 0, greatest(settled, seen), 1, {named} from pair where label = {QUIET} and {where}
-    union all
-    select {keys}, label, greatest(since, settled, seen), 1, {named} from pair where {held}
-    union all
-    select {keys}, label, greatest(until, seen), -1, {named} from pair where until < {FOREVER} and {held}
-)
-select {coded(splits)}{", ".join(columns)}, said as label, moment, {sums} from moved group by all"""
 
 
 def placed(column: str, names: Sequence[str]) -> str:

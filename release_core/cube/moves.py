@@ -2,13 +2,14 @@
 
 Cells are read once, as what enters and leaves the counts at each as-of step (a label that was changed leaves again), in the
 order of the steps. The answer as of a step is one sum over the rows before it, from the nearest step for which sums are kept.
+Of a cube that has the cells of another one and some more, only those more are read.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections import OrderedDict
-from functools import partial
+from functools import lru_cache, partial
 from itertools import pairwise
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -16,16 +17,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from release_core.cube import cells as tables
+from release_core.cube import opening
 from release_core.cube.labels import EVENT, QUIET
 from release_core.cube.places import MATURED, SILENT
 from release_core.cube.query import PERIOD, REPLAY_SET, SLICED, cells_of
 from release_core.cube.rows import Rows
+from release_core.cube.steps import FOREVER
 from release_core.release import VERSIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from release_core.cube.cube import Cube
+    from release_core.cube.dense import Columns
     from release_core.cube.query import Group
     from release_core.frames import Array
     from release_core.release import Stage
@@ -46,43 +50,72 @@ MOST_CODES = 2**62
 class Moves:
     """What enters and leaves the counts of a table: of one stage, by some dimensions, labels once mature or once known."""
 
-    def __init__(self, cube: Cube, table: str, stage: Stage, dims: tuple[str, ...], how: tuple[bool, bool]) -> None:
-        """Read the cells; `how`: whether labels count only once mature, and whether events are kept by entry step."""
+    def __init__(
+        self,
+        cube: Cube,
+        table: str,
+        stage: Stage,
+        dims: tuple[str, ...],
+        how: tuple[bool, bool],
+        before: tuple[Moves, Columns] | None = None,
+    ) -> None:
+        """Read the cells, or take over those `before`, with the rows that came since (see `came`).
+
+        `how`: whether labels count only once mature, and whether events are kept by entry step.
+        """
         self._names = [str(name) for name in cube.names]
         mature, self._by_entry = how
         self._column = dict(zip(dims, VALUES, strict=False)) | {REPLAY_SET: REPLAY_SET, PERIOD: "entry"}
-        keys = self._keys(table, len(dims))
-        sums = tables.SUMS[cells_of(table)].split(", ")
-        found = cube.store.query(*_statement(cube, table, (stage, dims), keys, mature=mature))
-        self._keys_at, self._code = _coded({name: found[name] for name in (*keys, "label")})
+        self._ramps = cube.ramps(stage) if "ramp_step" in SLICED[table] else ()
+        if before is None:
+            keys = _keys(table, len(dims), by_entry=self._by_entry)
+            found = cube.store.query(*_statement(cube, table, (stage, dims), keys, mature=mature))
+            self._keys_at, self._code = _coded({name: found[name] for name in (*keys, "label")})
+            self._look, sums = found["look"], tables.SUMS[cells_of(table)].split(", ")
+            self._sums = {name: _small(found[name]) for name in sums}
+        else:
+            self._go_on(*before)
         self._size = len(self._keys_at["label"])
-        self._sums = {name: _small(found[name]) for name in sums}
-        self._ends = np.searchsorted(found["look"], np.arange(len(cube.steps)), side="right")
+        self._ends = np.searchsorted(self._look, cube.steps, side="right")
         self._steps = cube.steps
         self._kept: dict[str, Array] = {}
         self._last: tuple[int, dict[str, Array]] = (-1, {})
 
-    def _keys(self, table: str, depth: int) -> dict[str, str]:
-        """Return the SQL of each key column, by its name."""
-        keys = {name: f"enum_code({name})::bigint" for name in (*VALUES[:depth], REPLAY_SET)}
-        if self._by_entry:
-            keys["entry"] = "since::bigint"
-        for name in SLICED[table]:
-            if name in ACTIONS:
-                keys[name] = f"coalesce(list_position($actions, {name}::varchar), 0)::bigint - 1"
-            elif name == "arm":
-                keys[name] = f"coalesce(list_position({list(VERSIONS)}, arm::varchar), 0)::bigint - 1"
-            elif name == "ramp_step":
-                keys[name] = "coalesce(list_position($ramps, ramp_step::varchar), 0)::bigint - 1"
-            elif name != "label":
-                keys[name] = f"{name}::varchar" if name in TEXTS else f"{name}::bigint"
-        return keys
+    def _go_on(self, old: Moves, found: Columns) -> None:
+        """Take over the rows of another cube's moves, and add some."""
+        keys = {name: np.concatenate([old.recoded(name, self._names), found[name]]) for name in old._keys_at}
+        self._keys_at, place = _coded(keys)
+        look = np.concatenate([old._look, found["look"]])
+        order = np.argsort(look, kind="stable")
+        self._look = look[order]
+        self._code = np.concatenate([place[: old._size][old._code], place[old._size :]])[order]
+        self._sums = {
+            name: _small(np.concatenate([column.astype(np.int64), found[name]])[order])
+            for name, column in old._sums.items()
+        }
+
+    def recoded(self, name: str, names: Sequence[str]) -> Array:
+        """Return a column of keys; values of dimensions as their places among `names`."""
+        column = self._keys_at[name]
+        if name not in (*VALUES, REPLAY_SET) or self._names == names:
+            return column
+        place = {value: n for n, value in enumerate(names)}
+        return np.array([place[value] for value in self._names])[column]
+
+    def goes_on(self, cube: Cube, stage: Stage) -> bool:
+        """Return whether the rows hold for a cube that has more cells: no value has gone, no as-of step lies between ours."""
+        known, ours = set(cube.names), set(self._steps)
+        return (
+            known.issuperset(self._names)
+            and all(step in ours for step in cube.steps if step <= self._steps[-1])
+            and (not self._ramps or self._ramps == cube.ramps(stage))
+        )
 
     @property
     def nbytes(self) -> int:
         """Return the memory that the rows and the sums take, kept ones included."""
         sums = [*self._sums.values(), *list(self._kept.values()), *list(self._last[1].values())]
-        arrays = [*self._keys_at.values(), self._code, *sums]
+        arrays = [*self._keys_at.values(), self._code, self._look, *sums]
         return sum(array.nbytes for array in arrays)
 
     def rows(self, step: int, group: Group) -> Rows:
@@ -99,6 +132,22 @@ class Moves:
             for name, column in key.items()
         }
         return Rows(compute | {name: lambda name=name: self._at(look, name)[place] for name in self._sums})
+
+    def entries(self, group: Group) -> Rows:
+        """Return what enters and leaves by the last step, of a group: as `rows`, and `look` is the place of the step."""
+        end = int(self._ends[-1])
+        code, keep = self._code[:end], np.ones(end, bool)
+        for dim, value in group[1]:
+            wanted = self._names.index(value) if value in self._names else -1
+            keep = keep & (self._keys_at[self._column[dim]][code] == wanted)
+        place = np.flatnonzero(keep)
+        key = {f"k{n}": self._column[dim] for n, dim in enumerate(group[0])} | {name: name for name in self._keys_at}
+        compute: dict[str, Callable[[], Array]] = {
+            name: lambda column=column: self._keys_at[column][code[place]]  # type: ignore[misc]
+            for name, column in key.items()
+        }
+        compute |= {name: lambda column=column: column[place].astype(np.int64) for name, column in self._sums.items()}  # type: ignore[misc]
+        return Rows(compute, {"look": np.searchsorted(self._steps, self._look[place])})
 
     def _at(self, look: int, name: str) -> Array:
         """Return a sum of every key as of a look; nothing before the first."""
@@ -129,10 +178,13 @@ class Moves:
 class Kept:
     """Moves by question, each read once; beyond MOST_BYTES those that nobody asked for the longest are dropped."""
 
-    def __init__(self, cube: Cube, most: int = MOST_BYTES) -> None:
-        """Take the cube to read, and how many bytes the moves may take together."""
+    def __init__(self, cube: Cube, before: Cube | None = None, most: int = MOST_BYTES) -> None:
+        """Take the cube to read, one whose moves may be taken over, and how many bytes the moves may take together."""
         self._read = partial(Moves, cube)
         self._most = most
+        # Of these moves, not of their cube: it goes when nobody uses it any more.
+        self._before = {} if before is None else before.moves.taken_over(cube, before)
+        self._came = lru_cache(maxsize=32)(partial(came, cube))
         self._held: OrderedDict[tuple[str, Stage, tuple[str, ...], tuple[bool, bool]], Moves] = OrderedDict()
         self._turn = Lock()
 
@@ -145,12 +197,24 @@ class Kept:
                 self._held.move_to_end(key)
                 return found
         # Nobody waits for a table that another thread reads: at worst two read the same.
-        found = self._read(*key)
+        old = self._before.pop(key, None)
+        found = self._read(*key) if old is None else self._read(*key, (old, _of(self._came(table, stage, how), dims)))
         with self._turn:
             self._held[key] = found
             while len(self._held) > 1 and self.nbytes > self._most:
                 self._held.popitem(last=False)
         return found
+
+    def taken_over(
+        self, cube: Cube, before: Cube
+    ) -> dict[tuple[str, Stage, tuple[str, ...], tuple[bool, bool]], Moves]:
+        """Return the moves that hold for a newer cube, but for the cells that it has more."""
+        if before.release.manifest_hash != cube.release.manifest_hash:
+            return {}
+        more = opening.more(cube.store, cube.folder.parent, cube.facts["tables"], before.facts["tables"])
+        with self._turn:
+            held = list(self._held.items())
+        return {key: one for key, one in held if cells_of(key[0]) in more and one.goes_on(cube, key[1])}
 
     @property
     def nbytes(self) -> int:
@@ -163,10 +227,31 @@ class Kept:
             self._held.clear()
 
 
+def _keys(table: str, depth: int, *, by_entry: bool) -> dict[str, str]:
+    """Return the SQL of each key column, by its name."""
+    keys = {name: f"enum_code({name})::bigint" for name in (*VALUES[:depth], REPLAY_SET)}
+    if by_entry:
+        keys["entry"] = "since::bigint"
+    for name in SLICED[table]:
+        if name in ACTIONS:
+            keys[name] = f"coalesce(list_position($actions, {name}::varchar), 0)::bigint - 1"
+        elif name == "arm":
+            keys[name] = f"coalesce(list_position({list(VERSIONS)}, arm::varchar), 0)::bigint - 1"
+        elif name == "ramp_step":
+            keys[name] = "coalesce(list_position($ramps, ramp_step::varchar), 0)::bigint - 1"
+        elif name != "label":
+            keys[name] = f"{name}::varchar" if name in TEXTS else f"{name}::bigint"
+    return keys
+
+
 def _statement(
-    cube: Cube, table: str, place: tuple[Stage, tuple[str, ...]], keys: Mapping[str, str], *, mature: bool
+    cube: Cube, table: str, place: tuple[Stage, tuple[str, ...] | None], keys: Mapping[str, str], *, mature: bool
 ) -> tuple[str, dict[str, object]]:
-    """Return the SQL of the moves of a table with their as-of step's number, in that order, and its bound values."""
+    """Return the SQL of the moves of a table with their look, in that order, and its bound values.
+
+    The look of a row is the first as-of step at which it counts; of one that does so after the last step, the step of the
+    clock. Without dimensions it is that of the cells that came since the cube before (see `opening.more`), of all of them.
+    """
     ready = "greatest(since, settled)" if mature else "since"
     named = ", ".join((*keys, *tables.SUMS[cells_of(table)].split(", ")))
     moves = [
@@ -187,9 +272,10 @@ def _statement(
     columns = ", ".join(f"{sql} as {name}" for name, sql in keys.items() if sql != name)
     first, last = cube.steps[0], cube.steps[-1]
     stage, dims = place
-    params: dict[str, object] = {"by": ",".join(dims), "stage": str(stage), "first": first, "last": last}
-    # The number of the first as-of step at or after each step of the clock.
-    params["looks"] = np.searchsorted(cube.steps, np.arange(first, last + 1)).tolist()
+    params: dict[str, object] = {"stage": str(stage), "first": first}
+    params |= {} if dims is None else {"by": ",".join(dims)}
+    # The first as-of step at or after each step of the clock.
+    params["looks"] = np.array(cube.steps)[np.searchsorted(cube.steps, np.arange(first, last + 1))].tolist()
     if any(name in ACTIONS for name in keys):
         params["actions"] = list(cube.release.actions)
     if "ramp_step" in keys:
@@ -197,12 +283,27 @@ def _statement(
     held = ", ".join(
         dict.fromkeys((*tables.SUMS[cells_of(table)].split(", "), "label", "since", "until", "settled", "seen"))
     )
+    source, tests = (f"{opening.MORE}{cells_of(table)}", "") if dims is None else (cells_of(table), '"by" = $by and ')
     sql = f"""
-with own as (select {columns}, {held}, {ready} as ready from {cells_of(table)} where "by" = $by and stage = $stage),
+with own as (select {columns}, {held}, {ready} as ready from {source} where {tests}stage = $stage),
 counted as ({counted})
-select {", ".join(keys)}, said::bigint as label, $looks[greatest(begins - $first, 0) + 1]::bigint as look, {sums}
-from counted where begins <= $last group by all order by look"""
+select {", ".join(keys)}, said::bigint as label, coalesce($looks[greatest(begins - $first, 0) + 1], begins)::bigint as look, {sums}
+from counted where begins < {FOREVER} group by all order by look"""
     return sql, params
+
+
+def came(cube: Cube, table: str, stage: Stage, how: tuple[bool, bool]) -> Columns:
+    """Return the rows of moves of the cells that came since the cube before: of a stage, of all sets of dimensions."""
+    mature, by_entry = how
+    depth = sum(name in tables.KEYS[cells_of(table)] for name in VALUES)
+    keys = {"cuboid": '"by"::varchar'} | _keys(table, depth, by_entry=by_entry)
+    return cube.store.query(*_statement(cube, table, (stage, None), keys, mature=mature))
+
+
+def _of(rows: Columns, dims: tuple[str, ...]) -> Columns:
+    """Return the rows of one set of dimensions."""
+    mine = rows["cuboid"] == ",".join(dims)
+    return {name: column[mine] for name, column in rows.items()}
 
 
 def _coded(columns: Mapping[str, Array]) -> tuple[dict[str, Array], Array]:

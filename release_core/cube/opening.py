@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from release_core.store import Store
 
 CODED = ("v1", "v2", "v3", query.REPLAY_SET)
+# Begins the names of the views of the cells that came since another cube.
+MORE = "more_"
 # Tables that few pages ask for: read into memory when one first does.
 LATER = ("age", "kind", "entered", customers.TABLE)
 
@@ -40,13 +42,36 @@ def load(
     names = sorted(set(every), key=natural)
     store.execute("create type code as enum (select unnest($names))", {"names": names})
     for table, file in files.items():
-        coded = [f"{column}::code as {column}" for column in CODED if column in tables.KEYS.get(table, "")]
+        replaced = _coded(table)
         if table == customers.TABLE:
-            coded = [f"{sql} as {column}" for column, sql in customers.capped(release, values).items()]
-        replaced = f"replace ({', '.join(coded)})" if coded else ""
+            capped = [f"{sql} as {column}" for column, sql in customers.capped(release, values).items()]
+            replaced = f"replace ({', '.join(capped)})" if capped else ""
         kind = "view" if table in query.SLICED or table in LATER else "table"
         store.execute(f"create {kind} {table} as select * {replaced} from {file}")
     return np.array(names, dtype=object), {dim: tuple(sorted(some, key=natural)) for dim, some in named.items()}
+
+
+def _coded(table: str) -> str:
+    """Return the SQL that replaces a table's texts of dimension values by their codes."""
+    coded = [f"{column}::code as {column}" for column in CODED if column in tables.KEYS.get(table, "")]
+    return f"replace ({', '.join(coded)})" if coded else ""
+
+
+def more(store: Store, cache: Path, published: dict[str, list[str]], before: dict[str, list[str]]) -> tuple[str, ...]:
+    """Return the sliced tables that have all cells that they had before; the others are under MORE and the table's name.
+
+    `published` and `before` are the files of every table, relative to the cache.
+    """
+    found = []
+    for table in dict.fromkeys(map(query.cells_of, query.SLICED)):
+        old, new = before.get(table, []), published.get(table, [])
+        if old and set(old) <= set(new):
+            files = [cache / name for name in new if name not in old]
+            source = f"read_parquet({listed(files)})" if files else f"{table} where false"
+            replaced = _coded(table) if files else ""
+            store.execute(f"create view {MORE}{table} as select * {replaced} from {source}")
+            found.append(table)
+    return tuple(found)
 
 
 class Later:
