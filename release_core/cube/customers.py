@@ -7,7 +7,10 @@ it with all events or with none, in every file: what is counted there, times one
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
 
 from release_core.cube.encode import dimension_columns
 from release_core.cube.files import copy, listed, text
@@ -117,12 +120,16 @@ def counted(cube: Cube, stage: Stage, step: int, slices: Sequence[Where]) -> lis
     known = cube.customers(stage)
     begun = known.entry <= step
     codes = {name: code for code, name in enumerate(cube.names)}
+
+    @cache
+    def having(dim: str, value: str) -> Array:
+        """Return which rows have a value; many slices share it."""
+        return known.codes[dim] == codes.get(value, -1)
+
     found: list[Customers | None] = []
     for where in slices:
-        here = begun.copy()
-        for dim, value in where:
-            here &= known.codes[dim] == codes.get(value, -1)
-        who = known.who[here]
+        here = np.logical_and.reduce([begun, *(having(dim, value) for dim, value in where)])
+        who = known.who[np.flatnonzero(here)]
         distinct = int((who[1:] != who[:-1]).sum()) + bool(len(who))
         found.append(Customers(distinct / known.share, known.share == 1))
     return found

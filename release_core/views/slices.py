@@ -10,6 +10,7 @@ import numpy as np
 from release_core.charts import digits
 from release_core.charts.forest import forest
 from release_core.frames import segment_text
+from release_core.memory import of_cube
 from release_core.metrics import harm
 from release_core.release import Comparison
 from release_core.stats import intervals, multiplicity, pooling, slices
@@ -89,7 +90,7 @@ def ranked(view: View, metric: str = "recall", order: str = "sure") -> Ranking:
     one = evidence(view, metric)
     if one is None:
         return Ranking(f"{view.none} is in the logs.", [], [], _chart(view, one, [], EVERY))
-    columns = _columns(view, one)
+    columns = _columns(view, metric)
     ranks = (
         worth_of(view, one.slices, one.money)["money_per_day"]
         if order == "money"
@@ -127,8 +128,12 @@ def _notes(one: Evidence, columns: dict[str, Array]) -> list[str]:
     return notes
 
 
-def _columns(view: View, one: Evidence) -> dict[str, Array]:
-    """Return all that rows show, as arrays [slice]."""
+@of_cube(8)
+def _columns(view: View, metric: str) -> dict[str, Array]:
+    """Return all that rows show, as arrays [slice], of a choice with events."""
+    one = evidence(view, metric)
+    if one is None:
+        return {}
     sign, difference, se = one.measure.sign, one.change.difference, one.se
     low, high = one.bounds(0.95)
     p = intervals.p_above(sign * difference, se, 0.0, one.df)
@@ -218,7 +223,7 @@ def searched(view: View, metric: str = "recall") -> Search:
     one = evidence(view, metric)
     if one is None:
         return Search(f"{view.none} is in the logs.", "", [], _chart(view, one, [], CONFIRMED))
-    found, columns = _found(one), _columns(view, one)
+    found, columns = _found(one), _columns(view, metric)
     rows = _valued(view, one, columns, found.place)
     chosen = [_confirmed(row, one, found, n) for n, row in enumerate(rows)]
     chosen = sorted(chosen, key=lambda row: not row["confirmed"])
