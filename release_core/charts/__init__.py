@@ -5,6 +5,7 @@ from release_core.charts.bars import share_above
 from release_core.charts.chart import Caption, Chart
 from release_core.charts.course import Reading, course
 from release_core.charts.coverage import coverage
+from release_core.charts.daily import daily
 from release_core.charts.distribution import distribution
 from release_core.charts.dumbbell import dumbbell
 from release_core.charts.forest import forest
@@ -43,6 +44,7 @@ __all__ = [
     "course",
     "coverage",
     "curves",
+    "daily",
     "distribution",
     "dumbbell",
     "forest",

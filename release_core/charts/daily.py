@@ -15,7 +15,7 @@ DEFINITION = (
 )
 
 
-def daily(rows: list[Row], caption: Caption, *, question: str, what: str) -> Chart:
+def daily(rows: list[Row], caption: Caption, *, question: str, what: str, why: str = "") -> Chart:
     """Return the forest of changes a day, in the order in which they are given.
 
     Args:
@@ -24,10 +24,11 @@ def daily(rows: list[Row], caption: Caption, *, question: str, what: str) -> Cha
         caption: version ids and evidence.
         question: what the picture answers.
         what: what is counted a day, as the axis says it, e.g. "events a day".
+        why: the sentence to show where nothing is known.
     """
     told = [row | {"verdict": _mark(row)} for row in rows if row["difference"] is not None]
     if not told:
-        return blank(question, "Nothing of this is known here.", DEFINITION, caption)
+        return blank(question, why or "Nothing of this is known here.", DEFINITION, caption)
     chart = forest(
         told, caption, metric=what, unit="number", better="neither", margin=None, sort=False, question=question
     )

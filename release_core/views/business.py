@@ -76,15 +76,15 @@ def page(view: View) -> BusinessPage:
     headline = _headline(view, {row["metric"]: row for part in parts for row in part}, per_day)
     decisions, customers, money, delayed = parts
     mixed = stops.left_out(view.opened.cube, view.stage, view.step)
-    note = " ".join(text for text in (acts, left_out, _no_money(money), mixed) if text)
+    note = " ".join(text for text in (acts, left_out, mixed) if text)
     pictures = [
         _pictured(view, [*customers, *decisions], "What does a day have more of?", "events a day"),
-        _pictured(view, money, "What does it cost or save a day?", f"{currency(view)} a day".strip()),
+        _pictured(view, money, "What does it cost or save a day?", f"{currency(view)} a day".strip(), _no_money(money)),
     ]
     return BusinessPage(headline, pictures, note, decisions, customers, money, delayed, currency(view))
 
 
-def _pictured(view: View, rows: list[Row], question: str, what: str) -> Chart:
+def _pictured(view: View, rows: list[Row], question: str, what: str, why: str = "") -> Chart:
     """Return the picture of what changes a day."""
     known_metrics = view.known()
     told = [
@@ -93,7 +93,7 @@ def _pictured(view: View, rows: list[Row], question: str, what: str) -> Chart:
         for row in rows
     ]
     caption = view.caption(float(max((row["n"] for row in rows), default=0)), table="pair")
-    return daily(told, caption, question=question, what=what)
+    return daily(told, caption, question=question, what=what, why=why)
 
 
 def _no_money(rows: list[Row]) -> str:

@@ -414,6 +414,16 @@ def aged():
     ]
 
 
+def a_day():
+    names = {"Conversion rate": ("higher", 200), "Complaint rate": ("lower", -3), "Approval rate": ("higher", -310)}
+    rows = [
+        {"segment": name, "better": better, "difference": at, "low": at - 60, "high": at + 60, "n": 6376}
+        for name, (better, at) in names.items()
+    ]
+    empty = dict.fromkeys(("difference", "low", "high"))
+    return [*rows, rows[0] | {"segment": "Escalation rate", "better": ""}, rows[0] | {"segment": "Support"} | empty]
+
+
 def full(drag=None):
     """Return every chart, filled."""
     return {
@@ -434,6 +444,7 @@ def full(drag=None):
         "queue": charts.queue(waiting(), waiting_ahead(), CAPTION, limit=280, overflow="2026-03-04T04:00"),
         "gauge": charts.gauge(sampled(), CAPTION, name="cpu utilisation", unit="share", limit=0.85),
         "ages": charts.ages(aged(), CAPTION, what="complaint"),
+        "daily": charts.daily(a_day(), CAPTION, question="What does a day have more of?", what="events a day"),
         "curves": charts.curves(maturing(), CAPTION, what="label bad", maturity_days=45),
         "triangle": charts.triangle(cohorts(), CAPTION, what="all together"),
         "course": charts.course(readings(), READINGS, CAPTION, **COURSE),
@@ -463,6 +474,7 @@ def empty():
     return {
         "shift": charts.shift([], CAPTION, metric="Recall", unit="share", first="a", second="b"),
         "forest": charts.forest([], CAPTION, metric="Recall", margin=0.02),
+        "daily": charts.daily([], CAPTION, question="What does a day have more of?", what="events a day"),
         "distribution": charts.distribution([], [], CAPTION),
         "reliability": charts.reliability({}, [], [], CAPTION),
         "recalibrated": charts.recalibrated({}, [], [], CAPTION),

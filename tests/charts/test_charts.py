@@ -107,6 +107,14 @@ def test_alt_ends_with_the_takeaway_of_the_caption():
     assert charts.distribution(samples.bins(), [], caption).alt.endswith("Nothing moved.")
 
 
+def test_a_day_marks_what_is_worse_or_better_beyond_chance_and_leaves_out_what_is_not_known():
+    marks = {row["segment"]: row["verdict"] for row in FULL["daily"].data}
+    assert marks == {
+        "Conversion rate": "BETTER", "Complaint rate": "OPEN", "Approval rate": "WORSE", "Escalation rate": "OBSERVE",
+    }  # fmt: skip
+    assert FULL["daily"].alt.startswith("Change in events a day, beyond chance: Conversion rate +200")
+
+
 def test_forest_puts_the_worst_on_top_and_keeps_segments_without_data():
     chart = FULL["forest"]
     assert [row["segment"] for row in chart.data][:2] == ["age 25 and under", "limit under 50k"]
