@@ -105,7 +105,8 @@ def test_open_releases_are_judged_ahead_of_readers(opened, monkeypatch):
     while ahead.judge():
         many += 1
     stages, steps = opened.cube.stages(), opened.cube.steps
-    assert many == len(stages) * (1 + len(steps))
+    assert many == len(stages) * (1 + len(steps) + 1)  # alarms, verdicts, slices
+    assert opened.cube.searched.cache_info().currsize == len(stages)
     anew(opened, monkeypatch)
     assert [review.review(opened, stage, step).stage for step in steps for stage in stages] == [*stages] * len(steps)
     monkeypatch.setattr(library, "_kept", {})
