@@ -5,6 +5,8 @@ import zipfile
 
 import numpy as np
 import pytest
+import statsmodels.api as sm
+from scipy.special import logit
 
 from release_core import manifest, review
 from release_core.release import Costs, Kind, Stage, Verdict
@@ -64,6 +66,19 @@ def counted(rows, score, review, block):
         "amount_recall": amount[alert & y].sum() / amount[y].sum(),
         "review_oe": y[looked].sum() / s[looked].sum() if looked.any() else np.nan,
     }
+
+
+def test_the_errors_of_calibrated_chances_are_those_of_a_logistic_regression(view):
+    """statsmodels: the error of the fitted log-odds of all events at each bin, widened by the design effect."""
+    one, t = grounds(view), grounds(view).whole
+    at, better = one.chances()[0, 1], one.chances(reach=1.0)[0, 1]
+    seen = one.labelled[0, 1] > 0
+    pos, neg, x = t.positive[0, 1][seen], t.negative[0, 1][seen], (t.logit[0, 1] / np.maximum(t.n[0, 1], 1))[seen]
+    line = sm.add_constant(x)
+    fit = sm.GLM(np.column_stack([pos, neg]), line, sm.families.Binomial()).fit()
+    errors = np.sqrt(np.einsum("bi,ij,bj->b", line, fit.cov_params(), line))
+    np.testing.assert_allclose(logit(at[seen]), line @ fit.params, atol=0.01)
+    np.testing.assert_allclose(logit(better[seen]) - logit(at[seen]), errors * np.sqrt(one.widened), rtol=0.02)
 
 
 def measured(page, side):

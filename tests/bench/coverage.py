@@ -123,6 +123,21 @@ def delong(rng: np.random.Generator, runs: int, positives: int, apart: float = 1
     return inside(*_around(ranking.auc_interval(value, se, (positives, 4000)), truth))
 
 
+def unlike(rng: np.random.Generator, runs: int, positives: int, odd: float) -> Array:
+    """Return how the interval of an AUC does where a share `odd` of the bad events scores like good ones."""
+    size, row = grid.top_bin(8) + 1, np.arange(runs)[:, None] * (grid.top_bin(8) + 1)
+    apart = np.where(rng.random((runs, positives)) < odd, 0.0, 5.0)
+    pos, neg = (
+        np.bincount((row + grid.bin_of(expit(part), 8)).ravel(), minlength=runs * size)
+        .reshape(runs, size)
+        .astype(float)
+        for part in (rng.normal(apart, 1), rng.normal(0, 1, (runs, 4000)))
+    )
+    value, se = ranking.auc(pos, neg), np.sqrt(ranking.delong_variance(pos, neg))
+    truth = (1 - odd) * scipy_stats.norm.cdf(5 / np.sqrt(2)) + odd / 2
+    return inside(*_around(ranking.auc_interval(value, se, (positives, 4000)), truth))
+
+
 def _by_shard(rng: np.random.Generator, runs: int, counts: tuple[Array, ...]) -> tuple[Array, ...]:
     """Return counts [run] of events of several kinds dealt to shards [run, shard]."""
     deal = np.full(SHARDS, 1 / SHARDS)
@@ -262,6 +277,9 @@ TABLE: tuple[tuple[str, str, int, Simulation], ...] = (
     ("AUC", "200 bad, 4,000 good", 1_000, lambda r, n: delong(r, n, 200)),
     ("AUC", "20 bad, 4,000 good", 2_000, lambda r, n: delong(r, n, 20)),
     ("AUC of 0.99", "10 bad, 4,000 good", 2_000, lambda r, n: delong(r, n, 10, 3.29)),
+    ("AUC, 1 in 10 bad scores like a good one", "20 bad, 4,000 good", 2_000, lambda r, n: unlike(r, n, 20, 0.1)),
+    ("AUC, 1 in 20 bad scores like a good one", "50 bad, 4,000 good", 2_000, lambda r, n: unlike(r, n, 50, 0.05)),
+    ("AUC, 1 in 20 bad scores like a good one", "200 bad, 4,000 good", 1_000, lambda r, n: unlike(r, n, 200, 0.05)),
     ("Share, shard jackknife", "100 events at 95%", 20_000, lambda r, n: few(r, n, 100, 0.95)),
     ("Share, shard jackknife", "2,000 events at 1%", 20_000, lambda r, n: few(r, n, 2000, 0.01)),
     ("Paired difference, shard jackknife, one bound", "100 events, 7 differ", 20_000, lambda r, n: harmed(r, n, 100, (0.05, 0.02))),
