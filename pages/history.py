@@ -24,6 +24,7 @@ TURNED = tuple(show.Column(title, key, verdict=key in {"was", "verdict"}, wide=k
 def course(choice: state.Choice) -> None:
     """Show the release's own history, where it can be read."""
     with read.told("The history of this release cannot be shown"):
+        read.page(timeline.judged)  # with a feed it is ready when the page is drawn again
         found = timeline.timeline(read.view(choice), read.records(), stops.alarm_rows(read.view(choice)))
         parts.lead(found.headline)
         plot.plot(found.chart, "history")

@@ -52,7 +52,7 @@ def timeline(view: View, records: Sequence[Record], alarms: Sequence[Row] = ()) 
         _span(view, [one for one in spans if one["stage"] == stage], ACCOUNTS[stage].title) for stage in _present(spans)
     ]
     ramps = [_span(view, [one], _share(one["ramp_step"])) for one in spans if one["ramp_step"]]
-    seen = [(step, review.review(view.opened, _stage_at(spans, step), step)) for step in looks(view)]
+    seen = judged(view)
     picture = history(
         stages,
         ramps,
@@ -67,6 +67,12 @@ def timeline(view: View, records: Sequence[Record], alarms: Sequence[Row] = ()) 
     last = seen[-1][1]
     stands = f"As of {view.as_of} the {ACCOUNTS[last.stage].title} stage {SAID[last.verdict.name]}."
     return Timeline(f"{stands} {said(rows)}", picture, rows)
+
+
+def judged(view: View) -> list[tuple[int, Review]]:
+    """Return the verdict at each look, of the latest stage that had events by then."""
+    spans = view.opened.cube.spans(view.step)
+    return [(step, review.review(view.opened, _stage_at(spans, step), step)) for step in looks(view)]
 
 
 def looks(view: View) -> list[int]:
