@@ -150,7 +150,7 @@ class _Memo:
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = self._path.with_suffix(f".{os.getpid()}.tmp")
-        unfinished.write_text(json.dumps(self._known, indent=0, sort_keys=True), encoding="utf-8")
+        unfinished.write_text(json.dumps(self._known), encoding="utf-8")
         unfinished.replace(self._path)
 
     def _load(self) -> dict[str, str]:

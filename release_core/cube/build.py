@@ -94,9 +94,10 @@ def _silence(share: float, text: str) -> None:
 def _build(release: Release, store: Store, found: dict[Log, list[LogFile]], target: Path, tell: Progress) -> None:
     parts: dict[str, list[Part]] = {log: [] for log in LOGS}
     files = [(log, file) for log in LOGS for file in found[log]]
+    own = spec(release)
     for number, (log, file) in enumerate(files):
         tell(0.4 * number / len(files), f"Reading {file.relative}")
-        parts[log].append(part(release, store, file, target.parent))
+        parts[log].append(part(release, own, store, file, target.parent))
     if not any(one.good for one in parts["decisions"]):
         raise SourceError(*(Problem(**one.report["rejected"]) for one in parts["decisions"]))
     tell(0.4, "Joining outcomes")
@@ -246,7 +247,7 @@ def _publish(
         summary["tables"][customers.TABLE] = _customers(cursor, noted, target.name, unfinished)
     pruning.note(unfinished, _uses(summary, noted, parts))
     (unfinished / "extend.json").write_text(json.dumps(noted), encoding="utf-8")
-    (unfinished / "cube.json").write_text(json.dumps(summary, indent=1), encoding="utf-8")
+    (unfinished / "cube.json").write_text(json.dumps(summary), encoding="utf-8")
     try:
         unfinished.replace(target)
     except OSError:

@@ -46,9 +46,9 @@ def spec(release: Release) -> str:
     )
 
 
-def part(release: Release, store: Store, file: LogFile, cache: Path) -> Part:
-    """Return a file's part, from the cache or by reading the file once."""
-    key = digest(FORMAT, spec(release), file.relative, file.fingerprint)
+def part(release: Release, own: str, store: Store, file: LogFile, cache: Path) -> Part:
+    """Return a file's part, from the cache or by reading the file once; `own` is the release's `spec`."""
+    key = digest(FORMAT, own, file.relative, file.fingerprint)
     told, good, bad = cache / f"part-{key}.json", cache / f"good-{key}.parquet", cache / f"bad-{key}.parquet"
     if not (told.exists() and (good.exists() or json.loads(told.read_text(encoding="utf-8"))["rejected"])):
         with store.cursor() as cursor:
