@@ -349,7 +349,8 @@ def test_interval_of_the_change_covers_the_truth():
         for place, binned in enumerate((True, False)):
             shards.binned = binned
             cells = SimpleNamespace(segments=[{WINDOW: "late"}], shards=shards, clustered=True)
-            low, high, how = recalibration._interval(cells, chosen, (bins, found), recalibration.LOSSES["log_loss"])
+            window = recalibration._window(cells, chosen, bins)
+            low, high, how = recalibration._interval(window, found, recalibration.LOSSES["log_loss"])
             hits[place] += low <= true <= high
             assert ("jackknife" in how) == binned
     assert (abs(hits / 600 - 0.95) < 3 * np.sqrt(0.95 * 0.05 / 600)).all()

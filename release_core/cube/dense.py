@@ -9,8 +9,8 @@ import numpy as np
 
 from release_core.cube.encode import SCALED, SHARDED, SQUARED, WEIGHTED
 from release_core.cube.labels import EVENT
-from release_core.cube.places import MATURED, POPULATIONS, Bands, Places, population
-from release_core.cube.rows import beside
+from release_core.cube.places import MATURED, POPULATIONS, Bands, FixedPlaces, Places, coded, population
+from release_core.cube.rows import beside, rows_of
 from release_core.frames import EVERYONE, NEGATIVE, POSITIVE, Grid, Tally
 from release_core.release import SHARDS, VERSIONS
 from release_core.stats import grid as log_odds
@@ -49,9 +49,9 @@ BINNED = {
     "amount": "amount",
     "positive_amount": "bad amount",
     "score": "score",
-    "labelled_score": "score",
+    "labelled_score": "labelled score",
     "logit": "logit",
-    "labelled_logit": "logit",
+    "labelled_logit": "labelled logit",
     "above": "above",
     "positive_excess": "excess",
     "negative_excess": "excess",
@@ -159,6 +159,7 @@ class _Bins:
     ) -> None:
         self._release, self._columns, self._size, self._axes = release, columns, size, axes
         scores = {name: partial(self._scores, name) for name in ("score", "logit")}
+        scores |= {f"labelled {name}": partial(self._labelled_scores, name) for name in ("score", "logit")}
         self._kept = _Lazy(
             {
                 "n": self._counts,
@@ -177,10 +178,24 @@ class _Bins:
 
     @cached_property
     def _places(self) -> Places:
-        cells = self._columns()
-        ids = ids_of(cells["bin"])
-        index = (*(cells[axis] for axis in self._axes), cells["version"], cells["bin"] - ids[0])
-        return Places((*self._size, len(VERSIONS), len(ids)), index, population(cells["label"]))
+        rows = rows_of(self._columns())
+        low, high = rows.span("bin")
+        size = (*self._size[1:], len(VERSIONS), high - low + 1)
+
+        def make(keys: Columns) -> Array:
+            index = (*(keys[axis] for axis in self._axes[1:]), keys["version"], keys["bin"] - low)
+            return coded(population(keys["label"]), size, index)
+
+        first = rows["segment"] if self._size[0] > 1 else None
+        return FixedPlaces((self._size[0], *size), first, rows.made(f"bins by {self._axes}", make))
+
+    @cached_property
+    def _held(self) -> slice:
+        """Return which of the bins hold a score at this step: see `ids_of`."""
+        rows = rows_of(self._columns())
+        ids = ids_of(rows["bin"])
+        start = max(int(ids[0]) - rows.span("bin")[0], 0)
+        return slice(start, start + len(ids))
 
     @cached_property
     def _bands(self) -> Bands:
@@ -188,17 +203,20 @@ class _Bins:
 
     def _sums(self, measure: str, unit: int) -> Array:
         """Return the sums [population, *size, version, bin]."""
-        return self._places.sums(self._columns()[measure], unit)
+        return self._places.sums(self._columns()[measure], unit)[..., self._held]
 
     def _counts(self) -> Columns:
         return dict(zip(("n", "positive", "negative"), self._sums("n", 1), strict=True))
 
     def _amounts(self, whose: int) -> Array:
-        return self._places.alone(whose, self._columns()["amount"], MINOR_UNITS)
+        return self._places.alone(whose, self._columns()["amount"], MINOR_UNITS)[..., self._held]
 
     def _scores(self, measure: str) -> Columns:
-        found = self._sums(measure, SCALED)
-        return {measure: found[EVERYONE], f"labelled_{measure}": found[POSITIVE] + found[NEGATIVE]}
+        return {measure: self._places.alone(EVERYONE, self._columns()[measure], SCALED)[..., self._held]}
+
+    def _labelled_scores(self, measure: str) -> Columns:
+        sums = (self._places.alone(whose, self._columns()[measure], SCALED) for whose in (POSITIVE, NEGATIVE))
+        return {f"labelled_{measure}": np.add(*sums)[..., self._held]}
 
     def _excess(self) -> Columns:
         found = self._sums("excess", WEIGHTED)

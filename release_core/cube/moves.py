@@ -21,7 +21,7 @@ from release_core.cube import opening
 from release_core.cube.labels import EVENT, QUIET
 from release_core.cube.places import MATURED, SILENT
 from release_core.cube.query import PERIOD, REPLAY_SET, SLICED, cells_of
-from release_core.cube.rows import Rows
+from release_core.cube.rows import Keys, Rows
 from release_core.cube.steps import FOREVER
 from release_core.release import VERSIONS
 
@@ -79,6 +79,7 @@ class Moves:
         self._ends = np.searchsorted(self._look, cube.steps, side="right")
         self._steps = cube.steps
         self._kept: dict[str, Array] = {}
+        self._made = Keys(self._keys_at)
         self._last: tuple[int, dict[str, Array]] = (-1, {})
 
     def _go_on(self, old: Moves, found: Columns) -> None:
@@ -116,7 +117,7 @@ class Moves:
         """Return the memory that the rows and the sums take, kept ones included."""
         sums = [*self._sums.values(), *list(self._kept.values()), *list(self._last[1].values())]
         arrays = [*self._keys_at.values(), self._code, self._look, *sums]
-        return sum(array.nbytes for array in arrays)
+        return self._made.nbytes + sum(array.nbytes for array in arrays)
 
     def rows(self, step: int, group: Group) -> Rows:
         """Return the rows of a group as of a step: k0, k1, ... are the codes of its dimensions; those without events are left out."""
@@ -131,7 +132,8 @@ class Moves:
             name: lambda column=column: self._keys_at[column][place]  # type: ignore[misc]
             for name, column in key.items()
         }
-        return Rows(compute | {name: lambda name=name: self._at(look, name)[place] for name in self._sums})
+        sums = {name: lambda name=name: self._at(look, name)[place] for name in self._sums}
+        return Rows(compute | sums, of=(self._made, place))
 
     def entries(self, group: Group) -> Rows:
         """Return what enters and leaves by the last step, of a group: as `rows`, and `look` is the place of the step."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from release_core.cube.labels import EVENT
+from release_core.cube.rows import rows_of
 from release_core.frames import EVERYONE, NEGATIVE, POSITIVE
 
 if TYPE_CHECKING:
@@ -31,32 +32,52 @@ class Places:
     """Where rows go in an array of sums, and the sums."""
 
     def __init__(self, shape: tuple[int, ...], index: tuple[Array, ...], populations: Array) -> None:
-        """Take the sums' shape, each row's place on its axes, and its population (see `population`)."""
-        self._shape = (POPULATIONS + 1, *shape)
-        self._code = populations
-        for size, axis in zip(shape, index, strict=True):
-            self._code = self._code * size + axis
-        self._rows: dict[int, Array] = {}
+        """Take the sums' shape, each row's place on its axes, and its population; the first axis is the segment's."""
+        self._take(shape, index[0], coded(populations, shape[1:], index[1:]))
+
+    def _take(self, shape: tuple[int, ...], first: Array | None, fixed: Array) -> None:
+        self._shape, self._first = shape, first
+        # Codes run over the segment, then the population, then the other axes.
+        self._size = int(np.prod(shape[1:]))
+        self._code = fixed if first is None else first * ((POPULATIONS + 1) * self._size) + fixed
+        self._fixed = fixed
+        self._rows: dict[int, tuple[Array, Array]] = {}
 
     def sums(self, values: Array, unit: int = 1) -> Array:
         """Return the sums [population, ...] of a value per row; float64 holds these integers exactly up to 9e15."""
         weights = np.asarray(values, dtype=np.float64)
-        summed = np.bincount(self._code, weights=weights, minlength=int(np.prod(self._shape))).reshape(self._shape)
-        found: Array = summed[:POPULATIONS] if unit == 1 else summed[:POPULATIONS] / unit
-        return found
+        shape = (self._shape[0], POPULATIONS + 1, *self._shape[1:])
+        summed = np.bincount(self._code, weights=weights, minlength=int(np.prod(shape))).reshape(shape)
+        found = np.moveaxis(summed[:, :POPULATIONS], 1, 0)
+        return found if unit == 1 else found / unit
 
     def alone(self, population: int, values: Array, unit: int = 1) -> Array:
         """Return the sums [...] of a value per row over one population; of few rows, such as positives, at little cost."""
-        size = int(np.prod(self._shape[1:]))
         if population not in self._rows:
-            self._rows[population] = np.flatnonzero(
-                (self._code >= population * size) & (self._code < (population + 1) * size)
-            )
-        rows = self._rows[population]
+            start = population * self._size
+            rows = np.flatnonzero((self._fixed >= start) & (self._fixed < start + self._size))
+            first = 0 if self._first is None else self._first[rows] * self._size
+            self._rows[population] = rows, first + self._fixed[rows] - start
+        rows, code = self._rows[population]
         weights = np.asarray(values[rows], dtype=np.float64)
-        summed = np.bincount(self._code[rows] - population * size, weights=weights, minlength=size)
-        found: Array = summed.reshape(self._shape[1:]) / unit
+        summed = np.bincount(code, weights=weights, minlength=int(np.prod(self._shape)))
+        found: Array = summed.reshape(self._shape) / unit
         return found
+
+
+class FixedPlaces(Places):
+    """The same of rows whose codes (see `coded`) are known but for the first axis."""
+
+    def __init__(self, shape: tuple[int, ...], first: Array | None, fixed: Array) -> None:
+        """Take the sums' shape, each row's place on the first axis (None: it has one place), and the other axes' code."""
+        self._take(shape, first, fixed)
+
+
+def coded(first: Array, shape: tuple[int, ...], index: tuple[Array, ...]) -> Array:
+    """Return one number per row for its place on an axis before, `first`, and on the axes of this shape."""
+    for size, axis in zip(shape, index, strict=True):
+        first = first * size + axis
+    return first
 
 
 def population(label: Array) -> Array:
@@ -71,10 +92,18 @@ class Bands:
 
     def __init__(self, release: Release, shape: tuple[int, ...], axes: tuple[str, ...], cells: Columns) -> None:
         """Take the cells, and the columns of the axes before the version's."""
-        bands, band = numbered(cells["band"].astype(np.int64))
+        rows = rows_of(cells)
+        most = rows.span("band")[1]
+        bands, band = (np.arange(most + 1), None) if most < FEW else numbered(cells["band"].astype(np.int64))
         self._reached = (bands[:, None] >> np.arange(len(release.cutoff_ids)) & 1).astype(np.float64)
-        index = (*(cells[axis] for axis in axes), cells["version"], band)
-        self._places = Places((*shape, len(bands)), index, population(cells["label"]))
+        size = (*shape[1:], len(bands))
+
+        def make(keys: Columns) -> Array:
+            index = (*(keys[axis] for axis in (*axes[1:], "version")), keys["band"] if band is None else band)
+            return coded(population(keys["label"]), size, index)
+
+        code = rows.made(f"bands by {axes}", make) if band is None else make(rows)
+        self._places = FixedPlaces((shape[0], *size), rows["segment"] if shape[0] > 1 else None, code)
         self._count = cells["n"]
 
     @cached_property

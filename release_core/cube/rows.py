@@ -12,14 +12,60 @@ if TYPE_CHECKING:
 
     from release_core.frames import Array
 
+    Make = Callable[[Mapping[str, Array]], Array]
+
+
+class Keys:
+    """The key columns of a table, the same at every as-of step; what is made of them is computed once."""
+
+    def __init__(self, columns: Mapping[str, Array]) -> None:
+        """Take the columns."""
+        self._columns = columns
+        self._made: dict[str, Array] = {}
+        self._spans: dict[str, tuple[int, int]] = {}
+
+    @property
+    def nbytes(self) -> int:
+        """Return the memory that what was made takes."""
+        return sum(array.nbytes for array in list(self._made.values()))
+
+    def made(self, name: str, make: Make) -> Array:
+        """Return what `make` computes, row by row, of the columns; its `name` stands for it."""
+        if name not in self._made:
+            self._made[name] = make(self._columns)
+        return self._made[name]
+
+    def span(self, name: str) -> tuple[int, int]:
+        """Return the least and the largest value of a column; 0 and 0 without rows."""
+        if name not in self._spans:
+            self._spans[name] = span(self._columns[name])
+        return self._spans[name]
+
 
 class Rows(Mapping[str, "Array"]):
     """Columns of equal length by name; each is computed when it is first asked for."""
 
-    def __init__(self, compute: Mapping[str, Callable[[], Array]], held: Mapping[str, Array] | None = None) -> None:
-        """Take what computes each column, and columns that are at hand."""
+    def __init__(
+        self,
+        compute: Mapping[str, Callable[[], Array]],
+        held: Mapping[str, Array] | None = None,
+        of: tuple[Keys, Array] | None = None,
+    ) -> None:
+        """Take what computes each column, columns that are at hand, and of which rows of a table's keys these are."""
         self._compute = compute
         self._held = dict(held or {})
+        self.of = of
+
+    def made(self, name: str, make: Make) -> Array:
+        """Return a column that is made of the table's keys, by the name that stands for it."""
+        if self.of is None:
+            return make(self)
+        keys, place = self.of
+        return keys.made(name, make)[place]
+
+    def span(self, name: str) -> tuple[int, int]:
+        """Return values between which those of a key column lie, at this step or any other."""
+        return span(self[name]) if self.of is None else self.of[0].span(name)
 
     def __getitem__(self, name: str) -> Array:
         """Return a column."""
@@ -36,14 +82,24 @@ class Rows(Mapping[str, "Array"]):
         return len({*self._compute, *self._held})
 
 
+def span(values: Array) -> tuple[int, int]:
+    """Return the least and the largest of whole numbers; 0 and 0 of none."""
+    return (int(values.min()), int(values.max())) if len(values) else (0, 0)
+
+
+def rows_of(columns: Mapping[str, Array]) -> Rows:
+    """Return columns as rows."""
+    return columns if isinstance(columns, Rows) else Rows({}, columns)
+
+
 def together(many: Sequence[Mapping[str, Array]]) -> Rows:
     """Return the rows of several groups one after the other, without the codes of their dimensions."""
     names = [name for name in many[0] if name not in {"k0", "k1", "k2"}]
     if len(many) == 1:
-        return Rows({name: lambda name=name: many[0][name] for name in names})  # type: ignore[misc]
+        return Rows({name: lambda name=name: many[0][name] for name in names}, of=rows_of(many[0]).of)  # type: ignore[misc]
     return Rows({name: lambda name=name: np.concatenate([one[name] for one in many]) for name in names})  # type: ignore[misc]
 
 
 def beside(rows: Mapping[str, Array], more: Mapping[str, Array]) -> Rows:
     """Return the rows with further columns, or others in their place."""
-    return Rows({name: lambda name=name: rows[name] for name in rows}, more)  # type: ignore[misc]
+    return Rows({name: lambda name=name: rows[name] for name in rows}, more, rows_of(rows).of)  # type: ignore[misc]

@@ -7,6 +7,7 @@ end return [...]. NaN where undefined.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -101,12 +102,23 @@ def calibration_intercept(tally: Tally) -> Array:
 
 def cox_intercept(tally: Tally) -> Array:
     """Return the intercept of Cox's calibration line, in log-odds."""
-    return logistic.cox(tally.positive, tally.positive + tally.negative, _mean_logit(tally)).intercept
+    return _line(tally).intercept
 
 
 def calibration_slope(tally: Tally) -> Array:
     """Return the slope of Cox's calibration line: below 1 the scores are too extreme."""
-    return logistic.cox(tally.positive, tally.positive + tally.negative, _mean_logit(tally)).slope
+    return _line(tally).slope
+
+
+_lines: WeakKeyDictionary[Tally, logistic.Line] = WeakKeyDictionary()
+
+
+def _line(tally: Tally) -> logistic.Line:
+    """Return Cox's calibration line; intercept and slope are asked for one after the other, and found together."""
+    found = _lines.get(tally)
+    if found is None:
+        found = _lines[tally] = logistic.cox(tally.positive, tally.positive + tally.negative, _mean_logit(tally))
+    return found
 
 
 def mcb_brier(tally: Tally) -> Array:

@@ -54,7 +54,8 @@ def recalibrated(pos: ArrayLike, n: ArrayLike) -> Array:
     filled = events > 0
     fitted = np.full(events.shape, np.nan)
     if filled.any():
-        fitted[filled] = _pool(positives[filled], events[filled], _row_of(filled))
+        blocks = _pool(positives[filled], events[filled], _row_of(filled))
+        fitted[filled] = np.repeat(blocks.pos / blocks.n, blocks.size)
     return fitted
 
 
@@ -92,9 +93,7 @@ def consistency_band(
     drawn = _drawn(events, expected, seed, resamples)
     fitted = recalibrated(drawn, events)
     low, high = _limits(fitted, level)
-    mcb = (
-        np.quantile(ratio(gain, events.sum(axis=-1)), 0.95, axis=0) for gain in _gains(drawn, events, expected, fitted)
-    )
+    mcb = (np.quantile(ratio(gain, events.sum(axis=-1)), 0.95, axis=0) for gain in _gains(drawn, events, expected))
     return Band(low, high, *mcb)
 
 
@@ -122,21 +121,33 @@ def calibrated_mcb(n: ArrayLike, mean_score: ArrayLike, *, seed: int, resamples:
     filled = events > 0
     expected = np.where(filled, scores, 0.5)
     drawn = _drawn(events, expected, seed, resamples)
-    gains = _gains(drawn, events, expected, recalibrated(drawn, events))
+    gains = _gains(drawn, events, expected)
     highest = (np.quantile(ratio(gain, events.sum(axis=-1)), 0.95, axis=0, method="higher") for gain in gains)
     return CalibratedMcb(*highest)
 
 
 def _drawn(events: Array, expected: Array, seed: int, resamples: int) -> Array:
+    """Return labels [resamples, ...] redrawn in every bin; a bin's draws follow one another, which is the fastest order."""
     rng = np.random.default_rng(seed)
-    return rng.binomial(events.astype(np.int64), expected, size=(resamples, *events.shape)).astype(np.float64)
+    n, p = events.astype(np.int64)[..., None], expected[..., None]
+    drawn = rng.binomial(n, p, size=(*events.shape, resamples))
+    return np.ascontiguousarray(np.moveaxis(drawn, -1, 0), dtype=np.float64)
 
 
-def _pool(pos: Array, n: Array, row: Indices) -> Array:
+class _Blocks(NamedTuple):
+    """Pooled bins: positives and events of each block, how many bins it holds, and in which row it lies."""
+
+    pos: Array
+    n: Array
+    size: Indices
+    row: Indices
+
+
+def _pool(pos: Array, n: Array, row: Indices) -> _Blocks:
     """Pool adjacent violators in all rows by one call: each row is lifted above the one before, so none can mix."""
     blocks = isotonic_regression(pos / n + 2.0 * row, weights=n).blocks
-    starts, sizes = blocks[:-1], np.diff(blocks)
-    return np.repeat(np.add.reduceat(pos, starts) / np.add.reduceat(n, starts), sizes)
+    starts = blocks[:-1]
+    return _Blocks(np.add.reduceat(pos, starts), np.add.reduceat(n, starts), np.diff(blocks), row[starts])
 
 
 def _row_of(filled: Flags) -> Indices:
@@ -153,19 +164,26 @@ def _decompose(pos: ArrayLike, n: ArrayLike, score: ArrayLike, loss: Loss) -> De
     return Decomposition(*(only(part, both) for part in (floats(score) - best, constant - best, constant)))
 
 
-def _gains(pos: Array, n: Array, score: Array, fitted: Array) -> tuple[Array, Array]:
+def _gains(pos: Array, n: Array, score: Array) -> tuple[Array, Array]:
     """Return by how much pooling lowers the summed Brier score and log loss, [...].
 
-    Over a pooled block the positives are the events times the fitted rate, so the fitted losses need the rates alone.
+    Over a pooled block the positives are the events times the fitted rate, so the fitted losses need the blocks alone.
     """
-    p = np.where(n > 0, fitted, 0.0)
-    brier = (n * score**2).sum(-1) - 2 * np.einsum("...b,...b->...", pos, score) + np.einsum("...b,...b->...", n, p**2)
-    inside = (p > 0) & (p < 1)
-    safe = np.where(inside, p, 0.5)
-    best = np.where(inside, -(safe * np.log(safe) + (1 - safe) * np.log1p(-safe)), 0.0)
+    _, events = np.broadcast_arrays(pos, n)
+    filled, rows = events > 0, pos.shape[:-1]
     clipped = np.clip(score, CLIP, 1 - CLIP)
+    brier = (n * score**2).sum(-1) - 2 * np.einsum("...b,...b->...", pos, score)
     loss = -np.einsum("...b,...b->...", pos, np.log(clipped)) - np.einsum("...b,...b->...", n - pos, np.log1p(-clipped))
-    return floats(brier), floats(loss - np.einsum("...b,...b->...", n, best))
+    if not filled.any():
+        return floats(brier), floats(loss)
+    blocks = _pool(pos[filled], events[filled], _row_of(filled))
+    rate = blocks.pos / blocks.n
+    best = -(xlogy(blocks.pos, rate) + xlogy(blocks.n - blocks.pos, 1 - rate))
+    squares, entropy = (
+        np.bincount(blocks.row, weights=part, minlength=int(np.prod(rows))).reshape(rows)
+        for part in (blocks.n * rate**2, best)
+    )
+    return floats(brier + squares), floats(loss - entropy)
 
 
 def brier_of(pos: Array, n: Array, probability: Array) -> Array:

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from release_core.stats import intervals
 from release_core.stats.arrays import Array, Flags, Indices, floats, ratio
-from release_core.stats.cutoffs import UnitCosts, below_edges, optimum
+from release_core.stats.cutoffs import UnitCosts, below_edges, cheapest_edge
 
 # Which cutoffs there are: both, or one of them (review alone: nothing is blocked; block alone: nothing is reviewed).
 BOTH, REVIEW, BLOCK = "both", "review", "block"
@@ -82,10 +82,10 @@ def cheapest(parts: Moves, which: str = BOTH) -> Pair:
     """
     edges = parts.review.shape[-1]
     if which == BLOCK:
-        best = optimum(parts.review + parts.block)
-        return Pair(best.bin, best.bin, best.cost)
+        edge, cost = cheapest_edge(parts.review + parts.block)
+        return Pair(edge, edge, cost)
     least = np.minimum.accumulate(parts.review, axis=-1)
-    block = np.full(parts.review.shape[:-1], edges - 1) if which == REVIEW else optimum(least + parts.block).bin
+    block = np.full(parts.review.shape[:-1], edges - 1) if which == REVIEW else cheapest_edge(least + parts.block)[0]
     reached = np.take_along_axis(least, block[..., None], axis=-1)
     room = 1e-12 * np.abs(reached)
     wanted = (parts.review <= reached + room) & (np.arange(edges) <= block[..., None])
@@ -145,7 +145,7 @@ def indistinguishable(cost: ArrayLike, left_out: ArrayLike, used: ArrayLike) -> 
         used: [..., S] the shards that hold evaluated events. Nothing is known with fewer than 20: all False.
     """
     values, without = floats(cost), floats(left_out)
-    place = optimum(values).bin[..., None]
+    place = cheapest_edge(values)[0][..., None]
     allowed = np.isfinite(values)
     values, without = np.where(allowed, values, 0.0), np.where(allowed[..., None, :], without, 0.0)
     change = values - np.take_along_axis(values, place, axis=-1)
@@ -162,7 +162,7 @@ def spread_of_optima(left_out: ArrayLike, used: ArrayLike) -> list[list[tuple[in
         left_out: cost at every edge without each of the shards, [rows, S, K].
         used: [rows, S] the shards that hold evaluated events.
     """
-    best, flags = optimum(floats(left_out)).bin, np.asarray(used, dtype=bool)
+    best, flags = cheapest_edge(left_out)[0], np.asarray(used, dtype=bool)
     return [
         [(int(edge), int(n)) for edge, n in zip(*np.unique(row[here], return_counts=True), strict=True)]
         for row, here in zip(best, flags, strict=True)

@@ -125,14 +125,25 @@ def optimum(cost: ArrayLike, tolerance: float = 0.01) -> Optimum:
     """
     costs = floats(cost)
     edges = costs.shape[-1]
-    least = costs.min(axis=-1)
+    best, least = cheapest_edge(costs)
     room = np.abs(least)[..., None]
-    best = edges - 1 - (costs <= least[..., None] + 1e-12 * room)[..., ::-1].argmax(axis=-1)
     outside = costs > least[..., None] + tolerance * room
     positions = np.arange(edges)
     before = np.where(outside & (positions < best[..., None]), positions, -1).max(axis=-1)
     after = np.where(outside & (positions > best[..., None]), positions, edges).min(axis=-1)
     return Optimum(best, least, before + 1, after - 1, (best == 0) | (best == edges - 1))
+
+
+def cheapest_edge(cost: ArrayLike) -> tuple[Indices, Array]:
+    """Return the cutoff of least cost, of equal ones the highest, and that cost: an `optimum` without its plateau.
+
+    >>> [part.tolist() for part in cheapest_edge([5.5, 3.0, 3.02, 3.0, 20.0])]
+    [3, 3.0]
+    """
+    costs = floats(cost)
+    least = costs.min(axis=-1)
+    near = costs <= (least + 1e-12 * np.abs(least))[..., None]
+    return costs.shape[-1] - 1 - near[..., ::-1].argmax(axis=-1), least
 
 
 def least_cost_bound(cost: ArrayLike, relief: ArrayLike) -> Array:

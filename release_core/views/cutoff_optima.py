@@ -182,9 +182,9 @@ def _flat(ground: Grounds, version: int, units: costing.UnitCosts, which: str) -
     for action in moved(which):
         cost = cutoff_pairs.mean_cost(curve(whole, pair, action, which), labelled)
         least = cutoff_pairs.mean_cost(curve(others, spread, action, which), without)
-        cost, least = np.nan_to_num(cost, posinf=np.inf), np.nan_to_num(least, posinf=np.inf)
+        cost, least = (np.where(np.isnan(part), 0.0, part) for part in (cost, least))
         flags = cutoff_pairs.indistinguishable(cost, least, used)
-        found[action] = Flat(flags, costing.optimum(cost).bin, cutoff_pairs.spread_of_optima(least, used))
+        found[action] = Flat(flags, costing.cheapest_edge(cost)[0], cutoff_pairs.spread_of_optima(least, used))
     return found
 
 

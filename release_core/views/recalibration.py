@@ -99,12 +99,40 @@ def _tried(view: View, dim: str, fit: str, judge: str) -> Tried:
     chosen, cells = windows(view, dim, fit, judge), view.cells(*split_of(dim))
     fitting, judging = (binned(view, dim, names) for names in (chosen.fit, chosen.judge))
     found = {name: stats.fit(name, fitting.positive, fitting.n, fitting.x, fitting.seen) for name in TITLES}
-    rows = [_judged(cells, chosen, judging, name, found[name]) for name in TITLES]
+    window = _window(cells, chosen, judging)
+    rows = [_judged(window, name, found[name]) for name in TITLES]
     return Tried(chosen, fitting, judging, found, rows)
 
 
-def _judged(cells: Cells, chosen: Windows, bins: Bins, method: str, fit: Fit) -> Row:
+class _Window(NamedTuple):
+    """The window that judges: its bins with the slope of its scores as they are, and the same by shard.
+
+    By shard: positives, events and mean log-odds [shard, bin]; None where shards have no bins.
+    """
+
+    bins: Bins
+    slope: float | None
+    shards: tuple[Array, Array, Array] | None
+    clustered: bool
+
+
+def _window(cells: Cells, chosen: Windows, bins: Bins) -> _Window:
+    """Return the window that judges."""
+    slope = known(float(logistic.cox(bins.positive, bins.n, bins.x).slope))
+    if not cells.shards.binned:
+        return _Window(bins, slope, None, cells.clustered)
+    places = [place for place, segment in enumerate(cells.segments) if segment[chosen.dim] in chosen.judge]
+    positive, negative, more, less, logits = (
+        getattr(cells.shards, name)[places, :, CANDIDATE].sum(axis=0)
+        for name in ("positive", "negative", "positive_excess", "negative_excess", "labelled_logit")
+    )
+    x, n = ratio(logits, positive + negative), positive + negative + more + less
+    return _Window(bins, slope, (positive + more, n, x), cells.clustered)
+
+
+def _judged(window: _Window, method: str, fit: Fit) -> Row:
     """Return how one method does on the judging windows; nothing but the reason where it has no map."""
+    bins = window.bins
     row: Row = {"method": method, "title": TITLES[method], "reason": fit.reason, "fitted": "", "n": int(sum(bins.seen))}
     row["positives"] = int(bins.seen[0])
     if fit.map is None or not 0 < row["positives"] < row["n"]:
@@ -116,12 +144,12 @@ def _judged(cells: Cells, chosen: Windows, bins: Bins, method: str, fit: Fit) ->
     row["fitted"] = told(fit.map)
     for name, loss in LOSSES.items():
         old, new = (float(loss(bins.positive, bins.n, p).sum() / bins.n.sum()) for p in (before, after))
-        low, high, how = _interval(cells, chosen, (bins, fit.map), loss)
+        low, high, how = _interval(window, fit.map, loss)
         row |= {f"{name}_before": old, name: new, f"{name}_change": new - old, f"{name}_low": low, f"{name}_high": high}
         row["how"] = how
     row["oe_before"], row["oe"] = (float(bins.positive.sum() / (bins.n * p).sum()) for p in (before, after))
-    for name, p in (("slope_before", before), ("slope", after)):
-        row[name] = known(float(logistic.cox(bins.positive, bins.n, logit(p)).slope))
+    row["slope_before"] = window.slope
+    row["slope"] = known(float(logistic.cox(bins.positive, bins.n, logit(after)).slope))
     return row
 
 
@@ -132,13 +160,11 @@ def _changed(loss: corp.Loss, found: Map, positive: Array, n: Array, x: Array) -
     return change
 
 
-def _interval(
-    cells: Cells, chosen: Windows, judged: tuple[Bins, Map], loss: corp.Loss
-) -> tuple[float | None, float | None, str]:
+def _interval(window: _Window, found: Map, loss: corp.Loss) -> tuple[float | None, float | None, str]:
     """Return the 95% interval of the change in loss per event: jackknife over entity shards, else over single events."""
-    bins, found = judged
+    bins = window.bins
     full = float(_changed(loss, found, bins.positive, bins.n, bins.x).sum() / bins.n.sum())
-    spread, how = _by_shard(cells, chosen, found, (loss, full))
+    spread, how = _by_shard(window, found, (loss, full))
     if not np.isfinite(spread.se) and bins.weighed:
         return None, None, "none: weighed labels in too few shards"
     if not np.isfinite(spread.se):
@@ -152,20 +178,15 @@ def _interval(
     return known(float(low)), known(float(high)), how
 
 
-def _by_shard(cells: Cells, chosen: Windows, found: Map, what: tuple[corp.Loss, float]) -> tuple[intervals.Spread, str]:
+def _by_shard(window: _Window, found: Map, what: tuple[corp.Loss, float]) -> tuple[intervals.Spread, str]:
     """Return the jackknife's spread over the judging windows; NaN where shards have no bins."""
     loss, full = what
-    if not cells.shards.binned:
+    if window.shards is None:
         return intervals.Spread(np.array(np.nan), np.array(np.nan)), ""
-    places = [place for place, segment in enumerate(cells.segments) if segment[chosen.dim] in chosen.judge]
-    positive, negative, more, less, logits = (
-        getattr(cells.shards, name)[places, :, CANDIDATE].sum(axis=0)
-        for name in ("positive", "negative", "positive_excess", "negative_excess", "labelled_logit")
-    )
-    x, n = ratio(logits, positive + negative), positive + negative + more + less
-    moved, events = _changed(loss, found, positive + more, n, x).sum(axis=-1), n.sum(axis=-1)
+    positive, n, x = window.shards
+    moved, events = _changed(loss, found, positive, n, x).sum(axis=-1), n.sum(axis=-1)
     left = ratio(moved.sum() - moved, events.sum() - events)
-    how = "shard jackknife, t" + ("" if cells.clustered else " (assumes independent events)")
+    how = "shard jackknife, t" + ("" if window.clustered else " (assumes independent events)")
     return intervals.jackknife(full, left, events > 0), how
 
 
