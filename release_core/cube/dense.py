@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -38,7 +38,14 @@ UNITS = {
     "unlogged": 1,
 }
 UNITS |= {"excess": WEIGHTED, "excess2": SQUARED, "excess_capped": WEIGHTED}
-ACTED = {"actions", "action_amounts", "joint", "joint_amounts", "joint_explained"}
+# Counts and amounts by action: whether of both versions jointly, and the column that is summed.
+ACTED = {
+    "actions": (False, "n"),
+    "action_amounts": (False, "amount"),
+    "joint": (True, "n"),
+    "joint_amounts": (True, "amount"),
+    "joint_explained": (True, "explained"),
+}
 WEIGHED = {"action_weights", "action_weights2", "action_capped", "joint_weights", "joint_weights2", "joint_capped"}
 HIDDEN = {"unseen", "unseen_amounts", "joint_unseen", "joint_unseen_amounts", "unseen_scores"}
 # The measure that each array over bins is made of.
@@ -77,23 +84,19 @@ def shards(
     actions after which no outcome can be seen, and the edges of fixed score groups.
     """
     unseen, groups = told
-    taken = _Lazy(
-        {
-            "acted": lambda: _actions(release, segments, columns("pair"), paired=paired),
-            "weighed": lambda: _weighed(release, segments, columns("pair"), paired=paired),
-            "hidden": lambda: _hidden(release, segments, columns("pair"), unseen, paired=paired),
-        }
-    )
+    acts = cache(lambda: _acts(release, segments, columns("pair"), paired=paired))
+    weighed = _Lazy({"weighed": lambda: _weighed(acts())})
+    hidden = _hidden(lambda: columns("pair"), lambda pair: _acts(release, segments, pair, paired=paired, unseen=unseen))
     totals = _Lazy({"pair": lambda: _totals(segments, columns("pair"))})
     bins = _Bins(release, lambda: columns("shard"), (segments, SHARDS), ("segment", "shard"))
 
     def fetch(name: str) -> Array:
         if name in ACTED:
-            return taken["acted", name]
+            return acts().of(*ACTED[name])
         if name in WEIGHED:
-            return taken["weighed", name]
+            return weighed["weighed", name]
         if name in HIDDEN:
-            return taken["hidden", name]
+            return hidden(name)
         return bins[name] if name in BINNED else totals["pair", name]
 
     return Tally(lambda: grid_of(release, ids_of(columns("shard")["bin"]), SHARDED, groups), fetch, binned=binned)
@@ -256,18 +259,8 @@ def total(shape: tuple[int, ...], index: tuple[Array, ...], values: Array, unit:
     return summed.reshape(shape) / unit
 
 
-def _actions(release: Release, segments: int, pair: Columns, *, paired: bool) -> Columns:
-    """Return counts and amounts by action and population, of each version and of both jointly."""
-    acts = _acts(release, segments, pair, paired=paired)
-    found = {"joint_explained": acts.jointly("explained")}
-    for versions, jointly, column in (("actions", "joint", "n"), ("action_amounts", "joint_amounts", "amount")):
-        found[jointly], found[versions] = acts.jointly(column), acts.each(column)
-    return found
-
-
-def _weighed(release: Release, segments: int, pair: Columns, *, paired: bool) -> Columns:
+def _weighed(acts: _Acts) -> Columns:
     """Return sums of weights by action and population."""
-    acts = _acts(release, segments, pair, paired=paired)
     n, each_n = acts.jointly("n"), acts.each("n")
     found = {}
     for name, column in (("weights", "excess"), ("weights2", "excess2"), ("capped", "excess_capped")):
@@ -275,19 +268,27 @@ def _weighed(release: Release, segments: int, pair: Columns, *, paired: bool) ->
     return found
 
 
-def _hidden(release: Release, segments: int, pair: Columns, unseen: Sequence[str], *, paired: bool) -> Columns:
-    """Return the mature events whose outcome cannot be seen, by action: no label tells of them, no logged propensity stands for them."""
-    found = {}
-    alone = {"unlogged": pair["n"] - pair["weighted"]}
-    alone |= {name: pair[name] * (alone["unlogged"] / pair["n"]) for name in (f"{v}_score" for v in VERSIONS)}
-    hidden = _acts(release, segments, beside(pair, alone), paired=paired, unseen=unseen)
-    for name, column in (("unseen", "unlogged"), ("unseen_amounts", "amount")):
-        found[f"joint_{name}"], found[name] = (
-            every[..., EVERYONE] - every[..., POSITIVE] - every[..., NEGATIVE]
-            for every in (hidden.jointly(column), hidden.each(column))
-        )
-    found["unseen_scores"] = hidden.scores()
-    return found
+def _hidden(columns: Callable[[], Columns], acts_of: Callable[[Columns], _Acts]) -> Callable[[str], Array]:
+    """Return what counts the mature events whose outcome cannot be seen, by action and by the names of HIDDEN.
+
+    No label tells of them, and no logged propensity stands for them. `acts_of` returns rows of pairs by action.
+    """
+
+    @cache
+    def acts() -> _Acts:
+        pair = columns()
+        alone = {"unlogged": pair["n"] - pair["weighted"]}
+        alone |= {name: pair[name] * (alone["unlogged"] / pair["n"]) for name in (f"{v}_score" for v in VERSIONS)}
+        return acts_of(beside(pair, alone))
+
+    def counted(name: str) -> Array:
+        if name == "unseen_scores":
+            return acts().scores()
+        every = acts().of(name.startswith("joint"), "amount" if name.endswith("amounts") else "unlogged")
+        found: Array = every[..., EVERYONE] - every[..., POSITIVE] - every[..., NEGATIVE]
+        return found
+
+    return counted
 
 
 class _Acts(NamedTuple):
@@ -301,6 +302,10 @@ class _Acts(NamedTuple):
     own: list[Array]
     populations: Array
     found: dict[tuple[str, ...], tuple[Array, Places]]
+
+    def of(self, jointly: bool, column: str) -> Array:  # noqa: FBT001 - the two kinds of sums
+        """Return sums of both versions jointly, or of each."""
+        return self.jointly(column) if jointly else self.each(column)
 
     def jointly(self, column: str) -> Array:
         """Return sums [segment, shard, baseline's action, candidate's action, population]."""
