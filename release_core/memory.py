@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import logging
 import os
 import time
-from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache, wraps
 from threading import Lock
@@ -72,9 +72,14 @@ def ask_again(newer: Any, before: Any, lately: float, until: float = float("inf"
         if asker is None:
             continue
         question = (held, (asker, *arguments[1:]), named)
-        # What cannot be answered any more is told to whoever asks.
-        with suppress(ReleaseReviewError):
+        # What cannot be answered any more is told to whoever asks, and the newer cube is shown all the same.
+        try:
             held(asker, *arguments[1:], **dict(named))
+        except ReleaseReviewError:
+            continue
+        except Exception:
+            logging.getLogger(__name__).exception("%s cannot be asked again", newer.release.id)
+            continue
         with _lock:
             newer.cube.asked.setdefault(question, at)
 
