@@ -11,12 +11,10 @@ import subprocess
 import sys
 import zipfile
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
-import statsmodels.api as sm
 from scipy.special import expit, logit
 
 from release_core import manifest, review
@@ -24,9 +22,8 @@ from release_core.cube import WINDOW
 from release_core.errors import NotFound
 from release_core.release import Stage, Verdict
 from release_core.stats import intervals
-from release_core.stats import recalibration as stats
 from release_core.views import recalibration, recalibration_release, windows
-from release_core.views.view import View, said
+from release_core.views.view import View
 from tests import factory
 
 MARKETS = {"dims": ["market"], "min_events": 50}
@@ -326,83 +323,3 @@ def test_log_in_long_layout_is_exported_scored_and_checked_like_the_wide_one(tmp
         )
     assert verdicts[0] == verdicts[1]
     assert next(row for row in verdicts[1] if row[0] == "rank_reversals")[2] == "PASS"
-
-
-def test_interval_of_the_change_covers_the_truth():
-    """600 judged windows of 32 shards each: both kinds of interval hold the true change in 95% of them, give or take 2.7."""
-    rng = np.random.default_rng(12)
-    x = np.linspace(-5, 2, 40)
-    share = np.exp(-0.5 * ((x + 2) / 1.3) ** 2)
-    share /= share.sum()
-    truth, found = expit(0.2 + 0.9 * x), stats.Map("platt", (("a", 0.1), ("b", 0.95)))
-    change = [-np.log(p) + np.log(s) for p, s in ((found(expit(x)), expit(x)), (1 - found(expit(x)), expit(-x)))]
-    true = (share * (truth * change[0] + (1 - truth) * change[1])).sum()
-    chosen, hits = windows.Windows(WINDOW, ("early",), ("late",)), np.zeros(2)
-    for _ in range(600):
-        n = rng.multinomial(150, share, 32).astype(float)
-        positive = rng.binomial(n.astype(int), truth).astype(float)
-        both = {"positive": positive, "negative": n - positive, "labelled_logit": n * x}
-        arrays = {name: np.stack([array, array], axis=1)[None] for name, array in both.items()}
-        none = np.zeros_like(arrays["positive"])
-        shards = SimpleNamespace(binned=True, positive_excess=none, negative_excess=none, **arrays)
-        bins = windows.Bins(positive.sum(0), n.sum(0), x, n.sum(0), (positive.sum(), (n - positive).sum()))
-        for place, binned in enumerate((True, False)):
-            shards.binned = binned
-            cells = SimpleNamespace(segments=[{WINDOW: "late"}], shards=shards, clustered=True)
-            window = recalibration._window(cells, chosen, bins)
-            low, high, how = recalibration._interval(window, found, recalibration.LOSSES["log_loss"])
-            hits[place] += low <= true <= high
-            assert ("jackknife" in how) == binned
-    assert (abs(hits / 600 - 0.95) < 3 * np.sqrt(0.95 * 0.05 / 600)).all()
-
-
-def test_within_two_dimensions_events_are_parted_by_when_their_label_became_known(tmp_path):
-    """What fits and what judges are counted on raw rows; the fitted map is that of the events whose label was known then."""
-    log = log_of(12_000)
-    view = view_of(
-        tmp_path,
-        log,
-        (("market", "AT"), ("surface", "app")),
-        segments={"dims": ["market", "surface"], "min_events": 50},
-    )
-    assert windows.dims(view) == [windows.KNOWN]
-    fit = windows.fits(view, windows.KNOWN)[0]
-    (judge,) = windows.judges(view, windows.KNOWN, fit)
-    page = recalibration.recalibration(view, windows.KNOWN, fit, judge, "platt")
-    told = factory.outcomes(log).merge(log[["event_id", "market", "surface", "candidate_score", "bad"]], on="event_id")
-    inner = told[(told["market"] == "AT") & (told["surface"] == "app")]
-    end = view.opened.cube.end(next(s for s in view.opened.cube.steps if fit.endswith(said(view.opened, s))))
-    early = inner["observed_at"] <= pd.Timestamp(end).tz_localize(None)
-    row = next(row for row in page.methods if row["method"] == "platt")
-    assert (page.fit_n, page.fit_positives) == (early.sum(), inner.loc[early, "bad"].sum())
-    assert (row["n"], row["positives"]) == ((~early).sum(), inner.loc[~early, "bad"].sum())
-    score = inner.loc[early, "candidate_score"]
-    fitted = sm.GLM(inner.loc[early, "bad"].astype(float), sm.add_constant(logit(score)), sm.families.Binomial()).fit()
-    assert [value for _, value in page.fitted.map.parameters] == pytest.approx(list(fitted.params), abs=0.05)
-    p = page.fitted.map(inner.loc[~early, "candidate_score"].to_numpy())
-    y = inner.loc[~early, "bad"].to_numpy()
-    assert row["log_loss"] == pytest.approx(-np.log(np.where(y, p, 1 - p)).mean(), rel=0.01)
-    assert "known by" in page.headline
-    assert "Remove the filter" in recalibration_release.export(view, windows.KNOWN, fit, judge, "platt").reason
-
-
-def test_a_label_that_changes_later_judges_as_what_it_is_now(tmp_path):
-    log = log_of(9000)
-    told = factory.outcomes(log)
-    turned = told.sample(200, random_state=1)
-    late = turned.assign(
-        outcome="review_result", value="fraud", observed_at=turned["observed_at"] + pd.Timedelta(days=9)
-    )
-    where = (("market", "AT"), ("surface", "app"))
-    dims = {"dims": ["market", "surface"], "min_events": 50}
-    view = view_of(tmp_path, log, where, segments=dims)
-    late.to_parquet(tmp_path / "parent" / "outcomes" / "01.parquet", index=False)
-    opened = factory.opened(tmp_path / "parent", tmp_path / "again")
-    view = View(opened, view.stage, opened.cube.steps[-1], where)
-    fit = windows.fits(view, windows.KNOWN)[0]
-    found = windows.binned(view, windows.KNOWN, windows.judges(view, windows.KNOWN, fit))
-    every = windows.binned(view, windows.KNOWN, ())
-    assert (found.n >= 0).all()
-    assert (found.positive <= found.n).all()
-    used = found.n > 0
-    assert (np.abs(found.x - every.x)[used] < 1).all()
