@@ -59,6 +59,7 @@ ROWS = tuple(
         ("cutoff_pairs", "indistinguishable spread_of_optima", "values", "coverage in simulation; brute force", "cutoff_pairs"),
         ("cutoff_pairs", "mean_cost lowest_alike", "values", "numpy: the mean over events; single events", "parts"),
         ("cutoffs", "unit_costs", "values", "none: it hands over what the manifest declares", "parts"),
+        ("cutoffs", "cheapest_edge", "values", "the edge that `optimum` names; brute force", "parts"),
         ("cutoffs", "below_edges", "scored", "scikit-learn: confusion matrix of every cutoff", "parts"),
         ("cutoffs", "value_recall", "scored", "scikit-learn: recall weighted by amount", "cutoffs"),
         ("cutoffs", "action_cost optimum least_cost_bound", "values", "sums over single events; brute force", "cutoffs"),

@@ -74,6 +74,15 @@ def test_mean_cost_is_the_mean_of_single_costs(events):
     np.testing.assert_allclose(found, each.mean(0) if events else np.full(4, np.nan))
 
 
+@pytest.mark.parametrize("costs", [[0.0], [3.0, 1.0, 1.0, 2.0], [5.0, 5.0], [np.inf, 2.0, np.inf], [-1.0, -3.0, -3.0]])
+def test_the_cheapest_edge_is_the_last_of_least_cost(costs):
+    """Brute force; of equal costs the last, which alerts least."""
+    last = max(place for place, cost in enumerate(costs) if cost == min(costs))
+    edge, cost = cutoffs.cheapest_edge(costs)
+    assert edge == cutoffs.optimum(costs).bin == last
+    assert cost == min(costs)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_the_lowest_edge_alike_is_the_lowest_that_alerts_on_the_same_events(name):
     """Every lower edge, event by event."""
