@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from pages.frame import cutting, parts, plot, read, show, state
-from release_core.views import cutoff_tables, cutoffs
+from pages.frame import cutting, parts, plot, read, state
+from release_core.views import cutoffs
 from release_core.views.cutoffs import Ask
 
 with read.told("Cutoffs cannot be shown"):
@@ -30,17 +30,5 @@ with read.told("Cutoffs cannot be shown"):
     names = [row | {"segment": row["version"]} for row in page.best]
     if page.sensitivity:
         cutting.optimum(names, tuple(page.curves), f"Cheapest cutoffs of {page.place}, both versions")
-        show.table(
-            cutting.without(cutting.VARIED, list(page.curves)),
-            page.sensitivity,
-            "If a cost were half or twice what is assumed, on the candidate's score",
-        )
-    if by:
-        st.subheader("Segment by segment", anchor=False)
-        cutting.by_segment(by, priced, page)
-    st.subheader("One review capacity for all segments", anchor=False)
-    worst = cutting.capacity(by, priced, most, list(page.curves))
-    st.subheader("Edit the cutoff table", anchor=False)
-    cutting.editor(view, by, priced, most, worst=worst)
-    show.table(cutting.FORCE, read.page(cutoff_tables.in_force), "Cutoffs in force")
+    cutting.looks(view, by, (priced, most), page)
     parts.open_transfer(view.where)

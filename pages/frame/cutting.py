@@ -66,6 +66,15 @@ EFFECT = columns(
 WRITTEN = {"share": digits.percent, "count": digits.count, "money": digits.count, "number": digits.number}
 
 
+LOOKS = {
+    "segments": "Segment by segment",
+    "capacity": "One review capacity for all",
+    "edit": "Edit the cutoff table",
+    "costs": "Other costs",
+    "force": "Cutoffs in force",
+}
+
+
 def choose(view: View) -> tuple[str, str]:
     """Return the dimension by which the page splits ("": none) and the segment that it speaks of ("": all events)."""
     dims = read.page(cutoffs.dims)
@@ -217,6 +226,36 @@ def _with(at: float | None, more: str) -> str:
 
 def _range(ends: tuple[float, float] | None) -> str:
     return "not known" if ends is None else f"{digits.cutoff(ends[0])} to {digits.cutoff(ends[1])}"
+
+
+def looks(view: View, by: str, costs: tuple[Costs, float | None], page: CutoffsPage) -> None:
+    """Show what lies behind the answer, one thing at a time: the rest is computed when its tab is opened."""
+    (priced, most), actions = costs, list(page.curves)
+    names = [LOOKS[key] for key in LOOKS if key != "segments" or by]
+    parts.tell_wrong("Look", names, "look")
+    tabs = dict(zip(names, st.tabs(names, key="look", bind="query-params"), strict=True))
+    # What was typed or edited goes when its widget is not drawn: what was opened once stays.
+    editing = tabs[LOOKS["edit"]].open or any(str(key).startswith("edit-") for key in st.session_state)
+    sharing = tabs[LOOKS["capacity"]].open or "worst" in st.session_state or "worst" in st.query_params
+    if by and tabs[LOOKS["segments"]].open:
+        with tabs[LOOKS["segments"]]:
+            by_segment(by, priced, page)
+    with tabs[LOOKS["capacity"]]:
+        worst = capacity(by, priced, most, actions) if sharing else False
+    with tabs[LOOKS["edit"]]:
+        if editing:
+            editor(view, by, priced, most, worst=worst)
+    with tabs[LOOKS["costs"]]:
+        if page.sensitivity:
+            show.table(
+                without(VARIED, actions),
+                page.sensitivity,
+                "If a cost were half or twice what is assumed, on the candidate's score",
+            )
+        else:
+            show.empty("No costs are declared: type them above to see what other costs would change.")
+    with tabs[LOOKS["force"]]:
+        show.table(FORCE, read.page(cutoff_tables.in_force), "Cutoffs in force")
 
 
 def by_segment(by: str, priced: Costs, page: CutoffsPage) -> None:

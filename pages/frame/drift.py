@@ -122,11 +122,16 @@ def action_texts(rows: list[Row]) -> list[Row]:
     return [row | {name: ranged(row, key, write) for name, key, write in made} for row in rows]
 
 
+def _of(row: Row, n: int) -> str:
+    """Return the share of bad events with its interval and how many labelled events it is of."""
+    return ranged(row, "bad", digits.percent) + (f"\nn = {digits.count(n)}" if n else "")
+
+
 def _swap_set(view: View) -> None:
     page = read.page(score_drift.swaps)
     st.markdown(show.escape_markdown(page.words))
     swaps = [
-        row | {"shown_bad": ranged(row, "bad", digits.percent), "shown_saved": ranged(row, "saved", digits.count)}
+        row | {"shown_bad": _of(row, row["labelled_n"]), "shown_saved": ranged(row, "saved", digits.count)}
         for row in page.swaps
     ]
     show.table(SWAPS, swaps, "Who moves across the cutoffs", "No event has an action of both versions.")
@@ -145,14 +150,14 @@ def _swap_set(view: View) -> None:
         )
         st.caption(
             "Equal alert rate: the candidate's cutoff that alerts on as many events as the baseline's. "
-            "What still changes sides then is re-ranking."
+            "What still changes sides then is re-ranking. Intervals are as wide as customers with several events make them."
         )
     left, right = st.columns(2)
     with left:
         plot.plot(page.flow, "swaps")
     with right:
         show.table(CONTEXT, page.context, "The same AUC can hide a large swap")
-    pairs = [row | {"shown_bad": ranged(row, "bad", digits.percent)} for row in page.pairs]
+    pairs = [row | {"shown_bad": _of(row, row["labelled_bad"] + row["labelled_good"])} for row in page.pairs]
     show.table(PAIRS, pairs, "By pair of actions", "Both versions take the same action on every event.")
     plot.take(page.pairs, "swaps")
 

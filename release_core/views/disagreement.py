@@ -15,6 +15,7 @@ from release_core.cube.events import MOST_EVENTS
 from release_core.frames import EVERYONE, NEGATIVE, POSITIVE
 from release_core.stats import decisions
 from release_core.stats.arrays import ratio
+from release_core.views.swaps import bad_share
 from release_core.views.view import known, paired_rows, segment_key, shown_scores
 
 if TYPE_CHECKING:
@@ -194,11 +195,13 @@ def pairs_of(view: View, cells: Cells) -> list[Row]:
     if not cells.segments:
         return []
     joint, amounts = cells.whole.joint[0], cells.whole.joint_amounts[0]
-    total, days = joint[..., EVERYONE].sum(), view.opened.cube.days(view.stage, view.step)
+    total, days = joint[..., EVERYONE], view.opened.cube.days(view.stage, view.step)
     rows = []
     for i, j in zip(*np.nonzero(joint[..., EVERYONE]), strict=True):
         one = joint[i, j]
-        low, high = decisions.wilson(one[POSITIVE], one[POSITIVE] + one[NEGATIVE])
+        mask = np.zeros(total.shape, dtype=bool)
+        mask[i, j] = True
+        bad, low, high = bad_share(cells, mask)
         rows.append(
             {
                 "baseline": cells.actions[i],
@@ -206,10 +209,10 @@ def pairs_of(view: View, cells: Cells) -> list[Row]:
                 "pair": f"{cells.actions[i]} → {cells.actions[j]}",
                 "n": int(one[EVERYONE]),
                 "per_day": known(one[EVERYONE] / days if days else np.nan),
-                "share": float(one[EVERYONE] / total),
-                "bad": known(float(ratio(one[POSITIVE], one[POSITIVE] + one[NEGATIVE]))),
-                "bad_low": known(float(low)),
-                "bad_high": known(float(high)),
+                "share": float(one[EVERYONE] / total.sum()),
+                "bad": bad,
+                "bad_low": low,
+                "bad_high": high,
                 "labelled_bad": int(one[POSITIVE]),
                 "labelled_good": int(one[NEGATIVE]),
                 "amount": float(amounts[i, j, EVERYONE]),

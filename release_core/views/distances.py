@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from release_core.charts.digits import count, number
+from release_core.cube import WINDOW
+from release_core.cube.reference import ENOUGH
+from release_core.frames import natural
 from release_core.metrics import values
 from release_core.stats import drift
 from release_core.views.boundary import STABLE, WATCH
 from release_core.views.view import known, shown_scores
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from release_core.frames import Array, Cells
     from release_core.views.view import View
 
@@ -74,6 +79,19 @@ def groups_note(view: View) -> str:
     return (
         f"Groups: tenths of the baseline's scores in {fixed['stage']}, {when} ({count(fixed['n'])} events), stored with the "
         "release: the same at every as-of time, in every stage and segment."
+        f"{_moving(view, fixed)}"
+    )
+
+
+def _moving(view: View, fixed: Mapping[str, Any]) -> str:
+    """Return that the groups still move with every file that arrives, where they do: they rest on events still to come."""
+    few = fixed["n"] < ENOUGH
+    if not few and fixed["windows"][-1] != max(view.opened.cube.values(WINDOW), key=natural, default=""):
+        return ""
+    why = f"fewer than {count(ENOUGH)} events are logged" if few else "the last of these windows still fills"
+    return (
+        f" They are not final: {why}, and they are found anew as more arrive. Until then a PSI of today does not compare "
+        "with one that was noted or signed earlier."
     )
 
 

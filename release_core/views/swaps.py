@@ -53,13 +53,14 @@ def swap_rows(view: View, cells: Cells) -> list[Row]:
 def _swap(view: View, cells: Cells, name: str, mask: Array) -> Row:
     joint, amounts = cells.whole.joint[0], cells.whole.joint_amounts[0]
     one, money = (array[mask].sum(0) for array in (joint, amounts))
-    bad, low, high = _bad(cells, mask)
+    bad, low, high = bad_share(cells, mask)
     return {
         "name": name,
         "n": int(one[EVERYONE]),
         "per_day": known(one[EVERYONE] / view.days) if view.days else None,
         "share": known(float(ratio(one[EVERYONE], joint[..., EVERYONE].sum()))),
         "labelled": known(float(ratio(one[POSITIVE] + one[NEGATIVE], one[EVERYONE]))),
+        "labelled_n": int(one[POSITIVE] + one[NEGATIVE]),
         "bad": bad,
         "bad_low": low,
         "bad_high": high,
@@ -68,8 +69,8 @@ def _swap(view: View, cells: Cells, name: str, mask: Array) -> Row:
     } | _worth(view, cells, mask)
 
 
-def _bad(cells: Cells, mask: Array) -> tuple[float | None, float | None, float | None]:
-    """Return the share of positives among the labelled events that change so, with its 95% interval."""
+def bad_share(cells: Cells, mask: Array) -> tuple[float | None, float | None, float | None]:
+    """Return the share of positives among the labelled events that change so, with its 95% interval by entity shards."""
     one = cells.whole.joint[0][mask].sum(0)
     labelled = one[POSITIVE] + one[NEGATIVE]
     shards = cells.shards.joint[0][:, mask].sum(1)
@@ -131,17 +132,30 @@ def explained(view: View) -> list[Row]:
         table, _, action = name.rpartition(".")
         other = f"{release.candidate.thresholds}.{action}"
         if table == release.baseline.thresholds and other in crossing.cutoffs and crossing.n[0].sum():
-            rows.append(_explained(crossing, crossing.cutoffs.index(name), crossing.cutoffs.index(other)))
+            place = crossing.cutoffs.index(name), crossing.cutoffs.index(other)
+            rows.append(_explained(crossing, *place, _widened(view.cells())))
     return rows
 
 
-def _explained(crossing: Crossing, cutoff: int, other: int) -> Row:
+def _widened(cells: Cells) -> float:
+    """Return by how much clustering widens the variance of the share of events with another action; at least 1."""
+    joint, shards = (tally.joint[0][..., EVERYONE] for tally in (cells.whole, cells.shards))
+    apart = ~np.eye(joint.shape[-1], dtype=bool)
+    n, every = shards.sum((-2, -1)), joint.sum()
+    share = ratio(joint[apart].sum(), every)
+    left = ratio(joint[apart].sum() - shards[:, apart].sum(-1), every - n)
+    se = intervals.jackknife(share, left, n > 0).se
+    effect = float(intervals.design_effect(se, np.sqrt(ratio(share * (1 - share), every))))
+    return max(1.0, effect) if np.isfinite(effect) else 1.0
+
+
+def _explained(crossing: Crossing, cutoff: int, other: int, widened: float) -> Row:
     joint = crossing.joint[0, cutoff, other, ..., EVERYONE]
     n = crossing.n[0, cutoff, ..., EVERYONE]
     total, crossed = n.sum(), joint[BELOW, REACHED] + joint[REACHED, BELOW]
     at = int(drift.equal_alert_rate(n.sum(0), ratio(n[REACHED].sum(), total)).bin)
     left = n[REACHED, :at].sum() + n[BELOW, at:].sum()
-    low, high = decisions.wilson(left, total, CONFIDENCE)
+    low, high = decisions.wilson(left / widened, total / widened, CONFIDENCE)
     return {
         "cutoff": crossing.cutoffs[cutoff],
         "other": crossing.cutoffs[other],
