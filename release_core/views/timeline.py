@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Row = dict[str, Any]
 
-# So many looks back are judged again; each costs a whole verdict.
+# So many looks back are shown; each is a whole verdict.
 MOST_LOOKS = 16
 SAID = {
     "PASS": "passes",
@@ -76,11 +76,14 @@ def judged(view: View) -> list[tuple[int, Review]]:
 
 
 def looks(view: View) -> list[int]:
-    """Return the as-of steps that are judged: at most MOST_LOOKS, evenly chosen, always with the chosen one."""
+    """Return the as-of steps that are judged: at most MOST_LOOKS, evenly chosen from the first on, and the chosen one.
+
+    So most of them are the same at the next as-of time.
+    """
     first = min((one["first"] for one in view.opened.cube.spans(view.step)), default=view.step)
     steps = [step for step in view.opened.cube.steps if first <= step <= view.step]
     every = -(-len(steps) // MOST_LOOKS)
-    return steps[::-1][::every][::-1]
+    return sorted({*steps[::every], view.step})
 
 
 def turned(view: View, seen: Sequence[tuple[int, Review]]) -> list[Row]:

@@ -132,6 +132,9 @@ def _live() -> Iterator[Screen]:
     yield Screen("Runtime", "", served)
     yield Screen("Runtime", "another metric", served, (lambda v: runtime.over_time(v, runtime.offered(v)[-1]),))
 
+    sample: Work = lambda v: [runtime.sampled(v, name) for name in runtime.page(v).gauges[:1]]  # noqa: E731
+    yield Screen("Runtime", "a runtime sample", served, (sample,))
+
     def compared(view: View, place: int = 0) -> object:
         found = business.comparable(view)
         return business.by_segment(view, found[0], dim(view, place)) if found else None
@@ -262,6 +265,8 @@ def _labels() -> Iterator[Screen]:
             delay.counts,
         ),
     )
+    split: Work = lambda v: delay.curves(v, next(iter(delay.kinds(v))), delay.splits(v)[-1])  # noqa: E731
+    yield Screen("Labels", "how fast, by segment", base, (split,))
     yield Screen("Labels", "when gates can answer", base, (answerable.answerable,))
     yield Screen(
         "Labels",
@@ -341,12 +346,12 @@ def main() -> None:
 
 
 def table(opened: library.Opened, wanted: str = "") -> None:
-    """Print the screens whose name begins with `wanted`."""
+    """Print the screens whose name begins with, or holds, one of the names in `wanted` (set apart by commas)."""
     rows = []
     for stage in opened.cube.stages():
         for screen in screens():
             name = f"{stage} · {screen.page}{' · ' * bool(screen.state)}{screen.state}"
-            if screen.page.startswith(wanted) or wanted in name:
+            if any(screen.page.startswith(one) or one in name for one in wanted.split(",")):
                 try:
                     rows.append((name, measured(opened, stage, screen)))
                 except Exception as error:

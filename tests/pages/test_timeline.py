@@ -45,10 +45,12 @@ def test_spans_say_when_each_stage_and_ramp_step_was_open(opened):
 
 def test_looks_are_few_and_end_with_the_chosen_one(opened):
     found = timeline.looks(view(opened))
-    assert len(found) <= timeline.MOST_LOOKS
+    assert len(found) <= timeline.MOST_LOOKS + 1
     assert found[-1] == opened.cube.steps[-1]
     assert found == sorted(set(found))
     assert timeline.looks(view(opened, 0)) == [opened.cube.steps[0]]
+    # The next as-of time asks for few others, unless it is one from which on they stand farther apart.
+    assert len({*timeline.looks(view(opened, 12))} - {*timeline.looks(view(opened, 11))}) == 1
 
 
 def test_gates_that_turn_are_told_with_what_they_were(opened):
