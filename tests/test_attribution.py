@@ -9,6 +9,7 @@ from release_core import attribution
 from release_core.frames import Worlds
 from release_core.release import ACTIONS, Stage
 from release_core.stats import shapley
+from release_core.views import attribution as page
 from tests import factory
 
 BEFORE = {"model": "m1", "calibration": "c1", "thresholds": "t1", "policy": "p1"}
@@ -215,3 +216,35 @@ def test_interval_of_a_share_covers_the_truth(tmp_path):
         share = attribution.attribute(one, effect).shares[0]
         hits += share.low <= -expected <= share.high
     assert abs(hits / 600 - 0.95) < 3 * np.sqrt(0.95 * 0.05 / 600)
+
+
+def few_moved(positives, negatives):
+    """Return worlds of 3,200 events, 320 bad: the model sends some bad to review, the policy blocks some good ones."""
+    counts = np.zeros((1, 32, 8, len(ACTIONS), 3))
+    counts[..., 0, :] = 100, 10, 90
+    for world in range(8):
+        for place, shard in ((0, shard) for shard in range(positives if world & 1 else 0)):
+            counts[place, shard, world, 0] -= 1, 1, 0
+            counts[place, shard, world, 1] += 1, 1, 0
+        for shard in range(negatives if world & 4 else 0):
+            counts[0, shard, world, 0] -= 1, 0, 1
+            counts[0, shard, world, 2] += 1, 0, 1
+    return Worlds(("model", "thresholds", "policy"), ({},), ACTIONS, counts, 50.0 * counts)
+
+
+def test_a_part_that_changes_actions_but_no_bad_event_is_not_proven_to_do_nothing_to_recall(tmp_path):
+    release = opened(tmp_path, factory.decisions(200), {"model": "m2"}).release
+    model, thresholds, policy = attribution.attribute(few_moved(5, 7), attribution.effects(release)["recall"]).shares
+    assert model.low < 5 / 320 < model.high
+    assert (thresholds.value, thresholds.low, thresholds.high) == (0, 0, 0)
+    assert policy.value == 0
+    assert policy.high == -policy.low == pytest.approx(1.96 * np.sqrt(2) / 322, rel=0.01)
+
+
+def test_money_that_few_bad_events_decide_is_said_to(tmp_path):
+    release = opened(tmp_path, factory.decisions(200), {"model": "m2"}).release
+    effect = attribution.effects(release)["fraud_loss"]
+    few, none = few_moved(5, 7), few_moved(0, 7)
+    (said,) = page._few(attribution.attribute(few, effect), few)
+    assert "the model lets 5 more or fewer through" in said
+    assert not page._few(attribution.attribute(none, effect), none)
