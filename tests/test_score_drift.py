@@ -1,7 +1,9 @@
 """What the Score drift page says, against direct counts over the log and against the facts of planted drift."""
 
+import hashlib
 import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,7 @@ from pages.frame import read
 from release_core import library, review
 from release_core.cube import PERIOD, WINDOW
 from release_core.release import Stage
+from release_core.stats import intervals
 from release_core.views import boundary, score_drift, swaps, transfer
 from release_core.views.view import View
 from tests import factory
@@ -347,3 +350,37 @@ def test_every_part_opens_on_every_kind_of_log(page):
     assert "one dimension" in page(release="small", part="Score map", in_market="AT", in_surface="app")
     assert "keep today" in page(release="small", part="Threshold transfer", keep="Precision", transfer_by="market")
     assert "which does not exist" in page(release="small", part="Cake")
+
+
+@pytest.mark.parametrize("rule", transfer.RULES)
+def test_cutoffs_of_all_segments_found_at_once_are_those_of_each_alone(view, rule):
+    rows = [row for row in transfer.rows_of(view, "market", rule) if row["segment"] != view.place]
+    assert len({row["segment"] for row in rows}) == 3
+    for row in rows:
+        alone = transfer.rows_of(replace(view, where=(("market", row["segment"]),)), "", rule)
+        same = next(one for one in alone if one["cutoff"] == row["cutoff"])
+        assert {key: row[key] for key in row if key != "segment"} == {
+            key: pytest.approx(value, rel=1e-12) if isinstance(value, float) else value
+            for key, value in same.items()
+            if key != "segment"
+        }
+
+
+def test_a_share_has_one_interval_by_customers_wherever_it_stands(view, log):
+    """The jackknife without each thirty-second part of the customers, counted on the log."""
+    page = score_drift.swaps(view)
+    mine = next(row for row in page.pairs if row["pair"] == "approve → review")
+    before, after = (factory.actions(log[f"{v}_score"]) for v in ("baseline", "candidate"))
+    chosen = log[(before == "approve") & (after == "review")]
+    assert mine["n"] == len(chosen)
+    shard = chosen["entity_id"].map(lambda name: int(hashlib.md5(name.encode()).hexdigest()[:2], 16) % 32)
+    left = [chosen["bad"][shard != k].mean() for k in range(32)]
+    spread = intervals.jackknife(chosen["bad"].mean(), left, np.isin(np.arange(32), shard))
+    low, high = intervals.interval(chosen["bad"].mean(), spread.se, spread.df)
+    assert [mine["bad_low"], mine["bad_high"]] == pytest.approx([max(0, low), high])
+    assert mine["labelled_bad"] + mine["labelled_good"] == len(chosen)
+
+
+def test_groups_that_still_move_are_not_called_final(view):
+    note = score_drift.shape(view).groups_note
+    assert "not final: fewer than 10,000 events are logged" in note
