@@ -309,6 +309,11 @@ def main() -> None:
         error = held.std() / np.sqrt(len(held))
         shown = f"{100 * claimed:.0f}% | {100 * held.mean():.1f}% | {100 * error:.1f} points |"
         print(f"| {name} | {data} | {shown}", flush=True)  # noqa: T201
+    print("\n| Calibration error, no interval | Plain | Chance taken out | Truth |\n|---|---|---|---|")  # noqa: T201
+    for base, off in ((-4.9, 0.0), (-7.2, 0.0), (-4.9, 0.5)):
+        found = page_coverage.gaps(np.random.default_rng(1), max(20, round(scale * 300)), 20_000, base, off)
+        parts = " | ".join(f"{100 * part:.3f} points" for part in found)
+        print(f"| 20,000 events, log-odds around {base}, off by {off} | {parts} |")  # noqa: T201
 
 
 if __name__ == "__main__":
