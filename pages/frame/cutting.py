@@ -67,10 +67,10 @@ WRITTEN = {"share": digits.percent, "count": digits.count, "money": digits.count
 
 
 LOOKS = {
+    "costs": "Other costs",
     "segments": "Segment by segment",
     "capacity": "One review capacity for all",
     "edit": "Edit the cutoff table",
-    "costs": "Other costs",
     "force": "Cutoffs in force",
 }
 
