@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from release_core import attribution
+from release_core.errors import Unanswerable
 from release_core.frames import Worlds
 from release_core.release import ACTIONS, Stage
 from release_core.stats import shapley
 from release_core.views import attribution as page
+from release_core.views.view import View
 from tests import factory
 
 BEFORE = {"model": "m1", "calibration": "c1", "thresholds": "t1", "policy": "p1"}
@@ -247,4 +249,14 @@ def test_money_that_few_bad_events_decide_is_said_to(tmp_path):
     few, none = few_moved(5, 7), few_moved(0, 7)
     (said,) = page._few(attribution.attribute(few, effect), few)
     assert "the model lets 5 more or fewer through" in said
+    (said,) = page._few(
+        attribution.attribute(few, effect), dataclasses.replace(few, players=("thresholds", "model", "policy"))
+    )
+    assert "the cutoffs let 5 more or fewer through" in said
     assert not page._few(attribution.attribute(none, effect), none)
+
+
+def test_a_choice_without_events_is_told(tmp_path):
+    one = opened(tmp_path, factory.decisions(200), {"model": "m2"})
+    with pytest.raises(Unanswerable, match="No event of market IT is in the logs"):
+        page.page(View(one, Stage.REPLAY, one.cube.steps[-1], (("market", "IT"),)))

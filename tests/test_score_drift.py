@@ -196,6 +196,12 @@ def paid(action, bad, amount):
     return np.select([action == "approve", action == "block"], [missed, np.where(bad, 0.0, 5.0)], 2.0)
 
 
+def test_a_choice_without_events_swaps_none(view):
+    page = score_drift.swaps(replace(view, where=(("market", "IT"),)))
+    assert page.pairs == []
+    assert page.explained == []
+
+
 def test_swap_set_is_that_of_a_direct_count(view, log):
     before, after = (factory.actions(log[f"{v}_score"]) for v in ("baseline", "candidate"))
     saved = paid(before, log["bad"], log["amount"]) - paid(after, log["bad"], log["amount"])

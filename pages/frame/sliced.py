@@ -221,7 +221,7 @@ def picture(drill: Drill | None, chosen: str) -> None:
         return
     parts.tell_wrong("Picture", drill.pictures, "picture")
     first = drill.pictures[0]
-    label = f"Picture of {drill.title}"
+    label = show.escape_markdown(f"Picture of {drill.title}")
     name = st.segmented_control(label, drill.pictures, default=first, key="picture", bind="query-params") or first
     plot.plot(read.page(segments.picture, segments.where_of(chosen), name), f"drill-{name}")
 

@@ -53,15 +53,15 @@ def forest(
         question: what the chart answers (default: which segments break).
         sort: whether the worst row is to stand on top; else the rows stand as they are given.
     """
-    question = question or f"Which segments break in {metric.lower()}?"
+    question = question or f"Which segments break in {_inside(metric)}?"
     if not rows:
-        return blank(question, f"No segment has {metric.lower()} here.", DEFINITION, caption)
+        return blank(question, f"No segment has {_inside(metric)} here.", DEFINITION, caption)
     ordered = sorted(rows, key=lambda row: _badness(row, better)) if sort else rows
     scale = 100.0 if unit == "share" else 1.0
     places = {id(row): len(ordered) - 1 - place for place, row in enumerate(ordered)}
     present = [verdict for verdict in GLYPHS if any(row["verdict"] == verdict for row in ordered)]
     groups = [[row for row in ordered if row["verdict"] == verdict] for verdict in present]
-    title = f"change in {metric.lower()}" + (" (percentage points)" if unit == "share" else "")
+    title = f"change in {_inside(metric)}" + (" (percentage points)" if unit == "share" else "")
     shapes, notes = _limits(margin, better, scale, unit)
     spec = {
         "data": [*(_trace(group, places, scale, unit) for group in groups), *_shrunken(ordered, places, scale, unit)],
@@ -75,6 +75,11 @@ def forest(
         ),
     }
     return finish(question, spec, _head(ordered, metric, unit), DEFINITION, ordered, caption)
+
+
+def _inside(metric: str) -> str:
+    """Return a metric's name as it stands within a sentence: currencies and acronyms stay as they are written."""
+    return " ".join(word if word.isupper() else word.lower() for word in metric.split(" "))
 
 
 def _badness(row: Row, better: str) -> tuple[int, float]:
@@ -174,5 +179,5 @@ def _head(ordered: list[Row], metric: str, unit: str) -> str:
     verb = next((BAD[row["verdict"]] for row in ordered if row["verdict"] in BAD), "fail")
     worst = ordered[0]
     change = f"{digits.difference(worst['difference'], unit)} {digits.interval(worst['low'], worst['high'], unit)}"
-    tally = f"{fails} of {len(ordered)} segments {verb} {'on' if verb == 'fail' else 'in'} {metric.lower()}."
+    tally = f"{fails} of {len(ordered)} segments {verb} {'on' if verb == 'fail' else 'in'} {_inside(metric)}."
     return f"{tally} Worst: {worst['segment']}, {change}, {GLYPHS[worst['verdict']]['word']}."

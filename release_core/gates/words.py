@@ -160,7 +160,9 @@ def _between(change: float, interval: tuple[float, float], unit: str) -> str:
 
 
 def _allowed(row: GateRow, spec: GateSpec, metric: Metric) -> str:
-    margin = limit(row.margin or 0.0, metric.unit, change=True)
+    # Of a relative margin the row holds what it comes to here, which nobody declared: it is rounded.
+    allowed = row.margin or 0.0
+    margin = points(allowed, metric.unit) if spec.unit == "rel" else limit(allowed, metric.unit, change=True)
     match spec.comparison:
         case Comparison.SUPERIORITY:
             return "an improvement is required"

@@ -37,6 +37,8 @@ DELAYED = (
 OF_SOME = {"review_fraud_share", "resolved_rate", "retention_rate", "labelled_share", "late_label_share"}
 THOUSAND = 1000.0
 HOURS_A_DAY = 24
+# Of fewer events a day their number is not a whole one.
+FEW = 10
 NOTHING_ACTS = (
     "In replay and shadow nothing acts, so conversion and complaints are not known here: customers met the baseline's "
     "action alone. Decisions are what each version would have done, and money is counted on labelled events."
@@ -79,7 +81,9 @@ def page(view: View) -> BusinessPage:
     note = " ".join(text for text in (acts, left_out, mixed) if text)
     pictures = [
         _pictured(view, [*customers, *decisions], "What does a day have more of?", "events a day"),
-        _pictured(view, money, "What does it cost or save a day?", f"{currency(view)} a day".strip(), _no_money(money)),
+        _pictured(
+            view, money, "What does it cost or save a day?", f"{currency(view) or 'money'} a day", _no_money(money)
+        ),
     ]
     return BusinessPage(headline, pictures, note, decisions, customers, money, delayed, currency(view))
 
@@ -208,7 +212,8 @@ def _headline(view: View, rows: dict[str, Row], per_day: float) -> str:
         return "No event here got an action of both versions, so nothing can be compared."
     listed = told[0] if len(told) == 1 else f"{', '.join(told[:-1])} and {told[-1]}"
     would = "would have had" if view.stage.paired else "has"
-    return f"With the candidate for all {digits.count(per_day)} events a day, a day {would}: {listed}."
+    every = digits.count(per_day) if per_day >= FEW else digits.number(per_day, 2)
+    return f"With the candidate for all {every} events a day, a day {would}: {listed}."
 
 
 def _said(row: Row | None, scale: float | None, words: tuple[str, str], suffix: str) -> str:

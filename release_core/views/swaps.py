@@ -128,7 +128,7 @@ def explained(view: View) -> list[Row]:
         return []
     crossing = view.opened.cube.crossing(view.stage, view.step, ((), view.where))
     release, rows = view.release, []
-    for name in crossing.cutoffs:
+    for name in crossing.cutoffs if crossing.segments else ():
         table, _, action = name.rpartition(".")
         other = f"{release.candidate.thresholds}.{action}"
         if table == release.baseline.thresholds and other in crossing.cutoffs and crossing.n[0].sum():

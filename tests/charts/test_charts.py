@@ -13,7 +13,7 @@ import pytest
 from pages.frame import tokens
 from release_core import charts
 from release_core.charts import style
-from tests.charts import samples
+from tests.charts import sample_live, samples
 
 FULL, EMPTY = samples.full(), samples.empty()
 TOKEN = re.compile(r"^\$([a-z]+\d*)(?:/(\.\d+))?$")
@@ -113,6 +113,11 @@ def test_a_day_marks_what_is_worse_or_better_beyond_chance_and_leaves_out_what_i
         "Conversion rate": "BETTER", "Complaint rate": "OPEN", "Approval rate": "WORSE", "Escalation rate": "OBSERVE",
     }  # fmt: skip
     assert FULL["daily"].alt.startswith("Change in events a day, beyond chance: Conversion rate +200")
+
+
+def test_a_currency_on_an_axis_keeps_its_letters():
+    chart = charts.daily(sample_live.a_day(), samples.CAPTION, question="What?", what="EUR a day")
+    assert chart.spec["layout"]["xaxis"]["title"]["text"] == "change in EUR a day"
 
 
 def test_forest_puts_the_worst_on_top_and_keeps_segments_without_data():

@@ -112,6 +112,14 @@ def test_a_relative_margin_is_a_share_of_the_baseline():
     assert row.verdict is Verdict.MARGINAL
 
 
+def test_what_a_relative_margin_comes_to_is_rounded_and_a_declared_one_is_not():
+    (relative,), (declared,) = (
+        judged(spec(unit=unit, margin=margin), change(-1.2)) for unit, margin in (("rel", 0.0777), ("abs", 0.0375))
+    )
+    assert "at most 4.7 allowed" in relative.sentence
+    assert "at most 3.75 allowed" in declared.sentence
+
+
 @pytest.mark.parametrize(
     ("limit", "verdict"),
     [({"at_least": 0.5}, "PASS"), ({"at_least": 0.7}, "FAIL"), ({"at_least": 0.6}, "INCONCLUSIVE")],

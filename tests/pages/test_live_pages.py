@@ -157,6 +157,15 @@ def test_business_says_that_nothing_acts_in_a_replay(replay):
     assert business.reached(replay) == []
 
 
+def test_without_declared_costs_and_with_few_events_a_day_the_words_still_hold(tmp_path):
+    log = factory.decisions(30, seed=23)
+    opened = factory.opened(factory.write(tmp_path / "r", log, factory.outcomes(log)))
+    page = business.page(View(opened, Stage.REPLAY, opened.cube.steps[-1]))
+    days = opened.cube.days(Stage.REPLAY, opened.cube.steps[-1])
+    assert f"for all {30 / days:.1f} events a day" in page.headline
+    assert "in money a day" in page.a_day[1].alt
+
+
 def test_a_filter_of_two_dimensions_is_answered_for_the_first_and_says_so(view):
     two = View(view.opened, view.stage, view.step, (("market", "DE"), ("surface", "web")))
     assert "surface web is left out" in runtime.page(two).note

@@ -178,7 +178,9 @@ def test_what_data_says_is_escaped(show, releases, tmp_path):
     log.loc[:150, "market"] = evil
     factory.write(releases / "evil", log, factory.outcomes(log))
     try:
-        text = words(show("segments", release="evil")) + words(show("overview", release="evil"))
+        segments = show("segments", release="evil", segment=f"market {evil}")
+        assert segments.segmented_control(key="picture").label == r"Picture of market \<script\>alert\(1\)\</script\>"
+        text = words(segments) + words(show("overview", release="evil"))
         assert evil not in text.replace("\\<", "<escaped ")
         assert "&lt;script&gt;" in text
     finally:
