@@ -48,8 +48,7 @@ def of_cube(most: int, *, again: bool = False) -> Callable[[Callable[P, T]], Cal
         @wraps(function)
         def answer(*arguments: P.args, **named: P.kwargs) -> T:
             if again:
-                with _lock:
-                    _cube(arguments[0]).asked[held, arguments, tuple(named.items())] = time.monotonic()
+                _note(_cube(arguments[0]), (held, arguments, tuple(named.items())), time.monotonic())
             return held(*arguments, **named)
 
         return answer
@@ -80,8 +79,15 @@ def ask_again(newer: Any, before: Any, lately: float, until: float = float("inf"
         except Exception:
             logging.getLogger(__name__).exception("%s cannot be asked again", newer.release.id)
             continue
-        with _lock:
-            newer.cube.asked.setdefault(question, at)
+        _note(newer.cube, question, at)
+
+
+def _note(cube: Any, question: Any, at: float) -> None:  # noqa: ANN401 - a cube, and what is asked of it
+    """Remember when a question was asked last, of as many as are asked again."""
+    with _lock:
+        cube.asked[question] = max(at, cube.asked.get(question, at))
+        while len(cube.asked) > MOST_AGAIN:
+            del cube.asked[min(cube.asked, key=cube.asked.__getitem__)]
 
 
 def _moved(asker: Any, newer: Any, before: Any) -> Any:  # noqa: ANN401 - an open release, or what has one

@@ -164,3 +164,15 @@ def test_a_feed_is_shown_when_what_readers_look_at_is_answered(folder, tmp_path,
     assert set(told[3:]) == again
     many = len(told)
     assert page(View(newer, Stage.REPLAY, latest), "a") <= many == len(told)
+
+
+def test_no_more_questions_are_remembered_than_are_asked_again(folder, tmp_path):
+    @memory.of_cube(8, again=True)
+    def page(_, number):
+        return number
+
+    opened, many = factory.opened(folder, tmp_path / "cache"), memory.MOST_AGAIN
+    asker = View(opened, Stage.REPLAY, opened.cube.steps[-1])
+    for number in (*range(many), 0, *range(many, 2 * many - 1)):
+        page(asker, number)
+    assert {arguments[1] for _, arguments, _ in opened.cube.asked} == {0, *range(many, 2 * many - 1)}

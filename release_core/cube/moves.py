@@ -185,7 +185,7 @@ class Kept:
         self._read = partial(Moves, cube)
         self._most = most
         # Of these moves, not of their cube: it goes when nobody uses it any more.
-        self._before = {} if before is None else before.moves.taken_over(cube, before)
+        self._before = OrderedDict() if before is None else before.moves.taken_over(cube, before)
         self._came = lru_cache(maxsize=32)(partial(came, cube))
         self._held: OrderedDict[tuple[str, Stage, tuple[str, ...], tuple[bool, bool]], Moves] = OrderedDict()
         self._turn = Lock()
@@ -198,35 +198,36 @@ class Kept:
             if found is not None:
                 self._held.move_to_end(key)
                 return found
+            old = self._before.pop(key, None)
         # Nobody waits for a table that another thread reads: at worst two read the same.
-        old = self._before.pop(key, None)
         found = self._read(*key) if old is None else self._read(*key, (old, _of(self._came(table, stage, how), dims)))
         with self._turn:
             self._held[key] = found
-            while len(self._held) > 1 and self.nbytes > self._most:
-                self._held.popitem(last=False)
+            while (self._before or len(self._held) > 1) and self.nbytes > self._most:
+                (self._before or self._held).popitem(last=False)
         return found
 
     def taken_over(
         self, cube: Cube, before: Cube
-    ) -> dict[tuple[str, Stage, tuple[str, ...], tuple[bool, bool]], Moves]:
+    ) -> OrderedDict[tuple[str, Stage, tuple[str, ...], tuple[bool, bool]], Moves]:
         """Return the moves that hold for a newer cube, but for the cells that it has more."""
         if before.release.manifest_hash != cube.release.manifest_hash:
-            return {}
+            return OrderedDict()
         more = opening.more(cube.store, cube.folder.parent, cube.facts["tables"], before.facts["tables"])
         with self._turn:
             held = list(self._held.items())
-        return {key: one for key, one in held if cells_of(key[0]) in more and one.goes_on(cube, key[1])}
+        return OrderedDict((key, one) for key, one in held if cells_of(key[0]) in more and one.goes_on(cube, key[1]))
 
     @property
     def nbytes(self) -> int:
-        """Return the memory that all of them take."""
-        return sum(one.nbytes for one in self._held.values())
+        """Return the memory that all of them take, with those of the cube before that nobody has asked for again."""
+        return sum(one.nbytes for one in (*self._held.values(), *self._before.values()))
 
     def clear(self) -> None:
         """Forget all."""
         with self._turn:
             self._held.clear()
+            self._before.clear()
 
 
 def _keys(table: str, depth: int, *, by_entry: bool) -> dict[str, str]:

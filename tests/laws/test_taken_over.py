@@ -80,3 +80,24 @@ def test_no_verdict_is_stale_after_an_arrival(tmp_path):
         else:
             for stage in opened.stages():
                 verdicts.rows(release, opened, stage, opened.steps[-1])
+
+
+def test_moves_taken_over_that_nobody_asks_for_count_and_go_first(tmp_path):
+    folder, cubes_of, how = empty_release(tmp_path / "r"), [], (True, False)
+    arrivals = arriving(folder, 3, mixed=False)
+    for _ in range(3):
+        next(arrivals)
+        release = manifest.load(folder)
+        published = cubes.build(release, tmp_path / "cache")
+        cubes_of.append(Cube(release, published, *cubes_of[-1:]))
+        stage = cubes_of[-1].stages()[0]
+        for table in ("pair", "cover") if len(cubes_of) == 2 else ():
+            cubes_of[-1].moves(table, stage, (), how)
+    one = cubes_of[-1].moves
+    assert len(one._before) == 2
+    assert one.nbytes == cubes_of[-2].moves.nbytes > 0
+    one._most = 1
+    found = one("pair", stage, (), how)
+    assert one.nbytes == found.nbytes
+    one._most = 10**9
+    assert one("pair", stage, (), how) is found
