@@ -207,7 +207,8 @@ class Store:
         self._schema = ""
         self._finish: weakref.finalize[..., Any]
         if shared:
-            self._connection, dropped, _ = _common(os.getpid(), default_memory())
+            # Two threads may open the first one at once: each database keeps its folder for as long as a store is in it.
+            self._connection, dropped, self._spill = _common(os.getpid(), default_memory())
             for _ in range(len(dropped)):
                 # Another thread may drop it meanwhile.
                 with suppress(IndexError):

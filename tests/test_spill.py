@@ -4,12 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from release_core import spill
+from release_core import spill, store
 
 ROOT = Path(__file__).parents[1]
 HOLDER = (
@@ -67,3 +68,23 @@ def test_what_a_killed_process_left_goes_when_the_next_begins_and_a_living_one_k
         assert other.exists()
     living.kill()
     living.wait()
+
+
+def test_threads_that_open_the_first_database_at_once_keep_its_folder(monkeypatch):
+    together, opening, stores = threading.Barrier(2), store._open, []
+
+    def opened(*arguments):
+        together.wait(20)
+        return opening(*arguments)
+
+    store._common.cache_clear()
+    monkeypatch.setattr(store, "_open", opened)
+    threads = [threading.Thread(target=lambda: stores.append(store.Store(shared=True))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    folders = {one.rows("select current_setting('temp_directory') as folder")[0]["folder"] for one in stores}
+    assert len(folders) == 2
+    assert all(Path(folder).is_dir() for folder in folders)
+    store._common.cache_clear()
