@@ -277,8 +277,9 @@ def rare(spec: GateSpec, metric: Metric, segment: Segment, cases: Sequence[float
     more = "lower" if metric.better == "higher" else "higher"
     told = "" if spec.margin is None else f"; at most {limit:.2f} times allowed"
     whose = " A customer counts in the segment of the first event in the stage." if segment else ""
+    who = f"{cases[1]:,.0f} customer{'' if cases[1] == 1 else 's'}"
     return (
-        f"{metric.title} in {place(segment)} is {more}: first cases came to {cases[1]:,.0f} customers of the candidate's arm and "
+        f"{metric.title} in {place(segment)} is {more}: first cases came to {who} of the candidate's arm and "
         f"{cases[0]:,.0f} of the baseline's, which for their shares of the traffic is at least {low:.2f} times {more}{told}.{whose}"
     )
 

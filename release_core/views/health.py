@@ -95,7 +95,7 @@ def _rejected(every: list[Row]) -> list[Row]:
     alike = sorted(found.values(), key=lambda reports: -len(reports))
     rows = [
         {"log": one[0]["log"], "files": len(one), "some": _some([report["file"] for report in one])}
-        | {key: _nameless(one[0], key) for key in REASON}
+        | {key: _alike(one, key) for key in REASON}
         for one in alike[:MOST_REASONS]
     ]
     rest = [report["file"] for one in alike[MOST_REASONS:] for report in one]
@@ -110,6 +110,12 @@ def _rejected(every: list[Row]) -> list[Row]:
 def _reason(report: Row) -> tuple[str, ...]:
     """Return what files that are broken alike have in common: names and numbers are their own."""
     return report["log"], *(NUMBERS.sub("0", _nameless(report, key)) for key in REASON)
+
+
+def _alike(reports: list[Row], key: str) -> str:
+    """Return what files broken alike say; where their numbers differ, it is that of one of them."""
+    told = list(dict.fromkeys(_nameless(report, key) for report in reports))
+    return told[0] if len(told) == 1 else f"for example: {told[0]}"
 
 
 def _nameless(report: Row, key: str) -> str:

@@ -10,6 +10,7 @@ from statsmodels.stats.multitest import multipletests
 
 from release_core import gates, metrics, review
 from release_core.frames import Cells, GateRow, Grid, Tally
+from release_core.gates import words
 from release_core.release import Comparison, GateSpec, Stage, Verdict
 from tests import factory
 
@@ -118,6 +119,12 @@ def test_what_a_relative_margin_comes_to_is_rounded_and_a_declared_one_is_not():
     )
     assert "at most 4.7 allowed" in relative.sentence
     assert "at most 3.75 allowed" in declared.sentence
+
+
+def test_one_customer_is_one():
+    one, many = (words.rare(spec(), metrics.METRICS["recall"], {}, (0, n), (1.2, 1.5)) for n in (1, 2))
+    assert "came to 1 customer of the candidate's arm and 0 of the baseline's" in one
+    assert "came to 2 customers of" in many
 
 
 @pytest.mark.parametrize(

@@ -32,3 +32,18 @@ def test_beyond_the_most_reasons_the_rest_is_one_row(monkeypatch):
     ]
     rows = health._rejected(found)
     assert [(row["files"], row["found"]) for row in rows] == [(2, "a"), (1, "b"), (2, "2 other reasons")]
+
+
+def test_what_broken_files_do_not_have_in_common_is_said_to_be_an_example():
+    found = [
+        {
+            "log": "decisions",
+            "file": f"d/f{n}.csv",
+            "rejected": {"found": f"no column p{n} in f{n}.csv", "required": "r", "remedy": ""},
+        }
+        for n in (1, 2)
+    ]
+    (row,) = health._rejected(found)
+    assert (row["files"], row["found"], row["required"]) == (2, "for example: no column p1 in the file", "r")
+    (alone,) = health._rejected(found[:1])
+    assert alone["found"] == "no column p1 in the file"
