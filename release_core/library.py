@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import threading
 import time
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from release_core import contract, demo, manifest, memory
 from release_core import cube as cubes
-from release_core.errors import ManifestError, NotFound, Problem, ReleaseReviewError
+from release_core.errors import ManifestError, NotFound, Problem, ReleaseReviewError, SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -196,6 +197,8 @@ _followed: dict[Path, _Followed] = {}
 FEED_SECONDS = 120.0
 # What was asked within so many seconds of the last question is on readers' screens, or a reader may come back to it.
 SHOWN, LATELY = 10.0, 60.0
+# After so many seconds what failed for no reason that lies in the logs is tried again.
+AGAIN = 10.0
 
 
 def follow(name: str) -> Opened:
@@ -234,8 +237,21 @@ def _refresh(name: str, mark: str, known: _Followed, waited_for: bool) -> None: 
         known.opened, known.failed = newer, None
     except ReleaseReviewError as error:
         known.failed = (mark, error)
+    except Exception as error:
+        # A full disk, say: readers are told, and it is tried again although no file may have changed by then.
+        logging.getLogger(__name__).exception("%s cannot be brought up to date", name)
+        known.failed, known.rests = (mark, _unexpected(name, error)), time.monotonic() + AGAIN
+        return
     known.stamp, known.rests = mark, 2 * time.monotonic() - began
     if not (waited_for or known.failed):
         memory.ask_again(known.opened, before, LATELY, known.rests)
     del before
     memory.give_back()
+
+
+def _unexpected(name: str, error: Exception) -> SourceError:
+    text = f"{type(error).__name__}: {error}".splitlines()[0]
+    need = "logs that can be counted, and a cache that can be written"
+    return SourceError(
+        Problem(name, text, need, f"It is tried again every {AGAIN:g} seconds; the server's log says more.")
+    )

@@ -14,6 +14,7 @@ import pytest
 
 from release_core import cube, library, manifest, memory, review
 from release_core.cube import leases, pruning
+from release_core.errors import SourceError
 from release_core.release import Stage
 from release_core.views import score_drift
 from release_core.views.view import View
@@ -132,6 +133,23 @@ def test_a_release_that_is_followed_leaves_no_cube_behind(folder, tmp_path, monk
     log.drop(columns="bad").to_parquet(folder / "decisions" / "zz.parquet", index=False)
     assert library.follow(str(folder)).cube.checks(Stage.REPLAY, 10**6)["n"] == 350
     assert first() is None
+
+
+def test_what_fails_for_no_reason_in_the_logs_is_told_and_tried_again(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv(library.CACHE_VARIABLE, str(tmp_path / "caches"))
+    library.follow(str(folder))
+    factory.decisions(50, seed=9).assign(event_id=lambda log: "late-" + log["event_id"]).drop(columns="bad").to_parquet(
+        folder / "decisions" / "zz.parquet", index=False
+    )
+    with monkeypatch.context() as full:
+        full.setattr(library.cubes, "build", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        with pytest.raises(SourceError, match="No space left on device"):
+            library.follow(str(folder))
+    with pytest.raises(SourceError, match="tried again"):
+        library.follow(str(folder))
+    library._followed[folder].rests = 0.0
+    library._followed[folder].changed = float("-inf")
+    assert library.follow(str(folder)).cube.checks(Stage.REPLAY, 10**6)["n"] == 350
 
 
 def test_a_feed_is_shown_when_what_readers_look_at_is_answered(folder, tmp_path, monkeypatch):
