@@ -82,10 +82,10 @@ def page(view: View) -> BusinessPage:
     pictures = [
         _pictured(view, [*customers, *decisions], "What does a day have more of?", "events a day"),
         _pictured(
-            view, money, "What does it cost or save a day?", f"{currency(view) or 'money'} a day", _no_money(money)
+            view, money, "What does it cost or save a day?", f"{view.currency or 'money'} a day", _no_money(money)
         ),
     ]
-    return BusinessPage(headline, pictures, note, decisions, customers, money, delayed, currency(view))
+    return BusinessPage(headline, pictures, note, decisions, customers, money, delayed, view.currency)
 
 
 def _pictured(view: View, rows: list[Row], question: str, what: str, why: str = "") -> Chart:
@@ -105,11 +105,6 @@ def _no_money(rows: list[Row]) -> str:
     if not rows or any(row["difference"] is not None for row in rows):
         return ""
     return f"Money is not known here: {rows[-1]['reason']}; labels count once they are mature."
-
-
-def currency(view: View) -> str:
-    """Return the currency of the manifest's costs; "" where it declares none."""
-    return view.release.costs.currency if view.release.costs else ""
 
 
 def events_a_day(view: View) -> float:
@@ -197,7 +192,7 @@ def _change(row: Row, unit: str) -> str:
 
 def _headline(view: View, rows: dict[str, Row], per_day: float) -> str:
     """Return in one sentence what a day with the candidate for all traffic would be."""
-    money = f" {currency(view)}".rstrip()
+    money = f" {view.currency}".rstrip()
     parts = [
         _said(rows.get(name), _scale(name, unit, per_day), words, suffix)
         for name, unit, words, suffix in (

@@ -243,8 +243,7 @@ def _events(view: View) -> float:
 def _facts(inner: View) -> dict[str, str]:
     """Return what a segment is worth a day, in words: events, money, missed amount."""
     worth = evidence.worth(inner).get(segment_key(dict(inner.where)), evidence.NO_WORTH)
-    currency = inner.release.costs.currency if inner.release.costs else ""
-    return evidence.daily(worth | {"customers": evidence.customers(inner, [dict(inner.where)])[0]}, currency)
+    return evidence.daily(worth | {"customers": evidence.customers(inner, [dict(inner.where)])[0]}, inner.currency)
 
 
 def where_of(key: str) -> tuple[tuple[str, str], ...]:

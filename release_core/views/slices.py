@@ -269,9 +269,8 @@ def _lead(view: View, one: Evidence, rows: list[Row]) -> str:
 
 def told(view: View, row: Row) -> str:
     """Return a slice's change, size and money in one sentence."""
-    currency = view.release.costs.currency if view.release.costs else ""
     interval = digits.interval(row["low"], row["high"], row["unit"])
-    facts = [f"{name.lower()} {text}" for name, text in daily(row, currency).items()]
+    facts = [f"{name.lower()} {text}" for name, text in daily(row, view.currency).items()]
     return "; ".join([f"{digits.difference(row['difference'], row['unit'])} {interval}", *facts]) + "."
 
 
