@@ -1,6 +1,7 @@
-"""Open releases in, their as-of steps judged before anybody asks: one stage at one step at a time, the latest steps first.
+"""Open releases in, their as-of steps judged and their cells read before anybody asks, a little at a time.
 
-Then the slices of every stage are read, in which a search takes seconds to begin with a large log.
+Judged is one stage at one step at a time, the latest steps first. With a large log it is reading that takes a first visit
+seconds: once the latest step is judged the cells are read that pages first ask for, and at last the slices for a search.
 """
 
 from __future__ import annotations
@@ -11,13 +12,21 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from release_core import course, library
+from release_core.cube import WINDOW
+from release_core.cube.moves import MOST_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from release_core.release import Release, Stage
+
 _working = threading.Lock()
 _work: dict[str, Iterator[None]] = {}
 NOTHING = object()
+# Cells that pages ask for without dimensions, by one dimension, and by the step at which events came in.
+WHOLE = ("score", "shard", "joint", "crossed", "world", "cover", "reason", "size")
+SPLIT = ("score", "shard")
+COMING = ("pair", "score")
 
 
 def judge() -> bool:
@@ -28,12 +37,37 @@ def judge() -> bool:
             del _work[key]
         for key, one in reversed(opened.items()):
             try:
-                if next(_work.setdefault(key, chain(course.fill(one), _slices(one))), NOTHING) is not NOTHING:
+                if next(_work.setdefault(key, _all(one)), NOTHING) is not NOTHING:
                     return True
             except Exception:
                 # One release must not end the work for all; a page that asks for it says why it cannot be judged.
                 logging.getLogger(__name__).exception("%s cannot be judged ahead", one.release.id)
         return False
+
+
+def _all(opened: library.Opened) -> Iterator[None]:
+    """Do all there is to do for a release; pause after each thing."""
+    return chain(course.fill(opened, opened.cube.steps[-1:]), cells(opened), course.fill(opened), _slices(opened))
+
+
+def cells(opened: library.Opened) -> Iterator[None]:
+    """Read the cells that pages ask for first, the latest stage's first, while all open releases have memory for more."""
+    cube = opened.cube
+    for stage in reversed(cube.stages()):
+        for table, dims, by_entry in _asked(opened.release, stage):
+            if sum(one.moves.nbytes for one in {cube, *(one.cube for one in library.kept())}) > MOST_BYTES / 2:
+                return
+            cube.moves(table, stage, dims, (True, by_entry))
+            yield
+
+
+def _asked(release: Release, stage: Stage) -> list[tuple[str, tuple[str, ...], bool]]:
+    """Return the tables, their dimensions, and whether events are kept by entry step, that pages of a stage ask for."""
+    pairs, dims = ("pair",) if stage.paired else ("pair", "armed"), release.segments.all
+    whole = [(table, (), False) for table in (*pairs, *WHOLE)]
+    split = [(table, (dim,), False) for dim in dims for table in (*pairs, *SPLIT)]
+    first = [("crossed", dims[:1], False), *((table, by, True) for by in ((), dims[:1]) for table in COMING)]
+    return [*whole, *split, *first, *((table, (WINDOW,), False) for table in ("pair", *SPLIT))]
 
 
 def _slices(opened: library.Opened) -> Iterator[None]:
@@ -43,4 +77,4 @@ def _slices(opened: library.Opened) -> Iterator[None]:
         yield
 
 
-__all__ = ["judge"]
+__all__ = ["cells", "judge"]

@@ -27,7 +27,7 @@ from release_core.memory import of_cube
 from release_core.release import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from release_core.library import Opened
     from release_core.release import Stage
@@ -85,13 +85,13 @@ def changed(opened: Opened) -> tuple[tuple[str, str], ...]:
     return tuple((component, why) for component, why in kept)
 
 
-def fill(opened: Opened) -> Iterator[None]:
-    """Judge whatever is not judged yet, the latest as-of steps first; pause after each."""
+def fill(opened: Opened, steps: Sequence[int] = ()) -> Iterator[None]:
+    """Judge whatever is not judged yet of some as-of steps (none: of all), the latest first; pause after each."""
     changed(opened)
     for stage in opened.cube.stages():
         alarms(opened, stage)
         yield
-    for step in reversed(opened.cube.steps):
+    for step in reversed(steps or opened.cube.steps):
         for stage in opened.cube.stages():
             if _read(_file(opened, f"{stage}-{step}"), _made(opened)) is None:
                 rows(opened, stage, step)

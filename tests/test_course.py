@@ -105,10 +105,27 @@ def test_open_releases_are_judged_ahead_of_readers(opened, monkeypatch):
     while ahead.judge():
         many += 1
     stages, steps = opened.cube.stages(), opened.cube.steps
-    assert many == len(stages) * (1 + len(steps) + 1)  # alarms, verdicts, slices
+    assert many >= len(stages) * (1 + len(steps) + 1)  # alarms, verdicts, slices
+    assert opened.cube.moves.nbytes > 0
+    read = set(opened.cube.moves._held)
+    for stage in stages:
+        dim = opened.release.segments.all[0]
+        assert {(table, stage, by, (True, False)) for table in ("pair", "score") for by in ((), (dim,))} <= read
     assert opened.cube.searched.cache_info().currsize == len(stages)
     anew(opened, monkeypatch)
     assert [review.review(opened, stage, step).stage for step in steps for stage in stages] == [*stages] * len(steps)
     monkeypatch.setattr(library, "_kept", {})
     assert not ahead.judge()
     assert opened.key not in ahead._work
+
+
+def test_cells_are_read_ahead_only_while_there_is_memory(opened, monkeypatch):
+    monkeypatch.setattr(library, "_kept", {opened.key: opened})
+    monkeypatch.setattr(ahead, "MOST_BYTES", 0)
+    monkeypatch.setattr(ahead, "_work", {})
+    opened.cube.moves.clear()
+    for _ in ahead.cells(opened):
+        pass
+    assert len(opened.cube.moves._held) == 1
+    monkeypatch.undo()
+    assert len(list(ahead.cells(opened))) > len(opened.cube.stages())

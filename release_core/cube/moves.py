@@ -71,7 +71,7 @@ class Moves:
             keys = _keys(table, len(dims), by_entry=self._by_entry)
             found = cube.store.query(*_statement(cube, table, (stage, dims), keys, mature=mature))
             self._keys_at, self._code = _coded({name: found[name] for name in (*keys, "label")})
-            self._look, sums = found["look"], tables.SUMS[cells_of(table)].split(", ")
+            self._look, sums = _small(found["look"]), tables.SUMS[cells_of(table)].split(", ")
             self._sums = {name: _small(found[name]) for name in sums}
         else:
             self._go_on(*before)
@@ -88,7 +88,7 @@ class Moves:
         self._keys_at, place = _coded(keys)
         look = np.concatenate([old._look, found["look"]])
         order = np.argsort(look, kind="stable")
-        self._look = look[order]
+        self._look = _small(look[order])
         self._code = np.concatenate([place[: old._size][old._code], place[old._size :]])[order]
         self._sums = {
             name: _small(np.concatenate([column.astype(np.int64), found[name]])[order])
