@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -157,6 +158,11 @@ def test_a_capacity_is_shared_where_steps_are_blocks_of_hours(log, tmp_path):
     assert found.period == "on the busiest day"
     assert found.busiest >= found.reviews / 1.01
     assert "23:59 UTC" in there.as_of
+    for step in one.cube.steps:
+        rows = log[log["event_time"] <= one.cube.end(step).replace(tzinfo=None)]
+        looked = rows["candidate_score"].between(0.3, 0.7, inclusive="left")
+        busiest = measured(cutoffs.cutoffs(replace(there, step=step), Ask(costs=UNITS)), "candidate")["busiest"]
+        assert busiest == rows["event_time"].dt.date[looked].value_counts().max()
 
 
 def test_what_is_said_names_the_filter(view):

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from calendar import monthrange
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from release_core import manifest
-from release_core.cube.query import PERIOD
-from release_core.memory import of_cube
 from release_core.release import ACTIONS, CUTOFF_ACTIONS, VERSIONS
 from release_core.stats import cutoffs as costing
-from release_core.stats.arrays import at_or_above, ratio
-from release_core.views.grounds import CANDIDATE, EVERYTHING, Grounds, Reached, uniform
-from release_core.views.view import WHOLE_DAYS, known
+from release_core.stats.arrays import ratio
+from release_core.views.grounds import CANDIDATE, Grounds, Reached, uniform
+from release_core.views.view import known
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from release_core.frames import Array
     from release_core.stats.cutoffs import UnitCosts
-    from release_core.views.view import View
 
     Row = dict[str, Any]
     # A review and a block cutoff; None: there is none.
@@ -61,18 +56,6 @@ MEASURES = (
 
 # What says nothing where nothing can be blocked.
 OF_BLOCKS = {"blocks", "recall_block", "wrong_blocks", "block_oe", "margin_block"}
-
-
-@dataclass(frozen=True, eq=False)
-class Days:
-    """Events of each period at and above every edge [period, segment, version, B + 1] and every registered cutoff."""
-
-    names: tuple[str, ...]
-    periods: tuple[str, ...]
-    lengths: Array
-    ids: Array
-    reached: Array
-    above: Array
 
 
 class Sums(NamedTuple):
@@ -210,60 +193,23 @@ def margin(ground: Grounds, place: int, version: int, at: int | str | None) -> f
 
 def busiest(ground: Grounds, stands: list[tuple[int, int, Stand]]) -> float:
     """Return the reviews a day of the busiest period, of one or several segments (place, version, cutoffs) together."""
-    days, many = days_of(ground.view, ground.by)
-    if not many:
+    view = ground.view
+    if not ground.names:
         return float("nan")
-    total = np.zeros(many)
-    places = [days.names.index(name) for name in ground.names]
-    # Edge k of the grounds is the lower end of bin ids[0] + k, which may lie outside the bins of the days.
-    first, most = int(ground.whole.grid.ids[0]) - int(days.ids[0]), days.reached.shape[-1] - 1
+    loads = view.opened.cube.loads(view.stage, ((ground.by,) if ground.by else (), view.where))
+    known = {name: place for place, name in enumerate(loads.names)}
+    low, total = int(ground.whole.grid.ids[0]), np.zeros(loads.slots)
     for place, version, where in stands:
+        at = known[ground.names[place] if ground.by else ""]
 
-        def above(at: int | str | None, p: int = places[place], v: int = version) -> Array:
-            if isinstance(at, str):
-                return days.above[:many, p, v, ground.cells.cutoffs.index(at)]
-            edge = most if at is None else min(max(first + at, 0), most)
-            return days.reached[:many, p, v, edge]
+        def above(cutoff: int | str | None, at: int = at, version: int = version) -> Array:
+            if isinstance(cutoff, str):
+                return loads.from_cutoff(at, version, ground.cells.cutoffs.index(cutoff))
+            return loads.from_bin(at, version, low + (len(ground.edges) - 1 if cutoff is None else cutoff))
 
         block = above(where.block)
         total += (block if where.review is None else above(where.review)) - block
-    return float((total / days.lengths[:many]).max())
-
-
-def days_of(view: View, by: str = "") -> tuple[Days, int]:
-    """Return the events of each period, and how many of its periods have begun by the view's step."""
-    if view.opened.cube.unit not in WHOLE_DAYS:
-        found = _days(view, by)
-        return found, len(found.periods)
-    # A step is a period: what entered in it stays the same at every later step.
-    found = _days(replace(view, step=view.opened.cube.steps[-1]), by)
-    return found, bisect_right(found.periods, view.opened.cube.label(view.step))
-
-
-@of_cube(16)
-def _days(view: View, by: str) -> Days:
-    """Return the events of each period up to a step (day, week or month as the steps are; hours are put together to days)."""
-    cube = view.opened.cube
-    cells = cube.slice(view.stage, view.step, (((PERIOD, *((by,) if by else ())), view.where),))
-    labels = [segment[PERIOD][:10] for segment in cells.segments]
-    named = [segment[by] if by else EVERYTHING for segment in cells.segments]
-    periods, names = sorted(set(labels)), sorted(set(named))
-    reached = np.zeros((len(periods), len(names), len(VERSIONS), len(cells.whole.grid.ids) + 1))
-    above = np.zeros((len(periods), len(names), len(VERSIONS), len(cells.cutoffs)))
-    if cells.segments:
-        at = np.array([periods.index(label) for label in labels]), np.array([names.index(name) for name in named])
-        np.add.at(reached, at, at_or_above(cells.whole.n))
-        np.add.at(above, at, cells.whole.above)
-    lengths = np.array([_length(cube.unit, period) for period in periods])
-    return Days(tuple(names), tuple(periods), lengths, cells.whole.grid.ids, reached, above)
-
-
-def _length(unit: str, period: str) -> float:
-    """Return how many days a period has."""
-    if unit == "month":
-        year, month = map(int, period.split("-"))
-        return float(monthrange(year, month)[1])
-    return {"week": 7.0}.get(unit, 1.0)
+    return loads.busiest(view.step, total)
 
 
 def breakeven(ground: Grounds, place: int, units: UnitCosts) -> costing.ClosedForm:
