@@ -8,7 +8,6 @@ import pytest
 import statsmodels.api as sm
 from scipy.special import expit, logit
 
-from release_core.cube import WINDOW
 from release_core.stats import recalibration as stats
 from release_core.views import recalibration, recalibration_release, windows
 from release_core.views.view import View, said
@@ -25,20 +24,20 @@ def test_interval_of_the_change_covers_the_truth():
     truth, found = expit(0.2 + 0.9 * x), stats.Map("platt", (("a", 0.1), ("b", 0.95)))
     change = [-np.log(p) + np.log(s) for p, s in ((found(expit(x)), expit(x)), (1 - found(expit(x)), expit(-x)))]
     true = (share * (truth * change[0] + (1 - truth) * change[1])).sum()
-    chosen, hits = windows.Windows(WINDOW, ("early",), ("late",)), np.zeros(2)
+    hits = np.zeros(2)
     for _ in range(600):
         n = rng.multinomial(150, share, 32).astype(float)
         positive = rng.binomial(n.astype(int), truth).astype(float)
         both = {"positive": positive, "negative": n - positive, "labelled_logit": n * x}
         arrays = {name: np.stack([array, array], axis=1)[None] for name, array in both.items()}
-        none = np.zeros_like(arrays["positive"])
-        shards = SimpleNamespace(binned=True, positive_excess=none, negative_excess=none, **arrays)
+        shards = SimpleNamespace(binned=True, **arrays)
         bins = windows.Bins(positive.sum(0), n.sum(0), x, n.sum(0), (positive.sum(), (n - positive).sum()))
         for place, binned in enumerate((True, False)):
             shards.binned = binned
-            cells = SimpleNamespace(segments=[{WINDOW: "late"}], shards=shards, clustered=True)
-            window = recalibration._window(cells, chosen, bins)
-            low, high, how = recalibration._interval(window, found, recalibration.LOSSES["log_loss"])
+            cells = SimpleNamespace(shards=shards, clustered=True, weighted=False)
+            window = recalibration._window(cells, bins)
+            mapped = found(window.labels.score), found(window.shards.score) if binned else None
+            low, high, how = recalibration._interval(window, mapped, "log_loss")
             hits[place] += low <= true <= high
             assert ("jackknife" in how) == binned
     assert (abs(hits / 600 - 0.95) < 3 * np.sqrt(0.95 * 0.05 / 600)).all()

@@ -70,13 +70,13 @@ def _diagram(
     ends = [step[end] for step in steps for end in ("low", "high")]
     inner = [step["rate"] for step in steps if 0 < step["rate"] < 1]
     shown = [score for score in ends + inner if 0 < score < 1]
-    axes = PROBABILITY.axis(shown, "score")
+    axes = PROBABILITY.axis([f(shown) for f in (min, max) if shown], "score")
     low, high = axes.get("range", [-style.EDGE, style.EDGE])
     data = [_band(band)] if band else []
     data.append(_diagonal(low, high))
     data += [_steps(curves.get(v, []), v, name, (low, high)) for v, name in names.items()]
     data += [_strip(bins, version) for version in names if bins]
-    rates = PROBABILITY.axis(shown, "observed rate") | {"domain": [0.24, 1]}
+    rates = axes | {"title": axes["title"] | {"text": "observed rate"}, "domain": [0.24, 1]}
     strip = style.axis("", domain=[0, 0.14], showticklabels=False, showgrid=False)
     spec = {
         "data": data,
@@ -105,10 +105,14 @@ def _steps(curve: list[Row], version: str, name: str, span: tuple[float, float])
     for step in curve:
         height = max(span[0], min(span[1], PROBABILITY.place(step["rate"]) or 0.0))
         said = f"{digits.percent(step['rate'])}<br>{digits.count(step['positives'])} of {digits.count(step['n'])}"
-        for end in ("low", "high"):
-            x.append(PROBABILITY.place(step[end]))
+        ends = {
+            end: (PROBABILITY.place(end), f"score {digits.percent(end)}: observed {said}")
+            for end in {step["low"], step["high"]}
+        }
+        for place, words in (ends[step["low"]], ends[step["high"]]):
+            x.append(place)
             y.append(height)
-            text.append(f"score {digits.percent(step[end])}: observed {said}")
+            text.append(words)
     return style.line(name, version, x, y, text=text, hovertemplate="%{text}<extra>%{fullData.name}</extra>")
 
 

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from release_core.cube.dense import Columns
-    from release_core.cube.query import Group
+    from release_core.cube.query import Among, Group
     from release_core.frames import Array, Worlds
     from release_core.joint_frames import Crossing, ScoreMap
     from release_core.label_frames import Arrivals, Coverage, Development
@@ -322,22 +322,24 @@ class Cube:
             raise Unanswerable(Problem("segment", found, required, "Remove one of them."))
         return chosen
 
-    def _slice(self, stage: Stage, step: int, groups: tuple[Group, ...], *, mature: bool = True) -> Cells:
-        """Return the cells of every segment of every group, as known at `step`.
+    def _slice(
+        self, stage: Stage, step: int, groups: tuple[Group, ...], *, mature: bool = True, among: Among = ()
+    ) -> Cells:
+        """Return the cells of every segment of every group of a stage, as known at `step`.
 
         Args:
             stage: the stage.
             step: the as-of step.
-            groups: each splits by some dimensions within a filter; a group without events gives no segment, all
-                events (neither split nor filter) always one.
+            groups: each splits by dimensions within a filter; without events it gives no segment, all events always one.
             mature: whether labels count only once their event is mature (as gates read), or as soon as known.
+            among: dimensions with those of their values that count.
         """
-        fine = all(len(self.dimensions((*by, *dict(where)))) < tables.MOST_SCORED for by, where in groups)
+        fine = all(len(self.dimensions((*by, *dict(where), *dict(among)))) < tables.MOST_SCORED for by, where in groups)
         segments: list[dict[str, str]] = []
         keys: list[Array] = []
         pairs: list[Columns] = []
         for group in groups:
-            columns = self.moved("pair", (stage, step, mature), group)
+            columns = self.moved("pair", (stage, step, mature), group, among)
             found = self._key(group[0], columns)
             keys.append(places.present(found) if any(group) else np.zeros(1, np.int64))
             pairs.append(beside(columns, {"segment": len(segments) + places.place_in(keys[-1], found)}))
@@ -350,7 +352,7 @@ class Cube:
                 return together(pairs)
             found, first = [], 0
             for group, placed in zip(groups, keys, strict=True):
-                columns = self.moved(table, (stage, step, mature), group)
+                columns = self.moved(table, (stage, step, mature), group, among)
                 place = first + places.place_in(placed, self._key(group[0], columns))
                 found.append(beside(columns, {"segment": place}))
                 first += len(placed)
@@ -377,11 +379,11 @@ class Cube:
         dims = self.dimensions((*group[0], *dict(group[1])))
         return query.shown(*query.statement(table, (stage, step, True), group, dims))
 
-    def moved(self, table: str, view: tuple[Stage, int, bool], group: Group) -> Columns:
+    def moved(self, table: str, view: tuple[Stage, int, bool], group: Group, among: Among = ()) -> Columns:
         """Return the rows of a table that count as of a step; `view` is the stage, the step, and whether labels are mature."""
-        (stage, step, mature), dims = view, self.dimensions((*group[0], *dict(group[1])))
+        (stage, step, mature), dims = view, self.dimensions((*group[0], *dict(group[1]), *dict(among)))
         query.check(table, dims)
-        return self.moves(table, stage, dims, (mature, PERIOD in group[0])).rows(step, group)
+        return self.moves(table, stage, dims, (mature, PERIOD in group[0])).rows(step, group, among)
 
     def _weights(self, by: tuple[str, ...]) -> list[int]:
         size = max(len(self.names), steps.LARGEST if PERIOD in by else 0)

@@ -87,7 +87,7 @@ def shards(
     acts = cache(lambda: _acts(release, segments, columns("pair"), paired=paired))
     weighed = _Lazy({"weighed": lambda: _weighed(acts())})
     hidden = _hidden(lambda: columns("pair"), lambda pair: _acts(release, segments, pair, paired=paired, unseen=unseen))
-    totals = _Lazy({"pair": lambda: _totals(segments, columns("pair"))})
+    totals = _Totals(segments, lambda: columns("pair"))
     bins = _Bins(release, lambda: columns("shard"), (segments, SHARDS), ("segment", "shard"))
 
     def fetch(name: str) -> Array:
@@ -97,7 +97,7 @@ def shards(
             return weighed["weighed", name]
         if name in HIDDEN:
             return hidden(name)
-        return bins[name] if name in BINNED else totals["pair", name]
+        return bins[name] if name in BINNED else totals[name]
 
     return Tally(lambda: grid_of(release, ids_of(columns("shard")["bin"]), SHARDED, groups), fetch, binned=binned)
 
@@ -125,27 +125,42 @@ class _Lazy:
         return self._kept[group][name]
 
 
-def _totals(segments: int, pair: Columns) -> Columns:
-    """Return the sums over all events that both versions scored, [segment, shard, version]."""
-    both = np.flatnonzero(pair["both_scored"])
-    places = Places((segments, SHARDS), (pair["segment"][both], pair["shard"][both]), population(pair["label"])[both])
+class _Totals:
+    """The sums over all events that both versions scored, [segment, shard, version], each column read when first asked for."""
 
-    def side(name: str) -> Array:
-        """Return the sums [population, segment, shard, version] of what each version has of its own."""
+    def __init__(self, segments: int, columns: Callable[[], Columns]) -> None:
+        self._segments, self._columns = segments, columns
+
+    @cached_property
+    def _both(self) -> tuple[Array, Places]:
+        """Return which rows count, and their places."""
+        pair = self._columns()
+        both = np.flatnonzero(pair["both_scored"])
+        index = (pair["segment"][both], pair["shard"][both])
+        return both, Places((self._segments, SHARDS), index, population(pair["label"])[both])
+
+    def _sums(self, name: str) -> Array:
+        """Return the sums [population, segment, shard, version] of what each version has of its own, not yet scaled back."""
+        (both, places), pair = self._both, self._columns()
         return np.stack([places.sums(pair[f"{version}_{name}"][both]) for version in VERSIONS], axis=-1)
 
-    n = np.repeat(places.sums(pair["n"][both])[..., None], len(VERSIONS), axis=-1)
-    scores, squared, loss = (side(name) for name in ("score", "squared", "loss"))
-    return {
-        "events": n[EVERYONE],
-        "positives": n[POSITIVE],
-        "negatives": n[NEGATIVE],
-        "scores": scores[EVERYONE] / SCALED,
-        "labelled_scores": (scores[POSITIVE] + scores[NEGATIVE]) / SCALED,
-        "positive_scores": scores[POSITIVE] / SCALED,
-        "squared": (squared[POSITIVE] + squared[NEGATIVE]) / SCALED,
-        "loss": (loss[POSITIVE] + loss[NEGATIVE]) / SCALED,
-    }
+    @cached_property
+    def _n(self) -> Array:
+        (both, places), pair = self._both, self._columns()
+        return np.repeat(places.sums(pair["n"][both])[..., None], len(VERSIONS), axis=-1)
+
+    @cached_property
+    def _scores(self) -> Array:
+        return self._sums("score")
+
+    def __getitem__(self, name: str) -> Array:
+        counted = {"events": EVERYONE, "positives": POSITIVE, "negatives": NEGATIVE}
+        if name in counted:
+            return self._n[counted[name]]
+        if name in {"scores", "positive_scores"}:
+            return self._scores[EVERYONE if name == "scores" else POSITIVE] / SCALED
+        found = self._scores if name == "labelled_scores" else self._sums(name)
+        return (found[POSITIVE] + found[NEGATIVE]) / SCALED
 
 
 def labels(columns: Columns) -> tuple[Array, Array, Array]:

@@ -119,13 +119,18 @@ class Moves:
         arrays = [*self._keys_at.values(), self._code, self._look, *sums]
         return self._made.nbytes + sum(array.nbytes for array in arrays)
 
-    def rows(self, step: int, group: Group) -> Rows:
-        """Return the rows of a group as of a step: k0, k1, ... are the codes of its dimensions; those without events are left out."""
+    def rows(self, step: int, group: Group, among: Sequence[tuple[str, Sequence[str]]] = ()) -> Rows:
+        """Return the rows of a group as of a step: k0, k1, ... are the codes of its dimensions; those without events are left out.
+
+        `among`: dimensions by which only rows with one of some values count.
+        """
         look, (by, where) = bisect_right(self._steps, step) - 1, group
         alive = self._at(look, "n") != 0
         for dim, value in where:
             code = self._names.index(value) if value in self._names else -1
             alive = alive & (self._keys_at[self._column[dim]] == code)
+        for dim, values in among:
+            alive = alive & np.isin(self._names, values)[self._keys_at[self._column[dim]]]
         place = np.flatnonzero(alive)
         key = {f"k{n}": self._column[dim] for n, dim in enumerate(by)} | {name: name for name in self._keys_at}
         compute: dict[str, Callable[[], Array]] = {

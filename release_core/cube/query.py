@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     # The dimensions to split by, and the (dimension, value) pairs to filter by.
     Group = tuple[tuple[str, ...], tuple[tuple[str, str], ...]]
+    # Dimensions with those of their values that count: a filter by several values at once.
+    Among = tuple[tuple[str, tuple[str, ...]], ...]
 
 REPLAY_SET = "replay_set"
 # The calendar window (one unit coarser than the as-of steps) in which an event happened.

@@ -102,19 +102,19 @@ def calibration_intercept(tally: Tally) -> Array:
 
 def cox_intercept(tally: Tally) -> Array:
     """Return the intercept of Cox's calibration line, in log-odds."""
-    return _line(tally).intercept
+    return line(tally).intercept
 
 
 def calibration_slope(tally: Tally) -> Array:
     """Return the slope of Cox's calibration line: below 1 the scores are too extreme."""
-    return _line(tally).slope
+    return line(tally).slope
 
 
 _lines: WeakKeyDictionary[Tally, logistic.Line] = WeakKeyDictionary()
 
 
-def _line(tally: Tally) -> logistic.Line:
-    """Return Cox's calibration line; intercept and slope are asked for one after the other, and found together."""
+def line(tally: Tally) -> logistic.Line:
+    """Return Cox's calibration line; what is asked of it one after the other is found together."""
     found = _lines.get(tally)
     if found is None:
         found = _lines[tally] = logistic.cox(tally.positive, tally.positive + tally.negative, _mean_logit(tally))

@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import chdtrc, logit
+from scipy.special import chdtrc, entr, logit
 
 from release_core.stats.arrays import Array, Flags, Indices, floats, only, ratio
 
 MIN_OF_CLASS = 10
 _STEPS = 60
 # Newton's error is of the order of the last step squared, so a step this small is the last.
-_LAST_STEP = 1e-6
+_LAST_STEP = 1e-7
 _FARTHEST = 60.0
 
 
@@ -70,11 +70,7 @@ def cox(pos: ArrayLike, n: ArrayLike, log_odds: ArrayLike) -> Line:
     no finite line exists.
     """
     bins, shape = _flat(pos, n, log_odds)
-    observed, total = bins.pos.sum(axis=-1), bins.n.sum(axis=-1)
-    known = (np.minimum(observed, total - observed) >= MIN_OF_CLASS) & ~_separated(bins)
-    parts = np.full((5, observed.size), np.nan)
-    parts[:, known] = _solve_line(bins.rows(known))
-    return Line(*(part.reshape(shape) for part in parts))
+    return Line(*(part.reshape(shape) for part in _lines(bins, shape[-1] if shape else 1)))
 
 
 def _flat(pos: ArrayLike, n: ArrayLike, log_odds: ArrayLike) -> tuple[_Bins, tuple[int, ...]]:
@@ -120,10 +116,36 @@ def _ends(x: Array, where: Flags) -> tuple[Array, Array]:
     return x.min(axis=-1, where=where, initial=np.inf), x.max(axis=-1, where=where, initial=-np.inf)
 
 
-def _solve_line(bins: _Bins) -> Array:
-    """Return [5, rows], the parts of a `Line`: Newton steps from the flat line, halved where they would do harm."""
-    rate = bins.pos.sum(axis=-1) / bins.n.sum(axis=-1)
-    line, step = np.stack([logit(rate), np.zeros(rate.size)]), np.zeros((2, rate.size))
+def _alike(bins: _Bins, kinds: int) -> _Bins:
+    """Return the sums [kinds, B] of rows [any, kinds]: replicates of a kind end near where their sum does."""
+    pos, n, x = (part.reshape(-1, kinds, part.shape[-1]) for part in bins)
+    events = n.sum(axis=0)
+    return _Bins(pos.sum(axis=0), events, np.nan_to_num(ratio((n * x).sum(axis=0), events)))
+
+
+def _lines(bins: _Bins, kinds: int) -> Array:
+    """Return [5, rows], the parts of a `Line`, of rows [any, kinds]."""
+    observed, total = bins.pos.sum(axis=-1), bins.n.sum(axis=-1)
+    known = (np.minimum(observed, total - observed) >= MIN_OF_CLASS) & ~_separated(bins)
+    start = np.full((2, observed.size), np.nan)
+    if observed.size > kinds:
+        start = np.tile(_lines(_alike(bins, kinds), kinds)[:2], observed.size // kinds)
+    found = np.full((5, observed.size), np.nan)
+    found[:, known] = _solve_line(bins.rows(known), start[:, known])
+    return found
+
+
+def _solve_line(bins: _Bins, start: Array) -> Array:
+    """Return [5, rows], the parts of a `Line`: Newton steps, halved where they would do harm.
+
+    They begin at `start` [2, rows]; where that is not known at the better of (0, 1), near which most scores are, and the
+    flat line.
+    """
+    total = bins.n.sum(axis=-1)
+    rate, given = bins.pos.sum(axis=-1) / total, _log_likelihood(bins, bins.x)
+    flat = given < -total * (entr(rate) + entr(1 - rate))
+    line, step = np.where(flat, [logit(rate), 0 * rate], [0 * rate, 1 + 0 * rate]), np.zeros((2, rate.size))
+    line = np.where(np.isnan(start), line, start)
     best, variance = np.full(rate.size, -np.inf), np.full((2, rate.size), np.nan)
     active = np.arange(rate.size)
     for _ in range(_STEPS):
@@ -139,8 +161,7 @@ def _solve_line(bins: _Bins) -> Array:
         active = active[~(np.abs(step[:, active]).max(axis=0) < _LAST_STEP)]
     line += step
     line[:, active] = np.nan
-    gain = best - _log_likelihood(bins, bins.x)
-    p_value = only(chdtrc(2, 2 * np.maximum(gain, 0.0)), ~np.isnan(line[0]))
+    p_value = only(chdtrc(2, 2 * np.maximum(best - given, 0.0)), ~np.isnan(line[0]))
     return np.stack([*line, *only(np.sqrt(variance), ~np.isnan(line)), p_value])
 
 

@@ -14,7 +14,7 @@ from release_core.metrics import values
 from release_core.metrics.table import METRICS
 from release_core.release import CUTOFF_ACTIONS, VERSIONS
 from release_core.stats import calibration as stats
-from release_core.stats import corp, drift, intervals, logistic
+from release_core.stats import corp, drift, intervals
 from release_core.stats.arrays import ratio
 from release_core.stats.calibration_error import GROUPS, calibration_error
 from release_core.views import reliability
@@ -71,14 +71,14 @@ def calibration(view: View) -> CalibrationPage:
     cells, diagram = view.cells(), reliability.reliability_of(view)
     why = reliability.unknown(view, cells)
     if why:
-        return CalibrationPage(why, _warnings(view), diagram, [], [], [], [])
+        return CalibrationPage(why, _warnings(cells), diagram, [], [], [], [])
     named = {**view.known(), GAP.name: GAP}
     rows = paired_rows([*metrics.rows(cells, [GAP]), *view.rows(NUMBERS)])
     numbers = [row | {"title": named[row["metric"]].title, "unit": named[row["metric"]].unit} for row in rows]
     numbers[0]["unit"] = "share"
     return CalibrationPage(
         _headline(view, numbers),
-        [*_warnings(view), *_undersampled(numbers)],
+        [*_warnings(cells), *_undersampled(numbers)],
         diagram,
         numbers,
         _tests(cells),
@@ -154,9 +154,9 @@ def _headline(view: View, numbers: list[Row]) -> str:
     )
 
 
-def _warnings(view: View) -> list[str]:
-    share = next((row.value for row in view.rows(["labelled_share"]) if row.version == "candidate"), None)
-    if share is not None and 0 < share < 0.95:
+def _warnings(cells: Cells) -> list[str]:
+    share = values.labelled_share(cells.whole)[0, 1] if cells.segments else 0.0
+    if 0 < share < 0.95:
         return [
             f"Only {digits.percent(share)} of the events have a mature label. All numbers rest on those alone; compare "
             "versions at the same as-of time only."
@@ -188,16 +188,15 @@ def _undersampled(numbers: list[Row]) -> list[str]:
 
 def _tests(cells: Cells) -> list[Row]:
     """Return the small print in words: the joint test of the line, Spiegelhalter's Z, the calibration error."""
-    lines, zs, errors = [], [], []
+    zs, errors = [], []
     tally = cells.whole
     for version in range(len(VERSIONS)):
         positive, n, score = reliability.labelled(cells, version)
-        lines.append(float(logistic.cox(positive, n, ratio(tally.labelled_logit[0, version], n)).p_value))
         sums = (tally.positives, tally.labelled_scores, tally.positive_scores, tally.squared)
         zs.append(stats.spiegelhalter(stats.Sums(*(one[0, version] for one in sums)), n, score))
         errors.append(calibration_error(positive, n, tally.labelled_score[0, version]))
     told = {
-        "Joint test of intercept 0 and slope 1, p": [_p(p) for p in lines],
+        "Joint test of intercept 0 and slope 1, p": [_p(float(p)) for p in values.line(tally).p_value[0]],
         "Spiegelhalter's Z (p)": [f"{digits.signed(known(float(z.z)))} ({_p(float(z.p_value))})" for z in zs],
         f"Mean absolute calibration error (ECE, K = {GROUPS})": [digits.number(known(one.absolute)) for one in errors],
         f"Root mean square of it, chance taken out (K = {GROUPS})": [

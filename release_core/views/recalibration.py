@@ -18,7 +18,7 @@ from release_core.stats import recalibration as stats
 from release_core.stats.arrays import ratio
 from release_core.views.reliability import band_rows, steps
 from release_core.views.view import known, version_ids
-from release_core.views.windows import CANDIDATE, KNOWN, binned, split_of, windows
+from release_core.views.windows import EXCESS, KNOWN, binned, split_of, sums_of, windows, within
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,12 +70,13 @@ def recalibration(view: View, dim: str, fit: str, judge: str, method: str) -> Re
         raise NotFound(Problem("method", repr(method), f"one of {', '.join(TITLES)}", "Choose one of them."))
     tried = _tried(view, dim, fit, judge)
     mine = tried.fits[method]
+    plateaus = _plateaus(tried.judging, mine.map)
     return Recalibration(
         _headline(tried.windows, next(row for row in tried.rows if row["method"] == method)),
-        _warnings(tried, mine),
+        _warnings(tried, plateaus),
         _chart(view, tried, mine),
         tried.rows,
-        _plateaus(tried.judging, mine.map),
+        plateaus,
         tried.windows,
         mine,
         int(sum(tried.fitting.seen)),
@@ -96,81 +97,92 @@ class Tried(NamedTuple):
 @of_cube(32)
 def _tried(view: View, dim: str, fit: str, judge: str) -> Tried:
     """Return every method on a choice of windows; another method on the same windows is answered from memory."""
-    chosen, cells = windows(view, dim, fit, judge), view.cells(*split_of(dim))
+    chosen = windows(view, dim, fit, judge)
     fitting, judging = (binned(view, dim, names) for names in (chosen.fit, chosen.judge))
     found = {name: stats.fit(name, fitting.positive, fitting.n, fitting.x, fitting.seen) for name in TITLES}
-    window = _window(cells, chosen, judging)
+    window = _window(within(view, dim, chosen.judge), judging)
     rows = [_judged(window, name, found[name]) for name in TITLES]
     return Tried(chosen, fitting, judging, found, rows)
 
 
-class _Window(NamedTuple):
-    """The window that judges: its bins with the slope of its scores as they are, and the same by shard.
+class _Labels(NamedTuple):
+    """Positives, events and scores [..., bin], 0.5 where there is no event, and by loss what the scores lose in each bin."""
 
-    By shard: positives, events and mean log-odds [shard, bin]; None where shards have no bins.
-    """
+    positive: Array
+    n: Array
+    score: Array
+    lost: dict[str, Array]
+
+    def change(self, after: Array, name: str) -> Array:
+        """Return by how much other probabilities change the summed loss of each bin."""
+        moved: Array = LOSSES[name](self.positive, self.n, after) - self.lost[name]
+        return moved
+
+
+class _Window(NamedTuple):
+    """The window that judges: its bins with the slope of its scores as they are, its labels, and those by shard, if known."""
 
     bins: Bins
     slope: float | None
-    shards: tuple[Array, Array, Array] | None
+    labels: _Labels
+    shards: _Labels | None
     clustered: bool
 
 
-def _window(cells: Cells, chosen: Windows, bins: Bins) -> _Window:
+def _window(cells: Cells, bins: Bins) -> _Window:
     """Return the window that judges."""
     slope = known(float(logistic.cox(bins.positive, bins.n, bins.x).slope))
+    labels = _labels(bins.positive, bins.n, bins.x)
     if not cells.shards.binned:
-        return _Window(bins, slope, None, cells.clustered)
-    places = [place for place, segment in enumerate(cells.segments) if segment[chosen.dim] in chosen.judge]
-    positive, negative, more, less, logits = (
-        getattr(cells.shards, name)[places, :, CANDIDATE].sum(axis=0)
-        for name in ("positive", "negative", "positive_excess", "negative_excess", "labelled_logit")
-    )
-    x, n = ratio(logits, positive + negative), positive + negative + more + less
-    return _Window(bins, slope, (positive + more, n, x), cells.clustered)
+        return _Window(bins, slope, labels, None, cells.clustered)
+    names = ("positive", "negative", *EXCESS, "labelled_logit")
+    found = sums_of(cells.shards, weighted=cells.weighted, names=names)
+    positive, negative, more, less, logits = (found[name][0] for name in names)
+    n = positive + negative
+    shards = _labels(positive + more, n + more + less, ratio(logits, n))
+    return _Window(bins, slope, labels, shards, cells.clustered)
+
+
+def _labels(positive: Array, n: Array, x: Array) -> _Labels:
+    score = np.where(n > 0, expit(x), 0.5)
+    return _Labels(positive, n, score, {name: loss(positive, n, score) for name, loss in LOSSES.items()})
 
 
 def _judged(window: _Window, method: str, fit: Fit) -> Row:
     """Return how one method does on the judging windows; nothing but the reason where it has no map."""
-    bins = window.bins
+    bins, labels = window.bins, window.labels
     row: Row = {"method": method, "title": TITLES[method], "reason": fit.reason, "fitted": "", "n": int(sum(bins.seen))}
     row["positives"] = int(bins.seen[0])
     if fit.map is None or not 0 < row["positives"] < row["n"]:
         row["reason"] = row["reason"] or "the window that judges has labels of one class only"
         return row
-    used = bins.n > 0
-    before = np.where(used, expit(bins.x), 0.5)
-    after = fit.map(before)
+    after, total = fit.map(labels.score), bins.n.sum()
+    by_shard = None if window.shards is None else fit.map(window.shards.score)
     row["fitted"] = told(fit.map)
     for name, loss in LOSSES.items():
-        old, new = (float(loss(bins.positive, bins.n, p).sum() / bins.n.sum()) for p in (before, after))
-        low, high, how = _interval(window, fit.map, loss)
+        old, new = float(labels.lost[name].sum() / total), float(loss(bins.positive, bins.n, after).sum() / total)
+        low, high, row["how"] = _interval(window, (after, by_shard), name)
         row |= {f"{name}_before": old, name: new, f"{name}_change": new - old, f"{name}_low": low, f"{name}_high": high}
-        row["how"] = how
-    row["oe_before"], row["oe"] = (float(bins.positive.sum() / (bins.n * p).sum()) for p in (before, after))
+    row["oe_before"], row["oe"] = (float(bins.positive.sum() / (bins.n * p).sum()) for p in (labels.score, after))
     row["slope_before"] = window.slope
     row["slope"] = known(float(logistic.cox(bins.positive, bins.n, logit(after)).slope))
     return row
 
 
-def _changed(loss: corp.Loss, found: Map, positive: Array, n: Array, x: Array) -> Array:
-    """Return by how much a map changes the summed loss of each bin."""
-    before = np.where(n > 0, expit(x), 0.5)
-    change: Array = loss(positive, n, found(before)) - loss(positive, n, before)
-    return change
+def _interval(window: _Window, mapped: tuple[Array, Array | None], name: str) -> tuple[float | None, float | None, str]:
+    """Return the 95% interval of the change in loss per event: jackknife over entity shards, else over single events.
 
-
-def _interval(window: _Window, found: Map, loss: corp.Loss) -> tuple[float | None, float | None, str]:
-    """Return the 95% interval of the change in loss per event: jackknife over entity shards, else over single events."""
-    bins = window.bins
-    full = float(_changed(loss, found, bins.positive, bins.n, bins.x).sum() / bins.n.sum())
-    spread, how = _by_shard(window, found, (loss, full))
+    `mapped` is what a map makes of the scores of the window, and of those by shard.
+    """
+    (after, by_shard), bins = mapped, window.bins
+    full = float(window.labels.change(after, name).sum() / bins.n.sum())
+    spread, how = _by_shard(window, by_shard, name, full)
     if not np.isfinite(spread.se) and bins.weighed:
         return None, None, "none: weighed labels in too few shards"
     if not np.isfinite(spread.se):
-        positive, n, x = bins.positive[bins.n > 0], bins.n[bins.n > 0], bins.x[bins.n > 0]
-        one = np.ones(len(n))
-        if_bad, if_good = (_changed(loss, found, hit, one, x) for hit in (one, 0 * one))
+        used = bins.n > 0
+        positive, n, one = bins.positive[used], bins.n[used], np.ones(int(used.sum()))
+        if_bad, if_good = (_labels(hit, one, bins.x[used]).change(after[used], name) for hit in (one, 0 * one))
         squares = (positive * if_bad**2 + (n - positive) * if_good**2).sum() / n.sum()
         spread = intervals.Spread(np.sqrt(max(squares - full**2, 0.0) / bins.n.sum()), np.array(np.inf))
         how = "single events (assumes that they are independent)"
@@ -178,13 +190,11 @@ def _interval(window: _Window, found: Map, loss: corp.Loss) -> tuple[float | Non
     return known(float(low)), known(float(high)), how
 
 
-def _by_shard(window: _Window, found: Map, what: tuple[corp.Loss, float]) -> tuple[intervals.Spread, str]:
+def _by_shard(window: _Window, after: Array | None, name: str, full: float) -> tuple[intervals.Spread, str]:
     """Return the jackknife's spread over the judging windows; NaN where shards have no bins."""
-    loss, full = what
-    if window.shards is None:
+    if window.shards is None or after is None:
         return intervals.Spread(np.array(np.nan), np.array(np.nan)), ""
-    positive, n, x = window.shards
-    moved, events = _changed(loss, found, positive, n, x).sum(axis=-1), n.sum(axis=-1)
+    moved, events = window.shards.change(after, name).sum(axis=-1), window.shards.n.sum(axis=-1)
     left = ratio(moved.sum() - moved, events.sum() - events)
     how = "shard jackknife, t" + ("" if window.clustered else " (assumes independent events)")
     return intervals.jackknife(full, left, events > 0), how
@@ -213,7 +223,7 @@ def _span(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
 
 
-def _warnings(tried: Tried, fit: Fit) -> list[str]:
+def _warnings(tried: Tried, plateaus: list[Row]) -> list[str]:
     """Return sentences on labels that are missing and on scores that become ties."""
     found = []
     for word, names, bins in (
@@ -231,11 +241,10 @@ def _warnings(tried: Tried, fit: Fit) -> list[str]:
                 f"Only {digits.percent(share)} of the events of {_span(names)}, which {word}, have a mature label: the map "
                 "speaks for events like those."
             )
-    flat = _plateaus(tried.judging, fit.map)
-    if flat:
-        most = flat[0]
+    if plateaus:
+        most = plateaus[0]
         found.append(
-            f"This map makes {len(flat)} ranges of scores equal. The largest holds {digits.percent(most['share'])} of the "
+            f"This map makes {len(plateaus)} ranges of scores equal. The largest holds {digits.percent(most['share'])} of the "
             f"events, which all get {digits.percent(most['probability'])}: no cutoff can part them any more."
         )
     return found
@@ -243,13 +252,16 @@ def _warnings(tried: Tried, fit: Fit) -> list[str]:
 
 def _plateaus(bins: Bins, found: Map | None) -> list[Row]:
     """Return the ranges of scores that become equal, the one with most events first."""
-    rows = []
-    score, total = expit(bins.x), bins.events.sum()
-    for flat in stats.plateaus(found) if found else []:
-        inside = bins.events[(score >= flat.low) & (score <= flat.high)]
-        if np.count_nonzero(inside) > 1:
-            row = {"low": flat.low, "high": flat.high, "probability": flat.probability}
-            rows.append(row | {"n": int(inside.sum()), "share": float(inside.sum() / total)})
+    flats = stats.plateaus(found) if found else []
+    used = bins.events > 0
+    sums, score = np.cumsum([0, *bins.events[used]]), expit(bins.x[used])
+    first = np.searchsorted(score, [flat.low for flat in flats])
+    behind = np.searchsorted(score, [flat.high for flat in flats], side="right")
+    rows = [
+        {"low": flat.low, "high": flat.high, "probability": flat.probability, "n": int(n), "share": float(n / sums[-1])}
+        for flat, n, many in zip(flats, sums[behind] - sums[first], behind - first, strict=True)
+        if many > 1
+    ]
     return sorted(rows, key=lambda row: -row["n"])
 
 

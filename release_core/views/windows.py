@@ -10,6 +10,7 @@ import numpy as np
 from release_core.cube import REPLAY_SET, WINDOW
 from release_core.errors import NotFound, Problem
 from release_core.frames import natural
+from release_core.memory import of_cube
 from release_core.stats import recalibration as stats
 from release_core.stats.arrays import ratio
 from release_core.views.view import said
@@ -17,7 +18,7 @@ from release_core.views.view import said
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from release_core.frames import Array, Cells
+    from release_core.frames import Array, Cells, Tally
     from release_core.views.view import View
 
 CANDIDATE = 1
@@ -29,7 +30,8 @@ MOST_STEPS = 8
 MOST_DEEP = 2
 CALENDAR = WINDOW
 SPOKEN = {WINDOW: "time", KNOWN: "when labels became known", REPLAY_SET: "replay set"}
-SUMS = ("positive", "negative", "positive_excess", "negative_excess", "labelled_logit", "n", "logit")
+EXCESS = ("positive_excess", "negative_excess")
+SUMS = ("positive", "negative", *EXCESS, "labelled_logit", "n", "logit")
 
 
 class Bins(NamedTuple):
@@ -71,6 +73,7 @@ def dims(view: View) -> list[str]:
     return found if view.release.scale.name == "probability" else []
 
 
+@of_cube(64)
 def labelled_windows(view: View, dim: str) -> list[str]:
     """Return the windows with labelled events, the earliest first."""
     if view.release.scale.name != "probability":
@@ -106,6 +109,7 @@ def _deep(view: View) -> bool:
     return len(filtered(view)) > 1
 
 
+@of_cube(32)
 def _known(view: View) -> dict[str, int]:
     """Return some as-of steps before the chosen one, by name, at each of which more labels were known; its last has later ones."""
     steps = [step for step in view.opened.cube.steps if step < view.step]
@@ -130,6 +134,7 @@ def since(view: View, fit: str) -> str:
     return f"{SINCE}{said(view.opened, _known(view)[fit])}"
 
 
+@of_cube(64)
 def fits(view: View, dim: str) -> list[str]:
     """Return the windows up to which (calendar) or on which (replay sets) a map can be fitted; the default stands first.
 
@@ -188,7 +193,7 @@ def advised(view: View, dim: str, fit: str) -> str:
 def binned(view: View, dim: str, names: Sequence[str]) -> Bins:
     """Return the bins of the windows of these names; by when labels were known: what was known then, or since (none: all)."""
     if dim != KNOWN:
-        return bins_of(view.cells(dim), dim, names)
+        return _bins(_sums(within(view, dim, names)))
     name, every = (*names, "")[0], view.cells()
     if not name:
         return _bins(_sums(every))
@@ -197,15 +202,23 @@ def binned(view: View, dim: str, names: Sequence[str]) -> Bins:
     return _bins(_sums(then)) if name.startswith(BY) else _since(then, every)
 
 
-def bins_of(cells: Cells, dim: str, names: Sequence[str]) -> Bins:
-    """Return the bins of the windows of these names; a bin without labels lies where its events do."""
-    return _bins(_sums(cells, [place for place, segment in enumerate(cells.segments) if segment[dim] in names]))
+def within(view: View, dim: str, names: Sequence[str]) -> Cells:
+    """Return the cells of all windows of these names together; by when labels were known: of the whole choice."""
+    if dim == KNOWN:
+        return view.cells()
+    among = ((dim, tuple(names)),)
+    return view.opened.cube.slice(view.stage, view.step, (((), view.where),), mature=True, among=among)
 
 
-def _sums(cells: Cells, places: Sequence[int] | None = None) -> dict[str, Array]:
-    """Return the sums [B] of the candidate's bins over some segments (None: all)."""
-    chosen = slice(None) if places is None else places
-    return {name: getattr(cells.whole, name)[chosen, CANDIDATE].sum(axis=0) for name in SUMS}
+def sums_of(tally: Tally, *, weighted: bool, names: Sequence[str] = SUMS) -> dict[str, Array]:
+    """Return sums of the candidate's bins [..., bin]; without logged propensities nothing counts by more than itself."""
+    found = {name: getattr(tally, name)[..., CANDIDATE, :] for name in names if weighted or name not in EXCESS}
+    return dict.fromkeys(EXCESS, np.zeros_like(found["positive"])) | found
+
+
+def _sums(cells: Cells) -> dict[str, Array]:
+    """Return the sums [B] of the candidate's bins."""
+    return {name: part[0] for name, part in sums_of(cells.whole, weighted=cells.weighted).items()}
 
 
 def _since(then: Cells, now: Cells) -> Bins:

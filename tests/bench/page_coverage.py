@@ -133,7 +133,7 @@ def band(rng: np.random.Generator, runs: int, n: int, base: float) -> Array:
     held = []
     for run in range(runs):
         pos, events, score = _calibrated(rng, n, base, 8)
-        found = corp.consistency_band(events, score, seed=run, resamples=200)
+        found = corp.consistency_band(events, score, seed=run, resamples=99)
         curve = corp.recalibrated(pos, events)
         held.append(np.average((found.low <= curve) & (curve <= found.high), weights=events))
     return np.array(held)
