@@ -118,7 +118,7 @@ def _ends(x: Array, where: Flags) -> tuple[Array, Array]:
 
 def _alike(bins: _Bins, kinds: int) -> _Bins:
     """Return the sums [kinds, B] of rows [any, kinds]: replicates of a kind end near where their sum does."""
-    pos, n, x = (part.reshape(-1, kinds, part.shape[-1]) for part in bins)
+    pos, n, x = (part.reshape(len(part) // kinds, kinds, part.shape[-1]) for part in bins)
     events = n.sum(axis=0)
     return _Bins(pos.sum(axis=0), events, np.nan_to_num(ratio((n * x).sum(axis=0), events)))
 

@@ -127,3 +127,10 @@ def test_leading_axes_equal_one_at_a_time():
         np.testing.assert_allclose([part[index] for part in line], logistic.cox(pos[index], n[index], x), rtol=1e-7)
         alone = logistic.calibration_intercept(pos[index], n[index], x)
         np.testing.assert_allclose([part[index] for part in shift], alone, rtol=1e-7)
+
+
+@pytest.mark.parametrize("rows", [(0,), (3,), (33, 2)])
+def test_no_bin_with_an_event_gives_no_line(rows):
+    nothing = np.zeros((*rows, 5))
+    assert np.isnan(logistic.cox(nothing, nothing, nothing).slope).all()
+    assert logistic.cox(nothing, nothing, nothing).slope.shape == rows
