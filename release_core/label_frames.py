@@ -52,10 +52,10 @@ class Arrivals:
 class Development:
     """What came to be known of events and when, in buckets of as-of steps counted back from the as-of (0 = newest).
 
-    A group is the events of one arm with the same action taken and the same actions of both versions: `taken` [group]
-    (place in `actions`), `wanted` [group, version] (likewise; -1 none), `counted` [group, version] (whether the version
-    answers for these events). `ends` [age] names the last as-of step of each bucket of events; `days` [lag] is the
-    length of time in days by which every event of a bucket has surely passed a lag.
+    A group is the events with the same action taken for which the same versions answer and of which they let pass the
+    same: `taken` [group] (place in `actions`; -1 none), `wanted` [group, version] (0 approve, 1 another action, -1 none),
+    `counted` [group, version] (whether the version answers for these events). `ends` [age] names the last as-of step of each
+    bucket of events; `days` [lag] is the length of time in days by which every event of a bucket has surely passed a lag.
     `positive` and `negative` [group, age, lag] are labels by the buckets between event and label, less those that were
     taken back; `scores` [version, group, age] sum all events' scores; `labelled` [label, version, group, age] those of
     known negatives and positives; amounts are in the currency. Several segments at once stand in an axis of their own before

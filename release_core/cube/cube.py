@@ -286,7 +286,7 @@ class Cube:
         """
         wide, value = aged.valued(self, where)
         held = self.held(None if all_stages else stage, wide, every=wide != where)
-        return development.read(self, (stage, step), held.of(value), mature_by=mature_by, all_stages=all_stages)
+        return development.read(self, (stage, step), held.of(value), mature_by)
 
     def quarantined(self, limit: int) -> list[dict[str, Any]]:
         """Return a sample of quarantined rows: file, row, column, value, rule."""

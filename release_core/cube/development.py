@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from copy import copy
+from functools import cache
+from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from release_core.cube import steps
-from release_core.cube.dense import MINOR_UNITS, total
+from release_core.cube.dense import MINOR_UNITS
 from release_core.cube.encode import SCALED
 from release_core.cube.labels import EVENT, QUIET
 from release_core.label_frames import Development
@@ -18,16 +20,33 @@ if TYPE_CHECKING:
     from release_core.cube.cube import Cube, Where
     from release_core.cube.dense import Columns
     from release_core.frames import Array
-    from release_core.release import Release, Stage
+    from release_core.release import Stage
 
 # More buckets than this in a stage say no more about delay, and leave too few labels in each.
 MOST_BUCKETS = 20
 # Spans that readers know, in hours, or in units of the calendar.
 HOURS = (1, 2, 3, 6, 12, 24, 48, 72, 168, 336, 672, 2184)
 CALENDAR = {"week": (1, 2, 4, 13, 26, 52), "month": (1, 3, 6, 12)}
-GROUP = ("arm", "taken", "both_scored", "baseline_action", "candidate_action")
-TIMES = ("label", "entry", "since", "until", "settled", "seen")
 SUMS = ("n", "amount", "baseline_score", "candidate_score")
+KEYS = ("taken", "old", "new", "told_by")
+# What happens by age, each at its moment: an event, a label that comes, one that goes, silence that makes an event negative.
+# A version's action is 0 where it lets an event pass, 1 where it does not, -1 where there is none.
+SQL = """
+with own as (
+    select {value} as value, {taken} as taken, {told_by} as told_by, least({old}, 1) as old, least({new}, 1) as new,
+        label, entry, since, until, settled, seen, n, amount, baseline_score, candidate_score
+    from age where {tests}
+),
+moves as (
+    select *, {event} as said, entry as moment, 1 as sign from own where label < 0
+    union all select *, label, since, 1 from own where label >= 0
+    union all select *, label, until, -1 from own where label >= 0 and until < {never}
+    union all select *, 0, settled, 1 from own where label = {quiet}
+)
+select value, taken, old, new, told_by, said::bigint as label, entry::bigint as entry, moment::bigint as moment,
+    settled::bigint as settled, greatest(moment, seen)::bigint as begins, {sums}
+from moves group by all order by begins"""
+ACTION = "coalesce(list_position($actions, {name}::varchar), 0)::bigint - 1"
 
 
 def width(unit: str, steps_of: tuple[int, int]) -> int:
@@ -43,78 +62,69 @@ def width(unit: str, steps_of: tuple[int, int]) -> int:
 
 
 class Held:
-    """Cells of labels by age in, read once (`cells`); what happened to them by any as-of step out, and to those of each value."""
+    """Cells of labels by age in, read once; what happened to them by any as-of step out, and to those of each value.
+
+    `values` are those of the dimension; `taken`, `wanted` and `counted` are those of all groups, as `Development` has them.
+    """
 
     def __init__(self, cube: Cube, stage: Stage | None, where: Where, *, every: bool = False) -> None:
         """Read the cells of a stage (None: all) and filter (`every`: any value of its dimension), by that value."""
         cube.hold("age")
-        tests = cube.tests(stage, where, every=every)
-        keys, named = ", ".join(f"{name}::varchar as {name}" for name in GROUP), ", ".join((*TIMES, *SUMS))
-        sql = f"select v1::varchar as value, {keys}, {named} from age where {tests[0]} order by value"
-        rows = cube.store.query(sql, tests[1])
-        texts = np.stack([rows.pop(name).astype(str) for name in GROUP], axis=1)
-        found, rows["group"] = np.unique(texts, axis=0, return_inverse=True)
-        self._groups = [tuple(map(str, group)) for group in found]
-        values, starts, rows["value"] = np.unique(rows["value"].astype(str), return_index=True, return_inverse=True)
-        ends = np.append(starts[1:], len(rows["n"]))
-        self._spans = {str(v): slice(a, b) for v, a, b in zip(values, starts, ends, strict=True)}
+        tests, params = cube.tests(stage, where, every=every)
+        paired = stage is None or stage.paired
+        params["actions"] = list(cube.release.actions)
+        names = {"taken": "taken", "old": "baseline_action", "new": "candidate_action"}
+        sql = SQL.format(
+            **{key: ACTION.format(name=name) for key, name in names.items()},
+            value="enum_code(v1)::bigint" if every else "0::bigint",
+            # Both versions answer for events that both scored; live the arm that acted.
+            told_by="both_scored::bigint" if paired else f"(arm = '{VERSIONS[1]}')::bigint - (arm not in {VERSIONS})::bigint",
+            sums=", ".join(f"sum(sign * {name})::double as {name}" for name in SUMS),
+            tests=tests, event=EVENT, quiet=QUIET, never=steps.FOREVER,
+        )  # fmt: skip
+        rows = cube.store.query(sql, params)
+        keys, rows["group"] = np.unique(np.stack([rows.pop(k) for k in KEYS], axis=1), axis=0, return_inverse=True)
+        self.taken, self.wanted = keys[:, 0], keys[:, 1:3]
+        self.counted = _counted(keys[:, 3], self.wanted, paired=paired)
+        codes, place = np.unique(rows.pop("value"), return_inverse=True)
+        named = [str(cube.names[code]) for code in codes] if every else [""]
+        order = np.argsort(named, kind="stable")
+        self.values = tuple(named[k] for k in order)
+        rows["value"] = np.argsort(order)[place]
         self.cells = rows
+        self.of = cache(self._of)
 
-    def of(self, value: str) -> Held:
+    def _of(self, value: str) -> Held:
         """Return what is held of a value; all where the cells are of none."""
         if not value:
             return self
-        one = copy(self)
-        span = self._spans.get(value, slice(0, 0))
-        one.cells = {name: column[span] for name, column in self.cells.items()}
+        one, at = copy(self), self.values.index(value) if value in self.values else -1
+        mine = np.flatnonzero(self.cells["value"] == at)
+        one.cells = {name: column[mine] for name, column in self.cells.items()}
         return one
 
     def happened(self, step: int, width: int, mature_by: int | None = None) -> Columns:
         """Return all that happened by a step in buckets of `width`: label -1 an event, 0 and 1 a label that came or went.
 
-        `age` is the bucket of the event, `ago` that of what happened, both counted back from the step; `sign` is -1 where
-        a label went. `mature_by`: only of events that were mature at that step.
+        `age` is the bucket of the event, counted back from the step, and `lag` how many later that happened; sums are
+        negative where a label went. `mature_by`: only of events that were mature at that step.
         """
-        return _happened(self.cells, step, width, mature_by)
-
-    @property
-    def values(self) -> tuple[str, ...]:
-        """Return the values of the dimension, in the order of the column `value`."""
-        return tuple(self._spans)
-
-    def groups(self, rows: Columns) -> tuple[list[tuple[str, ...]], Array]:
-        """Return the groups that occur, and each row's place among them."""
-        used, place = np.unique(rows["group"], return_inverse=True)
-        return [self._groups[number] for number in used], place
+        # What takes out the events of a contaminated customer counts from the step on at which it was seen.
+        end = np.searchsorted(self.cells["begins"], step, side="right")
+        rows = {name: column[:end] for name, column in self.cells.items()}
+        if mature_by is not None:
+            kept = np.flatnonzero(rows["settled"] <= mature_by)
+            rows = {name: column[kept] for name, column in rows.items()}
+        age = (step - rows["entry"]) // width
+        return rows | {"age": age, "lag": age - (step - rows["moment"]) // width}
 
 
-def _happened(held: Columns, step: int, width: int, mature_by: int | None) -> Columns:
-    # What takes out the events of a contaminated customer counts from the step on at which it was seen.
-    kept = held["seen"] <= step
-    if mature_by is not None:
-        kept = kept & (held["settled"] <= mature_by)
-    label = held["label"]
-    moves = [
-        (np.flatnonzero(kept & test & (held[moment] <= step)), moment, told, sign)
-        for test, moment, told, sign in (
-            (label < 0, "entry", EVENT, 1),
-            (label >= 0, "since", None, 1),
-            (label >= 0, "until", None, -1),
-            (label == QUIET, "settled", 0, 1),
-        )
-    ]
-    at = np.concatenate([rows for rows, *_ in moves])
-    moments = np.concatenate([held[moment][rows] for rows, moment, *_ in moves])
-    signs = np.repeat([sign for *_, sign in moves], [len(rows) for rows, *_ in moves])
-    labels = [label[rows] if told is None else np.full(len(rows), told) for rows, _, told, _ in moves]
-    sums = {name: signs * held[name][at] for name in SUMS}
-    return sums | {
-        "group": held["group"][at],
-        "value": held["value"][at],
-        "label": np.concatenate(labels),
-        "age": (step - held["entry"][at]) // width,
-        "ago": (step - moments) // width,
-    }
+def _counted(told_by: Array, wanted: Array, *, paired: bool) -> Array:
+    """Return which version answers for which group: both for events that both scored, live the arm that acted."""
+    if paired:
+        both = (told_by == 1) & (wanted >= 0).all(-1)
+        return np.repeat(both[:, None], len(VERSIONS), axis=1)
+    return np.equal.outer(told_by, np.arange(len(VERSIONS))) & (wanted >= 0)
 
 
 def pending(cube: Cube, stage: Stage, step: int, fresh: int) -> Columns:
@@ -130,16 +140,12 @@ from age where stage = $stage and label < 0 and entry <= $step and seen <= $step
     return cube.store.query(sql, {"stage": str(stage), "step": step, "fresh": fresh})
 
 
-def read(
-    cube: Cube, view: tuple[Stage, int], held: Held, *, mature_by: int | None = None, all_stages: bool = False
-) -> Development:
+def read(cube: Cube, view: tuple[Stage, int], held: Held, mature_by: int | None = None) -> Development:
     """Return how labels develop as of a step, of the events held, in the buckets of the stage of `view`.
 
-    With `all_stages` a version answers for every event that both scored, whoever acted.
+    Of all stages together a version answers for every event that both scored, whoever acted.
     """
-    (stage, step), (size, ends, days) = view, _buckets(cube, *view)
-    rows = held.happened(step, size, mature_by)
-    return _developed(cube.release, rows, held.groups(rows), (ends, days), paired=stage.paired or all_stages)
+    return _developed(cube, view, held, (), mature_by)
 
 
 def read_by(cube: Cube, view: tuple[Stage, int], held: Held) -> tuple[tuple[str, ...], Development]:
@@ -147,11 +153,7 @@ def read_by(cube: Cube, view: tuple[Stage, int], held: Held) -> tuple[tuple[str,
 
     Groups are those that occur in any of them: of others a value has no events.
     """
-    size, ends, days = _buckets(cube, *view)
-    rows = held.happened(view[1], size)
-    values = held.values
-    found = _developed(cube.release, rows, held.groups(rows), (ends, days), paired=view[0].paired, values=len(values))
-    return values, found
+    return held.values, _developed(cube, view, held, (len(held.values),))
 
 
 def _buckets(cube: Cube, stage: Stage, step: int) -> tuple[int, tuple[int, ...], Array]:
@@ -165,52 +167,34 @@ def _buckets(cube: Cube, stage: Stage, step: int) -> tuple[int, tuple[int, ...],
 
 
 def _developed(
-    release: Release,
-    rows: Columns,
-    grouped: tuple[list[tuple[str, ...]], Array],
-    buckets: tuple[tuple[int, ...], Array],
-    *,
-    paired: bool,
-    values: int | None = None,
+    cube: Cube, view: tuple[Stage, int], held: Held, values: tuple[int, ...], mature_by: int | None = None
 ) -> Development:
-    """Return the development of some rows; with `values`, by value in front of the groups."""
-    (groups, place), (ends, days) = grouped, buckets
-    names = {action: number for number, action in enumerate(release.actions)}
-    taken = np.array([names.get(group[1], -1) for group in groups], dtype=np.int64)
-    wanted = np.array([[names.get(action, -1) for action in group[3:]] for group in groups], dtype=np.int64).reshape(
-        -1, 2
-    )
-    ages, lag = len(ends), rows["age"] - rows["ago"]
+    """Return the development of what is held as of a step, by value in front of the groups if `values` says how many there are."""
+    size, ends, days = _buckets(cube, *view)
+    rows, ages = held.happened(view[1], size, mature_by), len(ends)
+    used = np.flatnonzero(np.bincount(rows["group"], minlength=len(held.taken)))
+    place = np.searchsorted(used, rows["group"]) + (rows["value"] * len(used) if values else 0)
+    code, shape = place * ages + rows["age"], (*values, len(used), ages)
+    of = {label: np.flatnonzero(rows["label"] == label) for label in (EVENT, 0, 1)}
 
-    def summed(column: str, keep: Array, *, by_lag: bool = False) -> Array:
-        first = () if values is None else (rows["value"][keep],)
-        axes = (*first, place[keep], rows["age"][keep], *((lag[keep],) if by_lag else ()))
-        unit = {"n": 1, "amount": MINOR_UNITS}.get(column, SCALED)
-        shape = (*(() if values is None else (values,)), len(groups), ages, *((ages,) if by_lag else ()))
-        return total(shape, axes, rows[column][keep], unit)
+    def summed(column: str, label: int, *, by_lag: bool = False) -> Array:
+        mine, sizes = of[label], (*shape, ages) if by_lag else shape
+        at = code[mine] * ages + rows["lag"][mine] if by_lag else code[mine]
+        sums = np.bincount(at, weights=rows[column][mine], minlength=prod(sizes)).reshape(sizes)
+        return sums if column == "n" else sums / (MINOR_UNITS if column == "amount" else SCALED)
 
-    event, negative, positive = (rows["label"] == label for label in (EVENT, 0, 1))
     return Development(
-        release.actions,
-        taken,
-        wanted,
-        _counted(groups, wanted, paired=paired),
+        cube.release.actions,
+        held.taken[used],
+        held.wanted[used],
+        held.counted[used],
         ends,
         days,
-        summed("n", event),
-        summed("n", positive, by_lag=True),
-        summed("n", negative, by_lag=True),
-        summed("amount", event),
-        summed("amount", positive),
-        np.stack([summed(f"{version}_score", event) for version in VERSIONS]),
-        np.stack([[summed(f"{version}_score", keep) for version in VERSIONS] for keep in (negative, positive)]),
+        summed("n", EVENT),
+        summed("n", 1, by_lag=True),
+        summed("n", 0, by_lag=True),
+        summed("amount", EVENT),
+        summed("amount", 1),
+        np.stack([summed(f"{version}_score", EVENT) for version in VERSIONS]),
+        np.stack([[summed(f"{version}_score", label) for version in VERSIONS] for label in (0, 1)]),
     )
-
-
-def _counted(groups: list[tuple[str, ...]], wanted: Array, *, paired: bool) -> Array:
-    """Return which version answers for which group: both for events that both scored, live the arm that acted."""
-    if paired:
-        both = np.array([group[2].lower() == "true" for group in groups], dtype=bool)
-        return np.repeat((both & (wanted >= 0).all(-1))[:, None], len(VERSIONS), axis=1)
-    acted = np.array([[group[0] == version for version in VERSIONS] for group in groups], dtype=bool)
-    return acted.reshape(-1, len(VERSIONS)) & (wanted >= 0)

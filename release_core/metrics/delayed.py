@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import prod
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -31,7 +32,7 @@ NAMES = ("recall", "precision", "fpr", "base_rate", "oe_ratio", "amount_recall")
 OLD_EVENTS = 100
 # By how much of a share the labels of two arms may differ in age before a difference of them is refused.
 EQUAL = 0.02
-POSITIVE, NEGATIVE = 0, 1
+POSITIVE = 0
 Number = TypeVar("Number")
 
 
@@ -40,9 +41,9 @@ class Delay:
     """How the labels of some events come in, by stratum (the action taken): what a nowcast multiplies with.
 
     `own` are the events; `explicit` says that negatives are told as positives are (else silence is negative, they have
-    no ladder and their share is 1). `ladders` [label][stratum], `share` [label, stratum, age] of labels known by each
-    age; `dispersion` [stratum] of positives;
-    Several segments at once stand before the strata, or before the lags of a ladder.
+    no ladder and their share is 1). `ladders` [label] have the axes stratum, lag; `share` [label, stratum, age] of labels
+    known by each age; `dispersion` [stratum] of positives;
+    Several segments at once stand before the strata.
     `pooled` names the strata that have too few positives for a ladder of their own and took that of all actions;
     `oldest` is the age of the oldest events of each level from which steps were borrowed.
     """
@@ -50,7 +51,7 @@ class Delay:
     own: Development
     explicit: bool
     strata: tuple[int, ...]
-    ladders: tuple[tuple[Ladder, ...], ...]
+    ladders: tuple[Ladder, ...]
     share: Array
     dispersion: Array
     pooled: tuple[int, ...]
@@ -64,31 +65,34 @@ class Delay:
     @cached_property
     def ready(self) -> Array:
         """Return which ages can be nowcast: in every stratum with events at least a fifth of the labels is known."""
-        every = self.own.events.sum(-2)
-        used = np.array([self.events(n) > 0 for n in range(len(self.strata))], bool).reshape(
-            len(self.strata), *every.shape
-        )
-        kinds = self.share if self.explicit else self.share[:1]
-        found: Array = np.logical_and.reduce([nowcast.ready(share, np.moveaxis(used, 0, -2)) for share in kinds])
-        return found & (every > 0)
+        used, kinds = self.events > 0, self.share if self.explicit else self.share[:1]
+        found: Array = np.logical_and.reduce([nowcast.ready(share, used) for share in kinds])
+        return found & used.any(-2)
 
-    def events(self, stratum: int) -> Array:
-        """Return a stratum's events by age."""
-        found: Array = self.own.events[..., self.place == stratum, :].sum(-2)
-        return found
+    @cached_property
+    def events(self) -> Array:
+        """Return the events by stratum and age, [stratum, age]."""
+        return _by_stratum(self.own, self.strata, self.own.events)
 
-    def table(self, stratum: int, label: int = POSITIVE) -> Array:
-        """Return a stratum's labels [age, lag]."""
-        found: Array = _labels(self.own, label)[..., self.place == stratum, :, :].sum(-3)
-        return found
+    @cached_property
+    def tables(self) -> Array:
+        """Return the positives by stratum, age and lag, [stratum, age, lag]."""
+        return _by_stratum(self.own, self.strata, self.own.positive)
 
-    def present(self, stratum: int) -> Array:
-        """Return whether a stratum has events; one that has none says nothing of what is to come."""
-        return np.asarray(self.own.events.ndim == 2) | (self.events(stratum) != 0).any(-1)
+    @cached_property
+    def labels(self) -> Array:
+        """Return the labels that are told, [label, group, age]: negatives only where they are explicit."""
+        positive = self.own.positive.sum(-1)
+        return np.stack([positive, self.own.negative.sum(-1) if self.explicit else np.zeros_like(positive)])
+
+    @cached_property
+    def present(self) -> Array:
+        """Return whether a stratum [stratum] has events; one that has none says nothing of what is to come."""
+        return (self.events != 0).any(-1) | (self.own.events.ndim == 2)
 
     def horizon(self, label: int = POSITIVE) -> int:
         """Return the lag at which all strata's labels count as final; -1 where none has a ladder."""
-        return int(min((steps.horizon for steps in self.ladders[label] if steps.horizon >= 0), default=-1))
+        return int(min((one for one in self.ladders[label].horizon.ravel() if one >= 0), default=-1))
 
 
 class Count(NamedTuple, Generic[Number]):
@@ -101,10 +105,6 @@ class Count(NamedTuple, Generic[Number]):
     final: Number
     low: Number
     high: Number
-
-
-def _labels(one: Development, label: int) -> Array:
-    return (one.positive, one.negative)[label]
 
 
 def seen(one: Development, unseen: Sequence[str]) -> Development:
@@ -125,53 +125,46 @@ def delay(levels: Sequence[Development], *, explicit: bool, maturity: float) -> 
     """
     own = levels[0]
     strata = tuple(int(s) for s in np.unique(own.taken))
-    found, pooled = [], []
-    for label in (POSITIVE, NEGATIVE) if explicit else (POSITIVE,):
-        row = []
-        for stratum in strata:
-            steps = ladders.ladder([_table(one, stratum, label) for one in levels])
-            few = np.asarray(steps.horizon < 0) & (label == POSITIVE)
-            few = few & _rare(levels, stratum, maturity) if few.any() else few
-            if few.any():
-                every = ladders.ladder([_labels(one, label).sum(-3) for one in levels])
-                wide = [few[..., None]] * 4 + [few]
-                steps = Ladder(*(np.where(use, b, a) for use, a, b in zip(wide, steps, every, strict=True)))
-                pooled.append(stratum)
-            row.append(steps)
-        found.append(tuple(row))
-    lead = own.events.shape[:-2]
-    share = np.ones((2, *lead, len(strata), len(own.ends)))
-    for label, row_of in enumerate(found):
-        for number, steps in enumerate(row_of):
-            share[label, ..., number, :] = ladders.at_ages(steps, len(own.ends))
-    spread = [_dispersion(levels, stratum) for stratum in strata]
+    tables = [_by_stratum(one, strata, one.positive) for one in levels]
+    positive = ladders.ladder(tables)
+    few = (positive.horizon < 0) & _rare(levels, strata, maturity)
+    if few.any():
+        every = ladders.ladder([one.positive.sum(-3, keepdims=True) for one in levels])
+        wide = [few[..., None]] * 4 + [few]
+        positive = Ladder(*(np.where(use, b, a) for use, a, b in zip(wide, positive, every, strict=True)))
+    found = [positive]
+    if explicit:
+        found.append(ladders.ladder([_by_stratum(one, strata, one.negative) for one in levels]))
+    share = np.ones((2, *positive.share.shape[:-1], len(own.ends)))
+    for label, steps in enumerate(found):
+        share[label] = ladders.at_ages(steps, len(own.ends))
+    pooled = tuple(stratum for stratum, some in zip(strata, np.moveaxis(few, -1, 0), strict=True) if some.any())
     oldest = tuple(int(np.nonzero(one.events.sum(-2))[-1].max(initial=0)) for one in levels)
-    spreads = np.moveaxis(np.reshape(spread, (len(strata), *lead)), 0, -1)
-    return Delay(own, explicit, strata, tuple(found), share, spreads, tuple(pooled), oldest)
+    return Delay(own, explicit, strata, tuple(found), share, _dispersion(tables), pooled, oldest)
 
 
-def _table(one: Development, stratum: int, label: int) -> Array:
-    found: Array = _labels(one, label)[..., one.taken == stratum, :, :].sum(-3)
-    return found
+def _by_stratum(one: Development, strata: Sequence[int], counts: Array) -> Array:
+    """Return counts [..., group, age] or [..., group, age, lag] by stratum in the place of the group."""
+    member = np.equal.outer(strata, one.taken).astype(float)
+    lead, each = counts.shape[: one.events.ndim - 1], counts.shape[one.events.ndim - 1 :]
+    found: Array = member @ counts.reshape(*lead, prod(each))
+    return found.reshape(*lead[:-1], len(strata), *each)
 
 
-def _rare(levels: Sequence[Development], stratum: int, maturity: float) -> Array:
+def _rare(levels: Sequence[Development], strata: Sequence[int], maturity: float) -> Array:
     """Return whether a stratum has few positives although many of its events are mature: a fact, not a lack of time."""
-    old = (one.events[..., one.taken == stratum, :].sum(-2)[..., one.days >= maturity].sum(-1) for one in levels)
-    found = np.zeros((), dtype=bool)
-    for n in old:
-        found = found | (n >= OLD_EVENTS)
+    old = [_by_stratum(one, strata, one.events)[..., one.days >= maturity].sum(-1) for one in levels]
+    found: Array = np.logical_or.reduce(np.broadcast_arrays(*(n >= OLD_EVENTS for n in old)))
     return found
 
 
-def _dispersion(levels: Sequence[Development], stratum: int) -> Array:
-    """Return the over-dispersion of bad labels in the first level with enough of them in the stratum."""
-    found = np.full(levels[0].events.shape[:-2], np.nan)
-    for one in levels:
-        if np.isnan(found).any():
-            table = _table(one, stratum, POSITIVE)
-            enough = table.sum((-2, -1)) >= ladders.LEAST_AT_RISK * 3
-            found = np.where(np.isnan(found) & enough, ladders.over_dispersion(table), found)
+def _dispersion(tables: Sequence[Array]) -> Array:
+    """Return the over-dispersion [stratum] of bad labels in the first level with enough of them in the stratum."""
+    found = np.full(tables[0].shape[:-2], np.nan)
+    for table in tables:
+        enough = np.isnan(found) & (table.sum((-2, -1)) >= ladders.LEAST_AT_RISK * 3)
+        if enough.any():
+            found = np.where(enough, ladders.over_dispersion(table), found)
     return np.where(np.isnan(found), 1.0, found)
 
 
@@ -182,44 +175,36 @@ def count(one: Delay, strata: Sequence[int] | None = None, ages: Array | None = 
 
 
 def counts(one: Delay, strata: Sequence[int] | None = None, ages: Array | None = None) -> Count[Array]:
-    """Return the same as arrays, of each of several segments."""
-    use = one.ready if ages is None else ages
-    some = use.any(-1)
-    known, mean, variance = (np.zeros(some.shape) for _ in range(3))
-    for number in range(len(one.strata)) if strata is None else strata:
-        latest = one.table(number).sum(-1)
-        to_come = ladders.outlook(latest, one.ladders[POSITIVE][number], one.dispersion[..., number], use)
-        present = one.present(number)
-        known = known + np.where(some, np.where(use, latest, 0.0).sum(-1), latest.sum(-1))
-        mean = mean + np.where(present, to_come.mean, 0.0)
-        variance = variance + np.where(present, to_come.variance, 0.0)
+    """Return the same as arrays, of each of several segments, or of each of several sets of ages [set, age]."""
+    use, mine = one.ready if ages is None else ages, slice(None) if strata is None else list(strata)
+    some, each = use.any(-1), use[..., None, :]
+    latest, steps = one.tables.sum(-1)[..., mine, :], one.ladders[POSITIVE]
+    steps = Ladder(*(part[..., mine, :] for part in steps[:4]), steps.horizon[..., mine])
+    to_come = ladders.outlook(latest, steps, one.dispersion[..., mine], each)
+    known = np.where(some[..., None], np.where(each, latest, 0.0).sum(-1), latest.sum(-1)).sum(-1)
+    mean, variance = (np.where(one.present[..., mine], part, 0.0).sum(-1) for part in to_come)
     low, high = (only(end, some) for end in ladders.predicted(known, ladders.Outlook(mean, variance)))
     return Count(known, only(known + mean, some), low, high)
 
 
 def known(one: Delay, ages: Array, *, corrected: bool) -> Known:
-    """Return what is known of the events at some ages: each label counted as it will come in, or (naive) once."""
-    labels = np.stack([_labels(one.own, label).sum(-1) for label in (POSITIVE, NEGATIVE)])
-    if not one.explicit:
-        labels[NEGATIVE] = 0.0
-    heavy = nowcast.weight(one.share)[..., one.place, :]
-    weight = np.where(labels > 0, heavy, 1.0) if corrected else np.ones_like(labels)
-    link = np.zeros_like(one.share)
-    for label, row in enumerate(one.ladders):
-        for number, steps in enumerate(row):
-            link[label, ..., number, :] = ladders.link_variance(steps)
+    """Return what is known of the events at some ages: each label counted as it will come in, or (naive) once.
+
+    `ages` [..., age] may have axes in front that the events have not: of several sets of ages.
+    """
+    sets = (1,) * (ages.ndim + 1 - one.own.events.ndim)
+    labels = one.labels.reshape(2, *sets, *one.own.events.shape)
     keep = np.asarray(ages, dtype=float)[..., None, :]
-    counting = [one.present(number) for number in range(len(one.strata))]
-    spread = np.where(
-        np.moveaxis(np.reshape(counting, (len(one.strata), *one.own.events.shape[:-2])), 0, -1), one.dispersion, 1.0
-    )
+    weight, dispersion = np.ones_like(labels), np.ones(())
+    link = np.zeros((2, *sets, *one.share.shape[1:]))
+    if corrected:
+        heavy = nowcast.weight(one.share)[..., one.place, :].reshape(labels.shape)
+        weight = np.where(labels > 0, heavy, 1.0)
+        for label, steps in enumerate(one.ladders):
+            link[label] = ladders.link_variance(steps)
+        dispersion = np.where(one.present, one.dispersion, 1.0).max(-1, initial=1.0)
     return nowcast.Known(
-        labels * keep,
-        one.own.events * keep,
-        np.where(keep > 0, weight, 1.0),
-        one.place,
-        link if corrected else np.zeros_like(link),
-        spread.max(-1, initial=1.0) if corrected else 1.0,
+        labels * keep, one.own.events * keep, np.where(keep > 0, weight, 1.0), one.place, link, dispersion
     )
 
 
@@ -227,9 +212,18 @@ def estimate(one: Delay, name: str, ages: Array, *, corrected: bool) -> Nowcast:
     """Return a metric of NAMES over the events at some ages, naive or corrected for labels that are still to come.
 
     Naive: labels as known now, and where silence is negative every event without one counts as negative.
-    The amount recall has no error: amounts vary too much for one.
+    The amount recall has no error: amounts vary too much for one. Of several sets of ages see `known`.
     """
+    return estimates(one, (name,), ages, corrected=corrected)[name]
+
+
+def estimates(one: Delay, names: Sequence[str], ages: Array, *, corrected: bool) -> dict[str, Nowcast]:
+    """Return several metrics of NAMES by name; see `estimate`."""
     what = known(one, ages, corrected=corrected)
+    return {name: _estimate(one, what, name, ages) for name in names}
+
+
+def _estimate(one: Delay, what: Known, name: str, ages: Array) -> Nowcast:
     if name == "amount_recall":
         return _amounts(one, what)
     counted = one.own.counted.T.astype(float)
@@ -254,12 +248,13 @@ def estimate(one: Delay, name: str, ages: Array, *, corrected: bool) -> Nowcast:
 
 def _expected(one: Delay, what: Known, ages: Array) -> Array:
     """Return the sum of each version's scores over the events whose positives are counted."""
-    counted = one.own.counted.T.reshape(2, *(1 for _ in one.own.events.shape[:-2]), -1, 1) * ages[..., None, :]
+    kept = one.own.counted.T.reshape(2, *(1 for _ in what.events.shape[:-2]), -1, 1) * ages[..., None, :]
+    sets = (1,) * (what.events.ndim - one.own.events.ndim)
     if not one.explicit:
-        found: Array = (one.own.scores * counted).sum((-2, -1))
+        found: Array = (one.own.scores.reshape(2, *sets, *one.own.events.shape) * kept).sum((-2, -1))
         return np.moveaxis(found, 0, -1)
     # Labels stand in the order negative, positive in `labelled`.
-    scores = one.own.labelled[::-1] * counted
+    scores = one.own.labelled[::-1].reshape(2, 2, *sets, *one.own.events.shape) * kept
     summed: Array = (scores * what.weight[:, None]).sum((0, -2, -1))
     return np.moveaxis(summed, 0, -1)
 

@@ -115,14 +115,12 @@ def _of_events(known: Known, pull: list[Array]) -> Array:
 
 def _of_weights(known: Known, pull: list[Array]) -> Array:
     """Return the variance that the weights' own uncertainty adds: later link ratios move all younger ages together."""
-    found = np.zeros(pull[0].shape[:-1])
-    lags = known.link.shape[-1]
-    for k in range(2):
-        moved = (known.labels[k] * known.weight[k])[..., None, :, :] * pull[k][..., None]
-        for stratum in range(known.link.shape[-2]):
-            own = moved[..., known.stratum == stratum, :].sum(-2)
-            found += (younger(own, lags) ** 2 * known.link[k, ..., None, stratum, :]).sum(-1)
-    return found
+    if not known.link.any():
+        return np.zeros(pull[0].shape[:-1])
+    member = np.equal.outer(np.arange(known.link.shape[-2]), known.stratum).astype(float)
+    moved = (known.labels * known.weight)[..., None, :, :] * np.stack(pull[:2])[..., None]
+    links = known.link[..., None, :, :]
+    return floats((younger(member @ moved, known.link.shape[-1]) ** 2 * links).sum((0, -2, -1)))
 
 
 def _effective(known: Known, what: Sum) -> Array:

@@ -222,16 +222,17 @@ def triangle(view: View, action: str) -> Triangle:
     """Return positives by cohort and age for an action taken (or all), with what is still to come."""
     one = of(view)
     numbers = [n for n, s in enumerate(one.strata) if action == EVERYTHING or one.own.actions[s] == action]
-    table = np.sum([one.table(n) for n in numbers], axis=0)
+    table, events = one.tables[numbers].sum(0), one.events[numbers].sum(0)
     names = [view.opened.cube.label(end) for end in one.own.ends]
-    ages = [age for age in reversed(range(len(names))) if sum(one.events(n)[age] for n in numbers)]
-    counts = [delayed.count(one, numbers, _only(one, age)) for age in range(len(names))]
+    ages = np.flatnonzero(events)[::-1].tolist()
+    each = delayed.counts(one, numbers, one.ready & np.eye(len(names), dtype=bool))
+    counts = [delayed.Count(*map(float, count)) for count in zip(*each, strict=True)]
     mack = ladders.mack(table) if len(numbers) == 1 else None
     rows = [
         {
             "cohort": names[age],
             "age_days": float(one.own.days[age]),
-            "events": float(sum(one.events(n)[age] for n in numbers)),
+            "events": float(events[age]),
             "known": float(table[age, : age + 1].sum()),
             "final": known(counts[age].final),
             "low": known(counts[age].low),
@@ -244,10 +245,6 @@ def triangle(view: View, action: str) -> Triangle:
     cells = [cell for age in ages for cell in _cells(one, table, counts, names, age)]
     caption = single(view).caption(float(table.sum()), table="pair")
     return Triangle(drawn_triangle(cells, caption, what=action), rows)
-
-
-def _only(one: Delay, age: int) -> Array:
-    return one.ready & (np.arange(len(one.ready)) == age)
 
 
 def _share(count: delayed.Count[float]) -> float:
@@ -283,12 +280,12 @@ def counts(view: View) -> Counts:
 
 def _row(one: Delay, number: int) -> Row:
     found, stratum = delayed.count(one, [number]), one.strata[number]
-    horizon = int(one.ladders[delayed.POSITIVE][number].horizon)
+    horizon = int(one.ladders[delayed.POSITIVE].horizon[number])
     lag = int(np.searchsorted(one.own.days, 7.0))
     young = one.share[delayed.POSITIVE, number, lag] if lag < len(one.own.days) else np.nan
     return {
         "action": one.own.actions[stratum] if stratum >= 0 else "(none)",
-        "events": float(one.events(number).sum()),
+        "events": float(one.events[number].sum()),
         "known": found.known,
         "final": known(found.final),
         "low": known(found.low),
@@ -313,8 +310,8 @@ def _headline(view: View, one: Delay, found: delayed.Count[float]) -> str:
 
 
 def _why_early(one: Delay) -> str:
-    lacking = [n for n in range(len(one.strata)) if one.ladders[delayed.POSITIVE][n].horizon < 0]
-    if lacking:
+    lacking = np.flatnonzero(one.ladders[delayed.POSITIVE].horizon < 0)
+    if len(lacking):
         names = (
             ", ".join(one.own.actions[one.strata[n]] for n in lacking if one.strata[n] >= 0) or "events without action"
         )
@@ -349,24 +346,24 @@ def _borrowed(view: View, one: Delay) -> list[str]:
     """Return which delays were taken from other events, and how old the cohort is that told them."""
     found, whole = [], bool(single(view).where)
     for number, stratum in enumerate(one.strata):
-        steps, name = one.ladders[delayed.POSITIVE][number], one.own.actions[stratum] if stratum >= 0 else "no action"
+        name = one.own.actions[stratum] if stratum >= 0 else "no action"
+        source = one.ladders[delayed.POSITIVE].source[number]
         if stratum in one.pooled:
             found.append(f"{name}: too few bad labels for a delay of its own; that of all actions is used.")
-        elif (steps.source > 0).any():
-            level = int(steps.source.max())
-            days = [f"{one.own.days[lag]:.0f}" for lag in np.flatnonzero(steps.source > 0)]
-            source = "all segments of the stage" if whole and level == 1 else "all stages together"
+        elif (source > 0).any():
+            level = int(source.max())
+            days = [f"{one.own.days[lag]:.0f}" for lag in np.flatnonzero(source > 0)]
+            told = "all segments of the stage" if whole and level == 1 else "all stages together"
             found.append(
                 f"{name}: fewer than {LEAST} bad labels here tell the delay at {days[0]} to {days[-1]} days; it is taken from "
-                f"{source}, whose oldest cohort is that of {view.opened.cube.label(one.own.ends[one.oldest[level]])}."
+                f"{told}, whose oldest cohort is that of {view.opened.cube.label(one.own.ends[one.oldest[level]])}."
             )
     return found
 
 
 def _paces(one: Delay) -> list[str]:
     found = []
-    for number, stratum in enumerate(one.strata):
-        pace = float(ladders.pace(one.table(number)))
+    for stratum, pace in zip(one.strata, ladders.pace(one.tables).tolist(), strict=True):
         if abs(pace) > OFF_PACE and stratum >= 0:
             way = "faster" if pace > 0 else "slower"
             found.append(

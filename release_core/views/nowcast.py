@@ -59,14 +59,16 @@ def quality(view: View) -> Quality:
     read = single.rows(listed)
     mature = {row["metric"]: row for row in paired_rows(read)}
     methods = {row.metric: row.method for row in read if row.version == SIDES[CANDIDATE]}
-    whole = np.ones(len(one.own.ends), dtype=bool)
+    whole, old = np.ones(len(one.own.ends), dtype=bool), one.own.days >= view.release.labels.maturity_days
+    naive = delayed.estimates(one, listed, whole, corrected=False)
+    nowcasts = delayed.estimates(one, listed, one.ready, corrected=True)
+    aged = delayed.estimates(one, listed, old, corrected=False) if old.any() else {}
     rows = []
     for name in listed:
-        widening = _widening(one, view, name, mature.get(name, {}) | {"method": methods.get(name, "")})
+        widening = _widening(aged.get(name), mature.get(name, {}) | {"method": methods.get(name, "")})
         row: Row = {"metric": name, "title": metrics[name].title, "unit": metrics[name].unit, "widening": widening}
         row |= _mature(mature.get(name, {}))
-        row |= _read("naive", delayed.estimate(one, name, whole, corrected=False), name, widening)
-        row |= _read("nowcast", delayed.estimate(one, name, one.ready, corrected=True), name, widening)
+        row |= _read("naive", naive[name], name, widening) | _read("nowcast", nowcasts[name], name, widening)
         rows.append(row if delayed.equally_old(one) else row | dict.fromkeys(_naive_difference()))
     return Quality(rows, _speaks(view, one), _warning(one))
 
@@ -96,13 +98,15 @@ def _read(reading: str, found: Nowcast, name: str, widening: float) -> Row:
     return columns
 
 
-def _widening(one: Delay, view: View, name: str, mature: Row) -> float:
-    """Return by how much events of the same customer widen a metric's variance: as seen on mature events; at least 1."""
-    old = one.own.days >= view.release.labels.maturity_days
+def _widening(old: Nowcast | None, mature: Row) -> float:
+    """Return by how much events of the same customer widen a metric's variance: as seen on mature events; at least 1.
+
+    `old` is the metric of the mature events as if all were independent; None where there are none.
+    """
     low, high = mature.get("candidate_low"), mature.get("candidate_high")
-    if low is None or high is None or not old.any() or "jackknife" not in mature["method"]:
+    if low is None or high is None or old is None or "jackknife" not in mature["method"]:
         return 1.0
-    independent = delayed.estimate(one, name, old, corrected=False).se[CANDIDATE]
+    independent = old.se[CANDIDATE]
     seen = (high - low) / 2 / _T31
     return float(max(1.0, (seen / independent) ** 2)) if independent > 0 else 1.0
 
@@ -161,28 +165,22 @@ def by_cohort(view: View, name: str) -> Chart:
     """Return the course of a metric over cohorts: as known now, and nowcast."""
     one, metric = delay.of(view), view.known()[name]
     share, rows = metric.unit == "share" and name != "amount_recall", []
-    for age in reversed(range(len(one.own.ends))):
-        only = np.equal(np.arange(len(one.own.ends)), age)
-        if not one.own.events[one.own.counted.any(1), age].sum():
-            continue
-        row: Row = {"step": view.opened.cube.label(one.own.ends[age])}
-        row["naive"] = known(float(delayed.estimate(one, name, only, corrected=False).value[CANDIDATE]))
+    # Each cohort alone.
+    only = np.eye(len(one.own.ends), dtype=bool)
+    naive = delayed.estimate(one, name, only, corrected=False).value[:, CANDIDATE]
+    found = delayed.estimate(one, name, only & one.ready, corrected=True)
+    ends = nowcast.bounds(found, share=share)
+    band = {"nowcast": found.value, "nowcast_low": ends.low, "nowcast_high": ends.high}
+    counted, events = one.own.events[one.own.counted.any(1)].sum(0), one.own.events.sum(0)
+    for age in np.flatnonzero(counted)[::-1].tolist():
+        row: Row = {"step": view.opened.cube.label(one.own.ends[age]), "naive": known(float(naive[age]))}
         if one.ready[age]:
-            row |= _band(delayed.estimate(one, name, only, corrected=True), share=share)
-        rows.append(row | {"n": float(one.own.events[:, age].sum())})
+            row |= {key: known(float(column[age, CANDIDATE])) for key, column in band.items()}
+        rows.append(row | {"n": float(events[age])})
     readings = [Reading("naive", "known now", "$muted", "dot"), Reading("nowcast", "nowcast", "$cand")]
     caption = delay.single(view).caption(float(one.own.events.sum()), table="pair")
     question = QUESTION.format(metric.title.lower() if not metric.title.isupper() else metric.title)
     return course(rows, readings, caption, question=question, definition=DEFINITION, unit=metric.unit)
-
-
-def _band(found: Nowcast, *, share: bool) -> Row:
-    low, high = nowcast.bounds(found, share=share)
-    return {
-        "nowcast": known(float(found.value[CANDIDATE])),
-        "nowcast_low": known(float(low[CANDIDATE])),
-        "nowcast_high": known(float(high[CANDIDATE])),
-    }
 
 
 def by_segment(view: View, name: str, dim: str) -> list[Row]:

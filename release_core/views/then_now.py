@@ -101,11 +101,8 @@ def _same_events(view: View, then: int) -> dict[str, tuple[float | None, float |
     unseen = one.opened.cube.selection(one.stage, one.step).unseen
     of = delayed.delay([delayed.seen(events, unseen)], explicit=delay.explicit(view), maturity=0.0)
     every = np.ones(len(events.ends), dtype=bool)
-    found = {}
-    for name in delayed.NAMES:
-        value = delayed.estimate(of, name, every, corrected=False).value
-        found[name] = (known(float(value[CANDIDATE])), known(float(value[2])))
-    return found
+    found = delayed.estimates(of, delayed.NAMES, every, corrected=False)
+    return {name: (known(float(one.value[CANDIDATE])), known(float(one.value[2]))) for name, one in found.items()}
 
 
 def _turned(view: View, then: int) -> list[Row]:

@@ -305,7 +305,7 @@ def test_triangle_ends_at_what_is_known(opened):
     view = View(opened, REPLAY, opened.cube.steps[-1])
     page = delay.triangle(view, "approve")
     one = delay.of(view)
-    assert sum(row["known"] for row in page.rows) == one.table(0).sum()
+    assert sum(row["known"] for row in page.rows) == one.tables[0].sum()
     assert any(row["mack"] for row in page.rows)
     assert delay.triangle(view, delay.EVERYTHING).rows[-1]["mack"] is None
 
