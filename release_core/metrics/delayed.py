@@ -220,29 +220,46 @@ def estimate(one: Delay, name: str, ages: Array, *, corrected: bool) -> Nowcast:
 def estimates(one: Delay, names: Sequence[str], ages: Array, *, corrected: bool) -> dict[str, Nowcast]:
     """Return several metrics of NAMES by name; see `estimate`."""
     what = known(one, ages, corrected=corrected)
-    return {name: _estimate(one, what, name, ages) for name in names}
+    found = {"amount_recall": lambda: _amounts(one, what), "oe_ratio": lambda: _oe_ratio(one, what, ages)}
+    answers = {name: get() for name, get in found.items() if name in names}
+    shares = [name for name in names if name not in found]
+    if shares:
+        each = nowcast.of(what, *_sums(one, shares, (1,) * (what.events.ndim - 2)))
+        answers |= {name: nowcast.Nowcast(*(part[n] for part in each)) for n, name in enumerate(shares)}
+    return answers
 
 
-def _estimate(one: Delay, what: Known, name: str, ages: Array) -> Nowcast:
-    if name == "amount_recall":
-        return _amounts(one, what)
+def _sums(one: Delay, names: Sequence[str], lead: tuple[int, ...]) -> tuple[Sum, Sum]:
+    """Return the counts whose ratio each metric is, [metric, *lead, version, group]."""
+    counted, alert, nothing = _versions(one)
+    # Where silence is negative, negatives are the events that no positive is known of.
+    alerts, everyone = (Sum(a, a, nothing) if one.explicit else Sum(nothing, nothing, a) for a in (alert, counted))
+    wrong, negatives = (
+        Sum(nothing, a, nothing) if one.explicit else Sum(-a, nothing, a) for a in (alert, counted)
+    )  # fmt: skip
+    caught, positives = (Sum(a, nothing, nothing) for a in (alert, counted))
+    pairs = {
+        "recall": (caught, positives),
+        "precision": (caught, alerts),
+        "fpr": (wrong, negatives),
+        "base_rate": (positives, everyone),
+    }
+    shape = (len(names), *lead, *counted.shape)
+    tops, bottoms = (
+        Sum(*(np.reshape([pairs[name][end].parts[k] for name in names], shape) for k in range(3))) for end in range(2)
+    )
+    return tops, bottoms
+
+
+def _versions(one: Delay) -> tuple[Array, Array, Array]:
+    """Return which groups each version answers for, which it alerts on, and none, [version, group]."""
     counted = one.own.counted.T.astype(float)
-    alert = counted * (one.own.wanted.T != APPROVE)
-    nothing = np.zeros_like(counted)
+    return counted, counted * (one.own.wanted.T != APPROVE), np.zeros_like(counted)
+
+
+def _oe_ratio(one: Delay, what: Known, ages: Array) -> Nowcast:
+    counted, _, nothing = _versions(one)
     positives = Sum(counted, nothing, nothing)
-    match name:
-        case "recall":
-            return nowcast.of(what, Sum(alert, nothing, nothing), positives)
-        case "precision":
-            every = Sum(alert, alert, nothing) if one.explicit else Sum(nothing, nothing, alert)
-            return nowcast.of(what, Sum(alert, nothing, nothing), every)
-        case "fpr":
-            if one.explicit:
-                return nowcast.of(what, Sum(nothing, alert, nothing), Sum(nothing, counted, nothing))
-            return nowcast.of(what, Sum(-alert, nothing, alert), Sum(-counted, nothing, counted))
-        case "base_rate":
-            every = Sum(counted, counted, nothing) if one.explicit else Sum(nothing, nothing, counted)
-            return nowcast.of(what, positives, every)
     return nowcast.of(what, positives, positives, fixed=_expected(one, what, ages))
 
 
@@ -261,8 +278,7 @@ def _expected(one: Delay, what: Known, ages: Array) -> Array:
 
 def _amounts(one: Delay, what: Known) -> Nowcast:
     amounts = (one.own.positive_amounts * what.weight[POSITIVE] * (what.events > 0))[..., None, :, :]
-    counted = one.own.counted.T.astype(float)[..., None]
-    alert = counted * (one.own.wanted.T != APPROVE)[..., None]
+    counted, alert, _ = (versions[..., None] for versions in _versions(one))
     value = ratio((alert * amounts).sum((-2, -1)), (counted * amounts).sum((-2, -1)))
     shown = np.concatenate([value, value[..., 1:] - value[..., :1]], axis=-1)
     return nowcast.Nowcast(shown, np.full(shown.shape, np.nan), np.full(shown.shape, np.nan))

@@ -131,11 +131,10 @@ def _jackknifed(
     cells: Cells, metric: Metric, full: Array, transform: Callable[[Array], Array] | None
 ) -> tuple[Array, Array]:
     """Return the jackknife's standard errors [segment, side] and degrees of freedom [segment] (0 where undefined)."""
-    left = _sides(metric, cells.left_out, transform)
+    left = np.moveaxis(_sides(metric, cells.left_out, transform), 2, 1)
     used = evaluated(metric, cells.shards) > 0
-    spreads = [intervals.jackknife(full[:, side], left[:, :, side], used) for side in range(full.shape[1])]
-    df = np.stack([np.where(np.isnan(spread.df), 0.0, spread.df) for spread in spreads], axis=1)
-    return np.stack([spread.se for spread in spreads], axis=1), df.max(axis=1)
+    spread = intervals.jackknife(full, np.ascontiguousarray(left), used[:, None])
+    return spread.se, np.nan_to_num(spread.df).max(axis=1)
 
 
 def _sides(metric: Metric, tally: Tally, transform: Callable[[Array], Array] | None) -> Array:

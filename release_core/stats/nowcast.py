@@ -40,7 +40,10 @@ class Known:
 
 
 class Sum(NamedTuple):
-    """A weighted count: coefficients [version, group] of weighted positives, weighted negatives and all events."""
+    """A weighted count: coefficients [version, group] of weighted positives, weighted negatives and all events.
+
+    Several counts at once stand in an axis before all others, [count, ..., version, group].
+    """
 
     positive: Array
     negative: Array
@@ -97,7 +100,7 @@ def total(known: Known, what: Sum) -> Array:
     weighted = (known.labels * known.weight).sum(-1)
     counts = (*weighted, known.events.sum(-1))
     parts = (floats(a * b[..., None, :]).sum(-1) for a, b in zip(what.parts, counts, strict=True))
-    return sum(parts, np.zeros(len(what.events)))
+    return sum(parts, np.zeros(what.events.shape[-2]))
 
 
 def _classes(known: Known, parts: list[Array]) -> list[tuple[Array, Array]]:
@@ -115,12 +118,13 @@ def _of_events(known: Known, pull: list[Array]) -> Array:
 
 def _of_weights(known: Known, pull: list[Array]) -> Array:
     """Return the variance that the weights' own uncertainty adds: later link ratios move all younger ages together."""
-    if not known.link.any():
-        return np.zeros(pull[0].shape[:-1])
+    found = np.zeros(pull[0].shape[:-1])
     member = np.equal.outer(np.arange(known.link.shape[-2]), known.stratum).astype(float)
-    moved = (known.labels * known.weight)[..., None, :, :] * np.stack(pull[:2])[..., None]
-    links = known.link[..., None, :, :]
-    return floats((younger(member @ moved, known.link.shape[-1]) ** 2 * links).sum((0, -2, -1)))
+    for labels, weight, link, each in zip(known.labels, known.weight, known.link, pull, strict=False):
+        if link.any():
+            moved = member @ ((labels * weight)[..., None, :, :] * each[..., None])
+            found += (younger(moved, link.shape[-1]) ** 2 * link[..., None, :, :]).sum((-2, -1))
+    return found
 
 
 def _effective(known: Known, what: Sum) -> Array:

@@ -63,12 +63,19 @@ def quality(view: View) -> Quality:
     naive = delayed.estimates(one, listed, whole, corrected=False)
     nowcasts = delayed.estimates(one, listed, one.ready, corrected=True)
     aged = delayed.estimates(one, listed, old, corrected=False) if old.any() else {}
+    widening = {
+        name: _widening(aged.get(name), mature.get(name, {}) | {"method": methods.get(name, "")}) for name in listed
+    }
+    read_as = {"naive": _read("naive", naive, widening), "nowcast": _read("nowcast", nowcasts, widening)}
     rows = []
     for name in listed:
-        widening = _widening(aged.get(name), mature.get(name, {}) | {"method": methods.get(name, "")})
-        row: Row = {"metric": name, "title": metrics[name].title, "unit": metrics[name].unit, "widening": widening}
-        row |= _mature(mature.get(name, {}))
-        row |= _read("naive", naive[name], name, widening) | _read("nowcast", nowcasts[name], name, widening)
+        row: Row = {
+            "metric": name,
+            "title": metrics[name].title,
+            "unit": metrics[name].unit,
+            "widening": widening[name],
+        }
+        row |= _mature(mature.get(name, {})) | read_as["naive"][name] | read_as["nowcast"][name]
         rows.append(row if delayed.equally_old(one) else row | dict.fromkeys(_naive_difference()))
     return Quality(rows, _speaks(view, one), _warning(one))
 
@@ -84,18 +91,24 @@ def _mature(row: Row) -> Row:
     return found | {"mature_difference_low": row.get("low"), "mature_difference_high": row.get("high")}
 
 
-def _read(reading: str, found: Nowcast, name: str, widening: float) -> Row:
-    """Return the columns of one reading, its errors widened for events that belong together."""
-    wide = nowcast.Nowcast(found.value, found.se * np.sqrt(widening), found.effective / widening)
-    low, high = nowcast.bounds(wide, share=name not in {"oe_ratio", "amount_recall"})
-    columns: Row = {f"{reading}_effective": known(float(wide.effective[CANDIDATE]))}
-    for number, side in enumerate(SIDES):
-        columns |= {
-            f"{reading}_{side}": known(float(found.value[number])),
-            f"{reading}_{side}_low": known(float(low[number])),
-            f"{reading}_{side}_high": known(float(high[number])),
-        }
-    return columns
+def _read(reading: str, found: dict[str, Nowcast], widening: dict[str, float]) -> dict[str, Row]:
+    """Return the columns of one reading by metric, its errors widened for events that belong together."""
+    rows = {}
+    for share in (True, False):
+        names = [name for name in found if (name not in {"oe_ratio", "amount_recall"}) == share]
+        if not names:
+            continue
+        value, se, effective = (np.stack(parts) for parts in zip(*(found[name] for name in names), strict=True))
+        wider = np.array([[widening[name]] for name in names])
+        wide = nowcast.Nowcast(value, se * np.sqrt(wider), effective / wider)
+        ends = nowcast.bounds(wide, share=share)
+        for n, name in enumerate(names):
+            row: Row = {f"{reading}_effective": known(float(wide.effective[n, CANDIDATE]))}
+            for number, side in enumerate(SIDES):
+                columns = {"": value, "_low": ends.low, "_high": ends.high}
+                row |= {f"{reading}_{side}{end}": known(float(column[n, number])) for end, column in columns.items()}
+            rows[name] = row
+    return rows
 
 
 def _widening(old: Nowcast | None, mature: Row) -> float:
