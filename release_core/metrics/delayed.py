@@ -88,7 +88,7 @@ class Delay:
     @cached_property
     def present(self) -> Array:
         """Return whether a stratum [stratum] has events; one that has none says nothing of what is to come."""
-        return (self.events != 0).any(-1) | (self.own.events.ndim == 2)
+        return np.logical_or((self.events != 0).any(-1), self.own.events.ndim == 2)
 
     def horizon(self, label: int = POSITIVE) -> int:
         """Return the lag at which all strata's labels count as final; -1 where none has a ladder."""
@@ -178,8 +178,9 @@ def counts(one: Delay, strata: Sequence[int] | None = None, ages: Array | None =
     """Return the same as arrays, of each of several segments, or of each of several sets of ages [set, age]."""
     use, mine = one.ready if ages is None else ages, slice(None) if strata is None else list(strata)
     some, each = use.any(-1), use[..., None, :]
-    latest, steps = one.tables.sum(-1)[..., mine, :], one.ladders[POSITIVE]
-    steps = Ladder(*(part[..., mine, :] for part in steps[:4]), steps.horizon[..., mine])
+    latest, every = one.tables.sum(-1)[..., mine, :], one.ladders[POSITIVE]
+    share, seen, at_risk, source = (part[..., mine, :] for part in every[:4])
+    steps = Ladder(share, seen, at_risk, source, every.horizon[..., mine])
     to_come = ladders.outlook(latest, steps, one.dispersion[..., mine], each)
     known = np.where(some[..., None], np.where(each, latest, 0.0).sum(-1), latest.sum(-1)).sum(-1)
     mean, variance = (np.where(one.present[..., mine], part, 0.0).sum(-1) for part in to_come)
@@ -220,9 +221,9 @@ def estimate(one: Delay, name: str, ages: Array, *, corrected: bool) -> Nowcast:
 def estimates(one: Delay, names: Sequence[str], ages: Array, *, corrected: bool) -> dict[str, Nowcast]:
     """Return several metrics of NAMES by name; see `estimate`."""
     what = known(one, ages, corrected=corrected)
-    found = {"amount_recall": lambda: _amounts(one, what), "oe_ratio": lambda: _oe_ratio(one, what, ages)}
-    answers = {name: get() for name, get in found.items() if name in names}
-    shares = [name for name in names if name not in found]
+    answers = {"amount_recall": _amounts(one, what)} if "amount_recall" in names else {}
+    answers |= {"oe_ratio": _oe_ratio(one, what, ages)} if "oe_ratio" in names else {}
+    shares = [name for name in names if name not in answers]
     if shares:
         each = nowcast.of(what, *_sums(one, shares, (1,) * (what.events.ndim - 2)))
         answers |= {name: nowcast.Nowcast(*(part[n] for part in each)) for n, name in enumerate(shares)}
