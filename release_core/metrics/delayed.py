@@ -177,7 +177,7 @@ def count(one: Delay, strata: Sequence[int] | None = None, ages: Array | None = 
 def counts(one: Delay, strata: Sequence[int] | None = None, ages: Array | None = None) -> Count[Array]:
     """Return the same as arrays, of each of several segments, or of each of several sets of ages [set, age]."""
     use, mine = one.ready if ages is None else ages, slice(None) if strata is None else list(strata)
-    some, each = use.any(-1), use[..., None, :]
+    some, each = np.asarray(use.any(-1)), use[..., None, :]
     latest, every = one.tables.sum(-1)[..., mine, :], one.ladders[POSITIVE]
     share, seen, at_risk, source = (part[..., mine, :] for part in every[:4])
     steps = Ladder(share, seen, at_risk, source, every.horizon[..., mine])
