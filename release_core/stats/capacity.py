@@ -49,7 +49,7 @@ class _Answer(NamedTuple):
 
 def within_capacity(costs: ActionCosts, work: ArrayLike, capacity: float, which: str = BOTH) -> Shared:
     """Return the cheapest cutoffs of all segments together whose reviews are at most `capacity`; see `Frontier`."""
-    return Frontier(costs, work, which).within(capacity)
+    return Frontier(moves(costs), work, which).within(capacity)
 
 
 class Frontier:
@@ -60,15 +60,15 @@ class Frontier:
     and fewer for every further capacity. At that price the segments that are indifferent review more while it fits.
     """
 
-    def __init__(self, costs: ActionCosts, work: ArrayLike, which: str = BOTH) -> None:
-        """Take what the bins cost and are as work.
+    def __init__(self, parts: Moves, work: ArrayLike, which: str = BOTH) -> None:
+        """Take what cutoffs cost and what the bins are as work.
 
         Args:
-            costs: what each bin costs by action [segments, B], in the time for which capacities are given.
+            parts: the parts of the cost of every pair [segments, B + 1], in the time for which capacities are given.
             work: how many reviews each bin is [segments, B], in the same time.
             which: the cutoffs that there are, see cutoff_pairs.
         """
-        self._which, self._parts, self._below = which, moves(costs), below_edges(work)
+        self._which, self._parts, self._below = which, parts, below_edges(work)
         self._known: dict[float, _Answer] = {}
 
     def within(self, capacity: float) -> Shared:

@@ -80,18 +80,18 @@ def _why_not(view: View, best: Optima) -> str:
         return "there is no event."
     if best.which == cutoff_pairs.BLOCK:
         return "nothing is reviewed: the cutoff table has no review cutoff."
-    if not best.ground.labelled.any():
+    if not any(best.ground.told):
         return "no event has a mature label, so what a review is worth is not known."
     return ""
 
 
 def _frontier(best: Optima) -> shared.Frontier:
-    ground, days = best.ground, best.ground.view.days
+    ground, days, side = best.ground, best.ground.view.days, best.ground.sides[CANDIDATE]
     work = ground.whole.n[:, CANDIDATE] / days
     # Costs are of labelled events: as many more as there are events, and per day.
-    scale = np.nan_to_num(ratio(work.sum(-1), ground.labelled[:, CANDIDATE].sum(-1)))[:, None]
-    costs = cutoff_pairs.ActionCosts(*(part[:, CANDIDATE] * scale for part in ground.expected(best.units)))
-    return shared.Frontier(costs, work, best.which)
+    scale = np.nan_to_num(ratio(work.sum(-1), side.events))[:, None]
+    parts = cutoff_pairs.priced(side.expected * scale, best.units)
+    return shared.Frontier(parts, work, best.which)
 
 
 def _for_worst(best: Optima, frontier: shared.Frontier, capacity: float) -> Shared:
@@ -123,14 +123,13 @@ def _row(best: Optima, found: Shared, place: int) -> Row:
     ground = best.ground
     edges = {"review": int(found.review[place]), "block": int(found.block[place])}
     at = {action: ground.edges[edges[action]] for action in moved(best.which)}
-    now = what_if.consequences(ground, place, CANDIDATE, what_if.in_force(ground, CANDIDATE), None)
     return {
         "segment": ground.names[place],
         "review": at.get("review"),
         "block": at.get("block"),
         "now": what_if.in_force_scores(ground, place, CANDIDATE),
         "reviews": float(found.reviews[place]),
-        "reviews_now": now["reviews"],
+        "reviews_now": what_if.reviews(ground, place, CANDIDATE, what_if.in_force(ground, CANDIDATE)),
         "margin": known(what_if.margin(ground, place, CANDIDATE, edges["review"])),
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -15,15 +15,14 @@ from release_core.stats import cutoff_pairs
 from release_core.stats import cutoffs as costing
 from release_core.stats.arrays import ratio
 from release_core.views import what_if
-from release_core.views.grounds import CANDIDATE, FEW, OWN_FROM, Grounds, cutoffs_there, grounds
+from release_core.views.grounds import CANDIDATE, FEW, OWN_FROM, cutoffs_there, grounds
 from release_core.views.view import known, shown_scores
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from release_core.frames import Array
     from release_core.release import Costs
     from release_core.stats.cutoff_pairs import Moves, Pair
+    from release_core.views.grounds import Grounds, Side
     from release_core.views.view import View
 
     Row = dict[str, Any]
@@ -43,104 +42,112 @@ VARIED = {
 
 @dataclass(frozen=True, eq=False)
 class Optima:
-    """Cheapest pairs [segment, version]: `counted` from the labelled events, `advised` by calibrated chances.
-
-    `counted_parts` and `advised_parts` are the costs of all pairs, `low` and `high` the unbroken range of each action's
-    cutoff whose counted cost is within 1% of the least; `ends` returns a version's pairs [segment] as advised at both ends
-    of the chances' 95% intervals; `alike` is what the jackknife cannot tell from it (see `Alike`).
-    """
+    """The cheapest cutoffs of every segment at some costs, on either version's score (`sides`)."""
 
     ground: Grounds
     units: costing.UnitCosts
     which: str
-    counted_parts: Moves
-    advised_parts: Moves
-    counted: Pair
-    advised: Pair
-    ends: Callable[[int], tuple[Pair, Pair]]
-    low: dict[str, Array]
-    high: dict[str, Array]
-    alike: dict[str, Alike]
 
     @cached_property
-    def costs(self) -> tuple[Array, Array]:
-        """Return what the advised pairs and the counted ones cost per 1,000 labelled events, [segment, version], as counted."""
-        advised, counted = (
-            self.ground.per_thousand(cutoff_pairs.cost_at(self.counted_parts, pair.review, pair.block))
-            for pair in (self.advised, self.counted)
-        )
-        return advised, counted
+    def sides(self) -> tuple[Best, ...]:
+        """Return what is cheapest on each version's score."""
+        return tuple(Best(self, side) for side in self.ground.sides)
 
-
-class Flat(NamedTuple):
-    """Of one version's score: flags [segment, edge] of the cutoffs not to be told from the cheapest, which is `best` [segment].
-
-    `peaks` counts, for each segment, the cheapest edges without each shard.
-    """
-
-    flags: Array
-    best: Array
-    peaks: list[list[tuple[int, int]]]
+    @cached_property
+    def alike_edges(self) -> list[float]:
+        """Return the scores of the edges of the shards' grid; none where the shards have no bins."""
+        cells, release = self.ground.cells, self.ground.view.release
+        binned = bool(cells.segments) and cells.shards.binned
+        return shown_scores(release, np.append(cells.shards.grid.lower, 1.0)) if binned else []
 
 
 @dataclass(frozen=True, eq=False)
-class Alike:
-    """Cutoffs of an action not to be told from the cheapest, on the shards' grid with the scores of its edges.
+class Best:
+    """Of one version's score the cheapest pairs [segment]: `counted` from the labelled events, `advised` by calibrated chances.
 
-    `of` returns those of a version; they are computed when they are first asked for.
+    Whatever is here is computed when it is first asked for.
+    """
+
+    of: Optima
+    side: Side
+
+    @cached_property
+    def parts(self) -> Moves:
+        """Return what all pairs cost as counted, [segment, edge]."""
+        return cutoff_pairs.priced(self.side.counted, self.of.units)
+
+    @cached_property
+    def counted(self) -> Pair:
+        """Return the cheapest pairs as counted."""
+        return cutoff_pairs.cheapest(self.parts, self.of.which)
+
+    @cached_property
+    def advised(self) -> Pair:
+        """Return the cheapest pairs by calibrated chances."""
+        return self._foreseen(self.side.expected)
+
+    @cached_property
+    def ends(self) -> tuple[Pair, Pair]:
+        """Return the pairs advised at both ends of the chances' 95% intervals."""
+        low, high = (self._foreseen(self.side.foreseen(reach)) for reach in (NORMAL, -NORMAL))
+        # Where no event tells cutoffs apart, the interval holds them all.
+        seen = self.side.labelled
+        review, block = (cutoff_pairs.lowest_alike(edge, seen) for edge in (low.review, low.block))
+        return cutoff_pairs.Pair(review, block, low.cost), high
+
+    def _foreseen(self, sums: Array) -> Pair:
+        return cutoff_pairs.cheapest(cutoff_pairs.priced(sums, self.of.units), self.of.which)
+
+    @cached_property
+    def costs(self) -> tuple[list[float], ...]:
+        """Return what the pairs in force, the advised and the counted ones cost per 1,000 labelled events, by segment, as counted."""
+        pairs = (cutoff_pairs.cost_at(self.parts, pair.review, pair.block) for pair in (self.advised, self.counted))
+        now = what_if.costs_in_force(self.of.ground, self.side.version, self.of.units)
+        return tuple(cost.tolist() for cost in (now, *map(self.side.per_thousand, pairs)))
+
+    @cached_property
+    def near(self) -> dict[str, tuple[Array, Array]]:
+        """Return the ends [segment] of the unbroken range of each action's cutoff whose counted cost is within 1% of the least."""
+        plateaus = {a: costing.optimum(curve(self.parts, self.counted, a, self.of.which)) for a in moved(self.of.which)}
+        return {action: (one.plateau_low, one.plateau_high) for action, one in plateaus.items()}
+
+    @cached_property
+    def alike(self) -> dict[str, Alike]:
+        """Return, by action, which cutoffs the jackknife cannot tell from the cheapest; none where the shards have no bins."""
+        return _alike(self.of, self.side.version) if self.of.alike_edges else {}
+
+
+class Alike(NamedTuple):
+    """Flags [segment, edge] of the cutoffs that are not to be told from the cheapest, on the shards' grid with the scores of its edges.
+
+    `often` counts, for each segment, the cheapest edges without each shard.
     """
 
     edges: list[float]
-    of: Callable[[int], Flat]
+    flags: Array
+    often: list[list[tuple[int, int]]]
 
-    def peaks(self, place: int, version: int) -> list[tuple[float, int]]:
+    def peaks(self, place: int) -> list[tuple[float, int]]:
         """Return the scores that are cheapest without one of the shards, and for how many shards."""
-        return [(self.edges[edge], n) for edge, n in self.of(version).peaks[place]]
+        return [(self.edges[edge], n) for edge, n in self.often[place]]
 
-    def run(self, place: int, version: int) -> tuple[float, float] | None:
+    def run(self, place: int) -> tuple[float, float] | None:
         """Return the range of them, up to the nearest edges beyond that are clearly dearer; None where the shards do not tell.
 
         The cost of few events has several valleys: the unbroken range around the cheapest held the truth in 8 of 10 logs.
         """
-        alike = np.flatnonzero(self.of(version).flags[place])
+        alike = np.flatnonzero(self.flags[place])
         if not len(alike):
             return None
         return self.edges[max(int(alike[0]) - 1, 0)], self.edges[min(int(alike[-1]) + 1, len(self.edges) - 1)]
-
-    def holds(self, place: int, version: int, score: float) -> bool | None:
-        """Return whether a cutoff lies in that range; None where the shards do not tell."""
-        run = self.run(place, version)
-        return None if run is None else min(run) <= score <= max(run)
 
 
 @of_cube(64)
 def optima(view: View, by: str, costs: Costs) -> Optima:
     """Return the cheapest cutoffs of every segment at some costs."""
-    ground, units = grounds(view, by), costing.unit_costs(costs)
     release = view.release
     which = cutoffs_there(release.tables[release.candidate.thresholds])
-    counted_parts, advised_parts = (
-        cutoff_pairs.moves(part) for part in (ground.observed(units), ground.expected(units))
-    )
-    counted, advised = (cutoff_pairs.cheapest(parts, which) for parts in (counted_parts, advised_parts))
-    ends = cache(lambda version: _ends_of(ground, units, which, version))
-    low, high = {}, {}
-    for action in moved(which):
-        plateau = costing.optimum(curve(counted_parts, counted, action, which))
-        low[action], high[action] = plateau.plateau_low, plateau.plateau_high
-    alike = _alike(ground, units, which) if ground.cells.segments and ground.cells.shards.binned else {}
-    return Optima(ground, units, which, counted_parts, advised_parts, counted, advised, ends, low, high, alike)
-
-
-def _ends_of(ground: Grounds, units: costing.UnitCosts, which: str, version: int) -> tuple[Pair, Pair]:
-    """Return the pairs [segment] advised at both ends of the chances' intervals."""
-    one = slice(version, version + 1)
-    parts = (cutoff_pairs.moves(ground.expected(units, one, reach)) for reach in (NORMAL, -NORMAL))
-    low, high = (cutoff_pairs.cheapest(cutoff_pairs.Moves(*(side[:, 0] for side in part)), which) for part in parts)
-    # Where no event tells cutoffs apart, the interval holds them all.
-    seen = ground.labelled[:, version]
-    review, block = (cutoff_pairs.lowest_alike(edge, seen) for edge in (low.review, low.block))
-    return cutoff_pairs.Pair(review, block, low.cost), high
+    return Optima(grounds(view, by), costing.unit_costs(costs), which)
 
 
 def moved(which: str) -> tuple[str, ...]:
@@ -153,46 +160,37 @@ def curve(parts: Moves, pair: Pair, action: str, which: str) -> Array:
     return cutoff_pairs.moving(parts, pair, cutoff_pairs.BOTH if which == cutoff_pairs.BLOCK else action)
 
 
-def _alike(ground: Grounds, units: costing.UnitCosts, which: str) -> dict[str, Alike]:
-    edges = shown_scores(ground.view.release, np.append(ground.cells.shards.grid.lower, 1.0))
-    found = cache(lambda version: _flat(ground, version, units, which))
-    return {
-        action: Alike(edges, lambda version, action=action: found(version)[action])  # type: ignore[misc]
-        for action in moved(which)
-    }
-
-
-def _flat(ground: Grounds, version: int, units: costing.UnitCosts, which: str) -> dict[str, Flat]:
+def _alike(best: Optima, version: int) -> dict[str, Alike]:
     """Return, by action, which cutoffs on a version's score cannot be told from the cheapest; all segments at once."""
-    shards = ground.cells.shards
-    each = [part[:, :, version] for part in (shards.positive, shards.negative, shards.positive_amount)]
-    every = [part.sum(1) for part in each]
-    left = [whole[:, None] - part for whole, part in zip(every, each, strict=True)]
-    used = (each[0] + each[1]).sum(-1) > 0
-    labelled, without = ((parts[0] + parts[1]).sum(-1) for parts in (every, left))
-    whole, others = (
-        cutoff_pairs.moves(cutoff_pairs.by_action(parts[0], parts[1], parts[2], units)) for parts in (every, left)
-    )
-    pair = cutoff_pairs.cheapest(whole, which)
-    review, block = (
-        np.broadcast_to(edge[:, None], without.shape).astype(np.int64) for edge in (pair.review, pair.block)
-    )
-    spread = cutoff_pairs.Pair(review, block, np.zeros(without.shape))
+    which, shards = best.which, best.ground.cells.shards
+    kinds = (shards.positive, shards.negative, shards.positive_amount)
+    sums = cutoff_pairs.running(*(kind[:, :, version] for kind in kinds))
+    events = sums[0, ..., -1] + sums[1, ..., -1]
+    each = cutoff_pairs.priced(sums, best.units)
+    # Costs add over events: without a shard they are those of all less its own.
+    whole = cutoff_pairs.Moves(*(part.sum(1) for part in each))
+    others = cutoff_pairs.Moves(*(every[:, None] - part for every, part in zip(whole, each, strict=True)))
+    labelled = events.sum(-1)
+    without, pair = labelled[:, None] - events, cutoff_pairs.cheapest(whole, which)
+    review, block = (np.broadcast_to(edge[:, None], events.shape) for edge in (pair.review, pair.block))
+    spread = cutoff_pairs.Pair(review, block, np.zeros(events.shape))
     found = {}
     for action in moved(which):
         cost = cutoff_pairs.mean_cost(curve(whole, pair, action, which), labelled)
         least = cutoff_pairs.mean_cost(curve(others, spread, action, which), without)
         cost, least = (np.where(np.isnan(part), 0.0, part) for part in (cost, least))
-        flags = cutoff_pairs.indistinguishable(cost, least, used)
-        found[action] = Flat(flags, costing.cheapest_edge(cost)[0], cutoff_pairs.spread_of_optima(least, used))
+        flags = cutoff_pairs.indistinguishable(cost, least, events > 0)
+        often = cutoff_pairs.spread_of_optima(least, events > 0)
+        found[action] = Alike(best.alike_edges, flags, often)
     return found
 
 
 def interval(best: Optima, place: int, version: int) -> dict[str, tuple[float, float] | None]:
     """Return the 95% interval of the advised cutoffs from that of the chances; None where counts set the cutoff."""
-    if best.ground.own[place, version]:
+    one = best.sides[version]
+    if one.side.own[place]:
         return dict.fromkeys(CUTOFF_ACTIONS)
-    sides = [_scores_at(best, pair, place, place) for pair in best.ends(version)]
+    sides = [scores_of(best, pair, place) for pair in one.ends]
     return {
         a: (min(x, y), max(x, y)) if x is not None and y is not None else None
         for a in CUTOFF_ACTIONS
@@ -200,21 +198,12 @@ def interval(best: Optima, place: int, version: int) -> dict[str, tuple[float, f
     }
 
 
-def scores_of(best: Optima, pair: Pair, place: int, version: int) -> dict[str, float | None]:
+def scores_of(best: Optima, pair: Pair, place: int) -> dict[str, float | None]:
     """Return a pair's cutoffs as scores; None for an action without cutoffs, and where no label tells."""
-    return _scores_at(best, pair, place, (place, version))
-
-
-def _scores_at(best: Optima, pair: Pair, place: int, at: int | tuple[int, int]) -> dict[str, float | None]:
     found: dict[str, float | None] = dict.fromkeys(CUTOFF_ACTIONS)
-    for action in moved(best.which) if told(best.ground, place) else ():
-        found[action] = best.ground.edges[int(getattr(pair, action)[at])]
+    for action in moved(best.which) if best.ground.told[place] else ():
+        found[action] = best.ground.edges[int(getattr(pair, action)[place])]
     return found
-
-
-def told(ground: Grounds, place: int) -> bool:
-    """Return whether any event of a segment has a label, without which no cutoff is cheapest."""
-    return bool(ground.labelled[place].any())
 
 
 def rows(best: Optima, version: int = CANDIDATE) -> list[Row]:
@@ -224,73 +213,65 @@ def rows(best: Optima, version: int = CANDIDATE) -> list[Row]:
 
 def row(best: Optima, place: int, version: int) -> Row:
     """Return the row of one segment and version."""
-    ground, shift = best.ground, best.ground.shifts[version]
-    labelled = told(ground, place)
-    now = what_if.consequences(ground, place, version, what_if.in_force(ground, version), best.units)
-    advised, counted = (cost[place, version] for cost in best.costs)
-    known_cost = now["cost"] is not None and bool(np.isfinite(advised))
+    ground, one, shift = best.ground, best.sides[version], best.ground.sides[version].shift
+    labelled, now = ground.told[place], what_if.in_force_scores(ground, place, version)
+    cost_now, cost_advised, cost_counted = (known(costs[place]) for costs in one.costs)
+    counted = scores_of(best, one.counted, place)
+    alike = {a: alike.run(place) for a, alike in one.alike.items()}
     return {
         "segment": ground.names[place],
         "version": VERSIONS[version],
-        "positives": int(ground.positives[place, version]),
-        "now": what_if.in_force_scores(ground, place, version),
+        "positives": int(one.side.positives[place]),
+        "now": now,
         "varies": what_if.varying(ground, place, version),
-        "advised": scores_of(best, best.advised, place, version),
+        "advised": scores_of(best, one.advised, place),
         "interval": interval(best, place, version),
-        "counted": scores_of(best, best.counted, place, version),
-        "range": {a: _ends(best, place, version, a) if labelled else None for a in moved(best.which)},
-        "alike": {a: _with(one.run(place, version), best, (place, version, a)) for a, one in best.alike.items()},
-        "peaks": {a: one.peaks(place, version) for a, one in best.alike.items()},
-        "own": bool(ground.own[place, version]),
-        "cost_now": now["cost"],
-        "cost_advised": known(advised),
-        "cost_counted": known(counted),
-        "saved": now["cost"] - float(advised) if known_cost else None,
+        "counted": counted,
+        "range": {a: _ends(best, place, ends) if labelled else None for a, ends in one.near.items()},
+        "alike": {a: _with(run, counted[a]) for a, run in alike.items()},
+        "peaks": {a: alike.peaks(place) for a, alike in one.alike.items()},
+        "own": bool(one.side.own[place]),
+        "cost_now": cost_now,
+        "cost_advised": cost_advised,
+        "cost_counted": cost_counted,
+        "saved": None if cost_now is None or cost_advised is None else cost_now - cost_advised,
         "raw": float(shift.raw[place]),
         "shrunk": float(shift.shrunk[place]),
         "weight": float(shift.weight[place]),
         "beware": guards(best, place, version) if labelled else ["No event here has a mature label."],
-        "keep": keeps(best, place, version),
+        "keep": {a: _holds(run, now[a]) for a, run in alike.items()},
     }
 
 
-def _ends(best: Optima, place: int, version: int, action: str) -> tuple[float, float]:
-    ends = [best.ground.edges[int(side[action][place, version])] for side in (best.low, best.high)]
-    return min(ends), max(ends)
+def _ends(best: Optima, place: int, ends: tuple[Array, Array]) -> tuple[float, float]:
+    low, high = (best.ground.edges[int(side[place])] for side in ends)
+    return min(low, high), max(low, high)
 
 
-def _with(run: tuple[float, float] | None, best: Optima, at: tuple[int, int, str]) -> tuple[float, float] | None:
+def _with(run: tuple[float, float] | None, cheapest: float | None) -> tuple[float, float] | None:
     """Return a range on the shards' grid widened to the cheapest cutoff on the finer one."""
-    place, version, action = at
-    cheapest = scores_of(best, best.counted, place, version)[action]
     return None if run is None or cheapest is None else (min(*run, cheapest), max(*run, cheapest))
 
 
-def keeps(best: Optima, place: int, version: int) -> dict[str, bool | None]:
-    """Return, by action, whether the cutoff in force cannot be told from the cheapest: no evidence for moving it."""
-    now = what_if.in_force_scores(best.ground, place, version)
-    found: dict[str, bool | None] = {}
-    for action, one in best.alike.items():
-        at = now[action]
-        found[action] = None if at is None else one.holds(place, version, at)
-    return found
+def _holds(run: tuple[float, float] | None, now: float | None) -> bool | None:
+    """Return whether the cutoff in force cannot be told from the cheapest: no evidence for moving it; None where not known."""
+    return None if run is None or now is None else min(run) <= now <= max(run)
 
 
 def guards(best: Optima, place: int, version: int) -> list[str]:
     """Return what speaks against trusting a segment's optimum (METHODS d8), as sentences."""
-    ground, last = best.ground, len(best.ground.edges) - 1
+    ground, one, last = best.ground, best.sides[version], len(best.ground.edges) - 1
     first = moved(best.which)[0]
-    edge = int(getattr(best.counted, first)[place, version])
-    reached = ground.at_edge(place, version, edge)
-    every = ground.at_edge(place, version, 0)
-    share = float(ratio(every.labelled, every.n))
+    edge = int(getattr(one.counted, first)[place])
+    positive = float(one.side.positives[place] - one.side.counted[0, place, edge])
+    share = float(ratio(one.side.events[place], ground.whole.n[place, version].sum()))
     found = []
     if edge in {0, last}:
         end = f"{first} everything" if edge == 0 else f"{first} nothing"
         found.append(f"The cheapest cutoff lies at the end of the scale: {end}. Check the costs.")
-    elif reached.positive < FEW:
+    elif positive < FEW:
         found.append(
-            f"Only {digits.count(float(reached.positive))} bad events lie above the cheapest {first} cutoff; {FEW} are needed."
+            f"Only {digits.count(positive)} bad events lie above the cheapest {first} cutoff; {FEW} are needed."
         )
     if np.isfinite(share) and share < MATURE:
         found.append(f"Labels are mature for {digits.percent(share)} of the events only.")
@@ -307,7 +288,7 @@ def sensitivity(best: Optima, place: int, costs: Costs, chosen: what_if.Stand) -
     Costs are expected ones, by the chances that the advice rests on; the first row is at the stated costs.
     """
     ground = best.ground
-    if not told(ground, place):
+    if not ground.told[place]:
         return []
     edges = what_if.edges_of(ground, place, chosen)
     found = [_varied(best, place, costs, ("As stated", 1.0), edges)]
@@ -338,10 +319,10 @@ def _changed(costs: Costs, name: str, factor: float) -> Costs:
 
 
 def _varied(best: Optima, place: int, costs: Costs, said: tuple[str, float], edges: tuple[int, int]) -> Row:
-    ground, units = best.ground, costing.unit_costs(costs)
-    one = cutoff_pairs.moves(ground.expected_of(place, CANDIDATE, units))
+    ground, side = best.ground, best.ground.sides[CANDIDATE]
+    one = cutoff_pairs.priced(side.expected[:, place], costing.unit_costs(costs))
     pair = cutoff_pairs.cheapest(one, best.which)
-    scale = 1000 * ratio(1.0, ground.labelled[place, CANDIDATE].sum())
+    scale = 1000 * ratio(1.0, side.events[place])
     chosen = cutoff_pairs.cost_at(one, *edges)
     told = {a: ground.edges[int(getattr(pair, a))] for a in moved(best.which)}
     return {
@@ -356,7 +337,7 @@ def _varied(best: Optima, place: int, costs: Costs, said: tuple[str, float], edg
 
 def explained(best: Optima) -> str:
     """Return how the advised cutoffs were made."""
-    shift = best.ground.shifts[CANDIDATE]
+    shift = best.ground.sides[CANDIDATE].shift
     if best.ground.view.release.scale.name != "probability":
         return (
             "Scores in points claim no probability: the advised cutoff is the cheapest as counted, with all its noise."

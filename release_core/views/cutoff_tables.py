@@ -89,7 +89,7 @@ def start(view: View, by: str, costs: Costs, capacity: float | None, name: str, 
         now = what_if.candidate_table(ground, place)
         proposed: Row = {action: now.get(action) for action in CUTOFF_ACTIONS}
         if name == "advised":
-            proposed |= _rounded(scores_of(best, best.advised, place, CANDIDATE))
+            proposed |= _rounded(scores_of(best, best.sides[CANDIDATE].advised, place))
         if segment in fits:
             proposed |= _rounded({action: fits[segment][action] for action in CUTOFF_ACTIONS})
         found.append({"segment": segment, **{f"{a}_now": now.get(a) for a in CUTOFF_ACTIONS}, **proposed})

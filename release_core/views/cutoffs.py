@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import isnan
+from functools import cache
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -113,15 +114,16 @@ def cutoffs(view: View, ask: Ask) -> CutoffsPage:
     at, crossed = _in_order(view, at)
     where = what_if.stand(ground, place, {a: s if a in finding.moved(best.which) else None for a, s in at.items()})
     snapped = _snapped(ground, at, where, best.which)
+    rows = [finding.row(best, place, version) for version in range(len(VERSIONS))]
     return CutoffsPage(
-        _headline(best, place, ask),
+        _headline(best, place, ask, rows[CANDIDATE]),
         place_text(view, ask.by, ask.segment),
         _trade(ground, place, snapped),
         {action: _curve(best, place, action, (where, snapped), ask) for action in finding.moved(best.which)},
         _told(best, place, where, ask.costs.review_capacity_per_day),
         snapped,
         where.exact,
-        [finding.row(best, place, version) for version in range(len(VERSIONS))],
+        rows,
         finding.sensitivity(best, place, ask.costs, where) if _priced(ask.costs) else [],
         [*crossed, *_notes(best, place)],
     )
@@ -142,7 +144,7 @@ def panels(view: View, by: str, costs: Costs, action: str) -> tuple[list[Chart],
     rows = finding.rows(best)
     if action not in finding.moved(best.which) or not _priced(costs):
         return [], rows
-    drawn = [_points(best, place, action) for place in range(len(rows))]
+    drawn = _drawn(best, action)
     lines = [row[name].get(action) for row in rows for name in ("now", "advised")]
     every = [at for points, top in drawn if points for at in style.within(points, VERSIONS, top, lines)]
     shown = [min(every), max(every)] if every else []
@@ -185,12 +187,11 @@ def _snapped(ground: Grounds, at: what_if.Cutoffs, where: what_if.Stand, which: 
     return found
 
 
-def _headline(best: Optima, place: int, ask: Ask) -> str:
+def _headline(best: Optima, place: int, ask: Ask, row: Row) -> str:
     ground = best.ground
     name = place_text(ground.view, ask.by, ask.segment)
     if not _priced(ask.costs):
         return "The manifest declares no costs, so no cutoff is cheapest. Type costs below to see which would be."
-    row = finding.row(best, place, CANDIDATE)
     if row["cost_advised"] is None or row["cost_now"] is None:
         return f"No labelled event of {name}: what a cutoff costs is not known."
     pair, title = _pair_text(row["advised"]), name[:1].upper() + name[1:]
@@ -214,7 +215,8 @@ def _headline(best: Optima, place: int, ask: Ask) -> str:
 
 def _advised_reviews(best: Optima, place: int) -> float:
     """Return the reviews a day that the advised cutoffs need."""
-    edges = (int(part[place, CANDIDATE]) for part in (best.advised.review, best.advised.block))
+    advised = best.sides[CANDIDATE].advised
+    edges = (int(edge[place]) for edge in (advised.review, advised.block))
     review, block = (best.ground.at_edge(place, CANDIDATE, edge).n for edge in edges)
     return float(np.nan_to_num(ratio(review - block, best.ground.view.days)))
 
@@ -223,6 +225,7 @@ def _pair_text(cutoffs: dict[str, float | None]) -> str:
     return " and ".join(f"{a} from {digits.cutoff(at)}" for a, at in cutoffs.items() if at is not None)
 
 
+@cache
 def _thin(size: int, most: int) -> Array:
     return np.unique(np.linspace(0, size - 1, min(size, most)).astype(int))
 
@@ -230,8 +233,7 @@ def _thin(size: int, most: int) -> Array:
 def _points_of(ground: Grounds, values: Array, names: Sequence[str], most: int, **same: str) -> list[Row]:
     """Return some edges with the values [name, edge] there, None where they are not known, and what is the `same` at all."""
     kept = _thin(len(ground.edges), most)
-    finite = np.where(np.isfinite(values), values, np.nan)[:, kept]
-    told = [[None if isnan(value) else value for value in row] for row in finite.T.tolist()]
+    told = [[value if isfinite(value) else None for value in row] for row in values[:, kept].T.tolist()]
     return [
         {**same, "cutoff": ground.edges[k], **dict(zip(names, row, strict=True))}
         for k, row in zip(kept.tolist(), told, strict=True)
@@ -271,10 +273,11 @@ def _curve(best: Optima, place: int, action: str, at: tuple[what_if.Stand, dict[
     edges = what_if.edges_of(ground, place, where)
     if not _priced(ask.costs):
         return cost([], [], ground.view.caption(0), moved={action: 0.5})
-    values, top = _costs_along(best, place, action, edges)
+    [values], [top] = _costs_along(best, action, [place], np.array([edges]))
     points = _points_of(ground, values, VERSIONS, MOST_POINTS)
-    run = best.alike[action].run(place, CANDIDATE) if action in best.alike else None
-    n = float(ground.labelled[place, CANDIDATE].sum())
+    alike = best.sides[CANDIDATE].alike
+    run = alike[action].run(place) if action in alike else None
+    n = float(ground.sides[CANDIDATE].events[place])
     line = snapped.get(action)
     return cost(
         _rising(points) if n else [],
@@ -292,18 +295,24 @@ def _marks_of(ground: Grounds, place: int, action: str) -> list[Row]:
     return [mark for mark in _marks(ground, place) if mark["label"].endswith(action)]
 
 
-def _costs_along(best: Optima, place: int, action: str, edges: tuple[int, int]) -> tuple[Array, float]:
-    """Return the cost [version, edge] per 1,000 of moving a cutoff of a pair, and where the axis may end."""
-    ground = best.ground
-    parts = cutoff_pairs.Moves(*(part[place] for part in best.counted_parts))
-    review, block = (np.full(len(VERSIONS), edge) for edge in edges)
-    pair = cutoff_pairs.Pair(review, block, cutoff_pairs.cost_at(parts, review, block))
-    scale = 1000 * ratio(1.0, ground.labelled[place].sum(-1))
-    along = finding.curve(parts, pair, action, best.which) * scale[:, None]
-    none = along[:, -1] if np.isfinite(along[:, -1]).all() else along[:, edges[1]]
-    matter = np.concatenate([none, pair.cost * scale])
-    top = HEADROOM * float(np.nan_to_num(matter).max())
-    return along, top
+def _costs_along(best: Optima, action: str, places: Sequence[int], edges: Array) -> tuple[Array, list[float]]:
+    """Return the cost [segment, version, edge] per 1,000 of moving a cutoff of a pair, and where each segment's axis may end.
+
+    `edges` [segment, 2] are the review and the block cutoff of each of the segments at `places`.
+    """
+    (review, block), along, held = edges.T, [], []
+    for one in best.sides:
+        parts = cutoff_pairs.Moves(*(part[places] for part in one.parts))
+        pair = cutoff_pairs.Pair(review, block, cutoff_pairs.cost_at(parts, review, block))
+        scale = 1000 * ratio(1.0, one.side.events[places])
+        along.append(finding.curve(parts, pair, action, best.which) * scale[:, None])
+        held.append(pair.cost * scale)
+    values = np.stack(along, axis=1)
+    none = values[..., -1]
+    blocked = np.take_along_axis(values, block[:, None, None], axis=-1)[..., 0]
+    none = np.where(np.isfinite(none).all(-1, keepdims=True), none, blocked)
+    matter = np.nan_to_num(np.concatenate([none, np.stack(held, axis=1)], axis=1)).max(-1)
+    return values, (HEADROOM * matter).tolist()
 
 
 def _told(best: Optima, place: int, where: what_if.Stand, capacity: float | None) -> list[Row]:
@@ -337,7 +346,7 @@ def _notes(best: Optima, place: int) -> list[str]:
     form = what_if.breakeven(ground, place, best.units)
     found = []
     review, block = (float(part) for part in form)
-    if _unit_priced(best.units) and np.isfinite(review) and ground.positives.any():
+    if _unit_priced(best.units) and np.isfinite(review) and any(side.positives.any() for side in ground.sides):
         pays = f"a block from {digits.percent(block)}" if "block" in finding.moved(best.which) else ""
         if review < block:
             pays = f"a review pays from a chance of {digits.percent(review)} of being bad{', ' if pays else ''}{pays}"
@@ -355,13 +364,15 @@ def _notes(best: Optima, place: int) -> list[str]:
     return found
 
 
-def _points(best: Optima, place: int, action: str) -> tuple[list[Row], float]:
-    """Return the points of a segment's small cost chart, none without labelled events, and where its cost axis ends."""
-    ground = best.ground
-    edges = what_if.edges_of(ground, place, what_if.in_force(ground, CANDIDATE))
-    values, top = _costs_along(best, place, action, edges)
-    points = _points_of(ground, values, VERSIONS, PANEL_POINTS, segment=ground.names[place])
-    return (_rising(points) if ground.labelled[place, CANDIDATE].sum() else []), top
+def _drawn(best: Optima, action: str) -> list[tuple[list[Row], float]]:
+    """Return the points of each segment's small cost chart, none without labelled events, and where its cost axis ends."""
+    ground, stand = best.ground, what_if.in_force(best.ground, CANDIDATE)
+    places = range(len(ground.names))
+    edges = np.array([what_if.edges_of(ground, place, stand) for place in places])
+    values, tops = _costs_along(best, action, places, edges)
+    labelled = ground.sides[CANDIDATE].events
+    points = [_points_of(ground, values[p], VERSIONS, PANEL_POINTS, segment=ground.names[p]) for p in places]
+    return [(_rising(points[p]) if labelled[p] else [], tops[p]) for p in places]
 
 
 def _panel(best: Optima, place: int, action: str, row: Row, drawn: tuple[list[Row], float, list[float]]) -> Chart:
@@ -369,7 +380,7 @@ def _panel(best: Optima, place: int, action: str, row: Row, drawn: tuple[list[Ro
     return panel(
         ground.names[place],
         points,
-        ground.view.caption(float(ground.labelled[place, CANDIDATE].sum()), by=(ground.by,) if ground.by else ()),
+        ground.view.caption(float(ground.sides[CANDIDATE].events[place]), by=(ground.by,) if ground.by else ()),
         score=axis(ground.view.release),
         now=row["now"][action],
         advised=row["advised"][action],

@@ -21,13 +21,10 @@ if TYPE_CHECKING:
 
     from release_core.frames import Array, Cells, Tally
     from release_core.release import CutoffTable, Release
-    from release_core.stats.cutoff_pairs import ActionCosts
-    from release_core.stats.cutoffs import UnitCosts
     from release_core.views.view import View
 
 EVERYTHING = "all events"
 BASELINE, CANDIDATE = range(len(VERSIONS))
-EVERY = slice(None)
 # METHODS d5: from so many positives on a segment's own cheapest cutoff ties with the closed form; e7: mean of amounts.
 OWN_FROM = 2500
 FEW = 30
@@ -45,10 +42,11 @@ class Reached(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Grounds:
-    """Cells by segment [segment, version, bin] with what calibrates them.
+    """Cells by segment [segment, version, bin] with what calibrates them; of either version's score, `sides` tell the rest.
 
-    `line` [version, 3] is the intercept and slope of all events' log-odds, and the slope's standard error; `shifts` are
-    each segment's offsets from it, by version. `edges` are the scores of the B + 1 bin edges in the score's own unit.
+    `line` [version, 3] is the intercept and slope of all events' log-odds, and the slope's standard error; `widened` is by how
+    much clustering widens the variance of a segment's shift from it. `edges` are the scores of the B + 1 bin edges in the
+    score's own unit.
     """
 
     view: View
@@ -57,7 +55,6 @@ class Grounds:
     names: tuple[str, ...]
     edges: list[float]
     line: Array
-    shifts: tuple[offsets.Offsets, ...]
     widened: float
 
     @property
@@ -66,14 +63,19 @@ class Grounds:
         return self.cells.whole
 
     @cached_property
+    def sides(self) -> tuple[Side, ...]:
+        """Return what the cells say of each version's score."""
+        return tuple(Side(self, version) for version in range(len(VERSIONS)))
+
+    @cached_property
     def labelled(self) -> Array:
         """Return the labelled events [segment, version, bin]."""
         return self.whole.positive + self.whole.negative
 
     @cached_property
-    def positives(self) -> Array:
-        """Return the labelled positives [segment, version]."""
-        return self.whole.positive.sum(-1)
+    def told(self) -> list[bool]:
+        """Return, by segment, whether any event has a label, without which no cutoff is cheapest."""
+        return [bool(segment.any()) for segment in self.labelled]
 
     @cached_property
     def reached(self) -> Reached:
@@ -81,12 +83,12 @@ class Grounds:
         sums = (self.whole.n, self.labelled, self.whole.positive, self.whole.positive_amount, self.whole.labelled_score)
         return Reached(*map(at_or_above, sums))
 
-    def at_edge(self, place: int, version: int, edge: int) -> Reached:
+    def at_edge(self, place: int | slice, version: int, edge: int) -> Reached:
         """Return the sums of a segment and version at and above a bin edge."""
         return Reached(*(part[place, version, edge] for part in self.reached))
 
-    def at_cutoff(self, place: int, version: int, name: str) -> Reached:
-        """Return the sums of a segment and version at and above a registered cutoff: exact, whatever the grid."""
+    def at_cutoff(self, place: int | slice, version: int, name: str) -> Reached:
+        """Return the sums of a segment (or of several) and version at and above a registered cutoff: exact, whatever the grid."""
         k, t = self.cells.cutoffs.index(name), self.whole
         parts = (t.above, t.above_labelled, t.above_positive, t.above_amount, t.above_score)
         return Reached(*(part[place, version, k] for part in parts))
@@ -99,88 +101,122 @@ class Grounds:
     def _edges(self) -> Array:
         return np.array(self.edges)
 
-    def chances(self, versions: slice = EVERY, reach: float = 0.0) -> Array:
-        """Return the calibrated chance [segment, version, bin]: the line of all events and the segment's shrunken shift.
+    @cached_property
+    def mean_amount(self) -> Array:
+        """Return the mean amount of a positive [segment]: its own from 30 positives on, else that of all segments."""
+        side = self.sides[CANDIDATE]
+        amount, n = side.positive_amount.sum(-1), side.positives
+        every = np.nan_to_num(ratio(amount.sum(), n.sum()))
+        return np.where(n >= FEW, ratio(amount, n), every)
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """What the cells of the grounds say of one version's score: each array is computed when it is first asked for."""
+
+    ground: Grounds
+    version: int
+
+    def _part(self, name: str) -> Array:
+        part: Array = getattr(self.ground.whole, name)[:, self.version]
+        return part
+
+    @cached_property
+    def positive(self) -> Array:
+        """Return the labelled positives [segment, bin]."""
+        return self._part("positive")
+
+    @cached_property
+    def labelled(self) -> Array:
+        """Return the labelled events [segment, bin]."""
+        return self.positive + self._part("negative")
+
+    @cached_property
+    def positive_amount(self) -> Array:
+        """Return the amount of the labelled positives [segment, bin]."""
+        return self._part("positive_amount")
+
+    @cached_property
+    def positives(self) -> Array:
+        """Return the labelled positives [segment]."""
+        return self.positive.sum(-1)
+
+    @cached_property
+    def events(self) -> Array:
+        """Return the labelled events [segment]."""
+        return self.labelled.sum(-1)
+
+    @cached_property
+    def _on_line(self) -> Array:
+        """Return the log-odds [segment, bin] by the line of all events; that of an empty bin is the line's intercept."""
+        intercept, slope, _ = self.ground.line[self.version]
+        found: Array = intercept + slope * np.nan_to_num(ratio(self._part("logit"), self._part("n")))
+        return found
+
+    @cached_property
+    def shift(self) -> offsets.Offsets:
+        """Return each segment's offset from the line of all events."""
+        return offsets.offsets(self.positive, self.labelled, self._on_line, self.ground.widened)
+
+    def chances(self, reach: float = 0.0) -> Array:
+        """Return the calibrated chance [segment, bin]: the line of all events and the segment's shrunken shift.
 
         `reach` adds so many standard errors to its log-odds: of the shrunken shift, and of the line's slope, which counts
         the more the farther a score is from where the labels tell most (Hosmer, Lemeshow and Sturdivant 2013, 1.4: variance of
         a fitted logit; shift and slope are uncorrelated there).
         """
-        shift, se = (
-            np.stack([getattr(one, name) for one in self.shifts[versions]], axis=-1)[..., None]
-            for name in ("shrunk", "shrunk_se")
-        )
-        line = self._on_line[:, versions]
-        chance: Array = expit(line + shift)
-        if not reach:
-            return chance
-        told = self.labelled[:, versions] * chance * (1 - chance)
-        centre = np.nan_to_num(ratio((told * line).sum(-1), told.sum(-1)))[..., None]
-        slope = np.sqrt(self.widened) * (self.line[:, 2] / self.line[:, 1])[versions, None]
-        found: Array = expit(line + shift + reach * np.hypot(se, slope * (line - centre)))
-        return found
+        line = self._on_line
+        shifted = line + self.shift.shrunk[:, None]
+        chance: Array = expit(shifted + reach * self._error if reach else shifted)
+        return chance
 
     @cached_property
-    def _on_line(self) -> Array:
-        return _on_line(self.whole, self.line)
+    def _error(self) -> Array:
+        """Return the standard error of the calibrated log-odds [segment, bin]."""
+        line, chance, (_, slope, error) = self._on_line, self.chances(), self.ground.line[self.version]
+        told = self.labelled * chance * (1 - chance)
+        centre = np.nan_to_num(ratio((told * line).sum(-1), told.sum(-1)))[:, None]
+        return np.hypot(self.shift.shrunk_se[:, None], np.sqrt(self.ground.widened) * (error / slope) * (line - centre))
 
     @cached_property
     def own(self) -> Array:
-        """Return [segment, version]: whether a segment has so many positives that its own counts set its cutoff."""
-        known: Array = (self.positives >= OWN_FROM) | (self.view.release.scale.name != "probability")
+        """Return whether a segment [segment] has so many positives that its own counts set its cutoff."""
+        known: Array = (self.positives >= OWN_FROM) | (self.ground.view.release.scale.name != "probability")
         return known
 
     @cached_property
-    def mean_amount(self) -> Array:
-        """Return the mean amount of a positive [segment]: its own from 30 positives on, else that of all segments."""
-        amount, n = self.whole.positive_amount[:, CANDIDATE].sum(-1), self.positives[:, CANDIDATE]
-        every = np.nan_to_num(ratio(amount.sum(), n.sum()))
-        return np.where(n >= FEW, ratio(amount, n), every)
-
-    @cached_property
-    def amounts(self) -> Array:
-        """Return the amount to expect of a positive [segment, version, bin].
+    def _amounts(self) -> Array:
+        """Return the amount to expect of a positive [segment, bin].
 
         All events tell how amounts change with the score, the positives by how much theirs differ (the segment's own
         from 30 positives on, else those of all).
         """
-        usual = np.nan_to_num(ratio(self.whole.amount, self.whole.n))
-        told, n = self.whole.positive_amount.sum(-1), self.positives
-        as_usual = (self.whole.positive * usual).sum(-1)
-        every = np.nan_to_num(ratio(told.sum(0), as_usual.sum(0)))
-        times = np.where(n >= FEW, np.nan_to_num(ratio(told, as_usual)), every)
-        found: Array = usual * times[..., None]
-        return found
-
-    def observed(self, units: UnitCosts) -> ActionCosts:
-        """Return what each bin's labelled events cost by action [segment, version, bin], as counted."""
-        return cutoff_pairs.by_action(self.whole.positive, self.whole.negative, self.whole.positive_amount, units)
-
-    def expected(self, units: UnitCosts, versions: slice = EVERY, reach: float = 0.0) -> ActionCosts:
-        """Return the same by calibrated chances (see there); as counted where a segment speaks for itself (`own`)."""
-        seen = self._foreseen if versions == EVERY and not reach else self._foresee(versions, reach)
-        return cutoff_pairs.by_action(*seen, costs=units)
-
-    def expected_of(self, place: int, version: int, units: UnitCosts) -> ActionCosts:
-        """Return the same of one segment and version, [bin]."""
-        positive, negative, amount = (part[place, version] for part in self._foreseen)
-        return cutoff_pairs.by_action(positive, negative, amount, units)
+        usual = np.nan_to_num(ratio(self._part("amount"), self._part("n")))
+        told, as_usual = self.positive_amount.sum(-1), (self.positive * usual).sum(-1)
+        every = np.nan_to_num(ratio(told.sum(), as_usual.sum()))
+        times = np.where(self.positives >= FEW, np.nan_to_num(ratio(told, as_usual)), every)
+        return usual * times[:, None]
 
     @cached_property
-    def _foreseen(self) -> tuple[Array, Array, Array]:
-        return self._foresee(EVERY, 0.0)
+    def counted(self) -> Array:
+        """Return the running sums of the labelled events [3, segment, B + 1] as counted: see `cutoff_pairs.running`."""
+        return cutoff_pairs.running(self.positive, self._part("negative"), self.positive_amount)
 
-    def _foresee(self, versions: slice, reach: float) -> tuple[Array, Array, Array]:
-        """Return positives, negatives and the positives' amount to expect, [segment, version, bin]."""
-        own, labelled = self.own[:, versions, None], self.labelled[:, versions]
-        positive = np.where(own, self.whole.positive[:, versions], self.chances(versions, reach) * labelled)
-        amount = np.where(own, self.whole.positive_amount[:, versions], positive * self.amounts[:, versions])
-        return positive, labelled - positive, amount
+    @cached_property
+    def expected(self) -> Array:
+        """Return the same by calibrated chances (see there); as counted where a segment speaks for itself (`own`)."""
+        return self.foreseen()
+
+    def foreseen(self, reach: float = 0.0) -> Array:
+        """Return the same by chances that reach so many standard errors up."""
+        own = self.own[:, None]
+        positive = np.where(own, self.positive, self.chances(reach) * self.labelled)
+        amount = np.where(own, self.positive_amount, positive * self._amounts)
+        return cutoff_pairs.running(positive, self.labelled - positive, amount)
 
     def per_thousand(self, total: Array) -> Array:
-        """Return costs [segment, version, ...] per 1,000 labelled events of the segment."""
-        events = self.labelled.sum(-1)
-        return 1000 * ratio(total, events.reshape(events.shape + (1,) * (np.ndim(total) - 2)))
+        """Return costs [segment, ...] per 1,000 labelled events of the segment."""
+        return 1000 * ratio(total, self.events.reshape(self.events.shape + (1,) * (np.ndim(total) - 1)))
 
 
 @of_cube(32)
@@ -189,14 +225,8 @@ def grounds(view: View, by: str = "") -> Grounds:
     split = (by,) if by else ()
     cells = view.cells(*split)
     edges = shown_scores(view.release, np.append(cells.whole.grid.lower, 1.0)) if cells.segments else []
-    line, widened = _calibrating(view)
-    log_odds = _on_line(cells.whole, line)
-    n = cells.whole.positive + cells.whole.negative
-    shifts = tuple(
-        offsets.offsets(cells.whole.positive[:, v], n[:, v], log_odds[:, v], widened) for v in range(len(VERSIONS))
-    )
     names = tuple(segment[by] if by else EVERYTHING for segment in cells.segments)
-    return Grounds(view, by, cells, names, edges, line, shifts, widened)
+    return Grounds(view, by, cells, names, edges, *_calibrating(view))
 
 
 @of_cube(32)
@@ -219,26 +249,18 @@ def _line(every: Cells) -> Array:
     return np.stack([np.where(known, value, otherwise) for value, otherwise in parts], axis=-1)
 
 
-def _on_line(tally: Tally, line: Array) -> Array:
-    """Return the calibrated log-odds [..., version, bin] of each bin; 0 where a bin is empty."""
-    mean = np.nan_to_num(ratio(tally.logit, tally.n))
-    found: Array = line[:, 0, None] + line[:, 1, None] * mean
-    return found
-
-
 def _widened(every: Cells, line: Array) -> float:
     """Return by how much clustering widens the variance of the candidate's shift of log-odds; at least 1."""
     if not every.segments or not every.shards.binned:
         return 1.0
-    whole, left = (t.take(0) for t in (every.shards.sum(1), every.left_out))
-
-    def shift(tally: Tally) -> logistic.Shift:
-        positive, n = tally.positive[..., CANDIDATE, :], (tally.positive + tally.negative)[..., CANDIDATE, :]
-        return logistic.calibration_intercept(positive, n, _on_line(tally, line)[..., CANDIDATE, :])
-
-    full = shift(whole)
-    spread = intervals.jackknife(full.value, shift(left).value, every.shards.positives[0, :, CANDIDATE] > 0)
-    effect = float(ratio(spread.se, full.se) ** 2)
+    parts = (getattr(every.shards, name)[0, :, CANDIDATE] for name in ("positive", "negative", "logit", "n"))
+    # All events first, then those without each of the shards.
+    rows = (np.concatenate([part.sum(0, keepdims=True), part.sum(0) - part]) for part in parts)
+    positive, negative, logit, n = rows
+    log_odds = line[CANDIDATE, 0] + line[CANDIDATE, 1] * np.nan_to_num(ratio(logit, n))
+    value, se = logistic.calibration_intercept(positive, positive + negative, log_odds)
+    spread = intervals.jackknife(value[0], value[1:], every.shards.positives[0, :, CANDIDATE] > 0)
+    effect = float(ratio(spread.se, se[0]) ** 2)
     return max(effect, 1.0) if np.isfinite(effect) else 1.0
 
 

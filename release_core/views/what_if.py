@@ -10,7 +10,6 @@ import numpy as np
 from release_core import manifest
 from release_core.release import ACTIONS, CUTOFF_ACTIONS, VERSIONS
 from release_core.stats import cutoffs as costing
-from release_core.stats.arrays import ratio
 from release_core.views.grounds import CANDIDATE, Grounds, Reached, uniform
 from release_core.views.view import known
 
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     Cutoffs = Mapping[str, float | None]
 
 REVIEW, BLOCK = CUTOFF_ACTIONS
+EVERY = slice(None)
 APPROVED, REVIEWED, BLOCKED = (ACTIONS.index(action) for action in ("approve", "review", "block"))
 # METHODS c3: what lies within a quarter of log-odds beyond a cutoff; of points 1% of the scale.
 REACH, POINTS_SHARE = 0.25, 0.01
@@ -105,14 +105,14 @@ def _stands(ground: Grounds, place: int, action: str, score: float | None) -> in
     return ground.edge(score)
 
 
-def reached(ground: Grounds, place: int, version: int, at: int | str | None) -> Reached:
+def reached(ground: Grounds, place: int | slice, version: int, at: int | str | None) -> Reached:
     """Return the sums of what reaches a cutoff; nothing reaches one that does not exist."""
-    if isinstance(at, str):
-        return ground.at_cutoff(place, version, at)
-    return ground.at_edge(place, version, len(ground.edges) - 1 if at is None else at)
+    if at is None:
+        return Reached(*[np.zeros(())] * len(Reached._fields))
+    return ground.at_cutoff(place, version, at) if isinstance(at, str) else ground.at_edge(place, version, at)
 
 
-def both(ground: Grounds, place: int, version: int, where: Stand) -> tuple[Reached, Reached]:
+def both(ground: Grounds, place: int | slice, version: int, where: Stand) -> tuple[Reached, Reached]:
     """Return what reaches the review cutoff (or the block cutoff, where nothing is reviewed) and the block cutoff."""
     block = reached(ground, place, version, where.block)
     return (block if where.review is None else reached(ground, place, version, where.review)), block
@@ -125,7 +125,7 @@ def consequences(ground: Grounds, place: int, version: int, where: Stand, units:
     review, block, every = (Sums(*map(float, side)) for side in sides)
     days = ground.view.days
     good, good_review, good_block = (part.labelled - part.positive for part in (every, review, block))
-    cost = np.nan if units is None else cost_of(every, review, block, units)
+    cost = np.nan if units is None else float(cost_of(every, review, block, units))
     known_labels = 1.0 if every.labelled else np.nan
     numbers = {
         "reviews": _ratio(review.n - block.n, days),
@@ -159,19 +159,32 @@ def _ratio(numerator: float, denominator: float) -> float:
     return numerator / denominator if denominator else float("nan")
 
 
-def cost_of(every: Sums, review: Sums, block: Sums, units: UnitCosts) -> float:
-    """Return the cost of the labelled events under two cutoffs."""
-    bands = ((every, review), (review, block), (block, None))
-    counts = np.array([_band(upper, lower) for upper, lower in bands])
-    missed, reviewed = every.amount - review.amount, review.amount - block.amount
-    return float(costing.action_cost(counts, missed, units, (0, 2), reviewed))
+def cost_of(every: Sums | Reached, review: Sums | Reached, block: Sums | Reached, units: UnitCosts) -> Array:
+    """Return the cost [...] of the labelled events under two cutoffs."""
+
+    def banded(name: str) -> Array:
+        of_all, alerted, blocked = (np.asarray(getattr(side, name)) for side in (every, review, block))
+        return np.stack([of_all - alerted, alerted - blocked, blocked], axis=-1)
+
+    labelled, positive, amount = map(banded, ("labelled", "positive", "amount"))
+    counts = np.stack([labelled, positive, labelled - positive], axis=-1)
+    return costing.action_cost(counts, amount[..., 0], units, (0, 2), amount[..., 1])
 
 
-def _band(upper: Sums, lower: Sums | None) -> list[float]:
-    """Return labelled events, positives and negatives that reach one cutoff and not the next."""
-    labelled = upper.labelled - (lower.labelled if lower else 0.0)
-    positive = upper.positive - (lower.positive if lower else 0.0)
-    return [labelled, positive, labelled - positive]
+def costs_in_force(ground: Grounds, version: int, units: UnitCosts) -> Array:
+    """Return what a version's cutoffs in force cost per 1,000 labelled events, [segment]."""
+    side, nothing = ground.sides[version], np.zeros(len(ground.names))
+    every = Reached(nothing, side.events, side.positives, side.positive_amount.sum(-1), nothing)
+    alerted, blocked = (
+        Reached(*(nothing + part for part in one)) for one in both(ground, EVERY, version, in_force(ground, version))
+    )
+    return side.per_thousand(cost_of(every, alerted, blocked, units))
+
+
+def reviews(ground: Grounds, place: int, version: int, where: Stand) -> float | None:
+    """Return the reviews a day; None where not known."""
+    review, block = both(ground, place, version, where)
+    return known(_ratio(float(review.n - block.n), ground.view.days))
 
 
 def margin(ground: Grounds, place: int, version: int, at: int | str | None) -> float:
@@ -187,8 +200,9 @@ def margin(ground: Grounds, place: int, version: int, at: int | str | None) -> f
         return float("nan")
     per_unit = ground.whole.grid.per_unit
     bins = round(REACH * per_unit) if per_unit else max(round(POINTS_SHARE * len(ground.edges)), 1)
-    start, end = (ground.at_edge(place, version, k) for k in (edge, min(edge + bins, len(ground.edges) - 1)))
-    return float(ratio(start.positive - end.positive, start.labelled - end.labelled))
+    below = ground.sides[version].counted[:2, place]
+    positive, negative = below[:, min(edge + bins, len(ground.edges) - 1)] - below[:, edge]
+    return _ratio(float(positive), float(positive + negative))
 
 
 def busiest(ground: Grounds, stands: list[tuple[int, int, Stand]]) -> float:
