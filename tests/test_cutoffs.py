@@ -72,8 +72,9 @@ def counted(rows, score, review, block):
 def test_the_errors_of_calibrated_chances_are_those_of_a_logistic_regression(view):
     """statsmodels: the error of the fitted log-odds of all events at each bin, widened by the design effect."""
     one, t = grounds(view), grounds(view).whole
-    at, better = one.chances()[0, 1], one.chances(reach=1.0)[0, 1]
-    seen = one.labelled[0, 1] > 0
+    side = one.sides[1]
+    at, better = side.chances()[0], side.chances(reach=1.0)[0]
+    seen = side.labelled[0] > 0
     pos, neg, x = t.positive[0, 1][seen], t.negative[0, 1][seen], (t.logit[0, 1] / np.maximum(t.n[0, 1], 1))[seen]
     line = sm.add_constant(x)
     fit = sm.GLM(np.column_stack([pos, neg]), line, sm.families.Binomial()).fit()
@@ -194,7 +195,7 @@ def test_without_any_label_nothing_is_cheapest_and_nothing_is_zero(view):
 
 def test_sensitivity_has_no_negative_regret_and_none_at_the_cheapest(view):
     best = cutoff_optima.optima(view, "", UNITS)
-    chosen = cutoffs.what_if.Stand(int(best.advised.review[0, 1]), int(best.advised.block[0, 1]))
+    chosen = cutoffs.what_if.Stand(*(int(edge[0]) for edge in best.sides[1].advised[:2]))
     rows = cutoff_optima.sensitivity(best, 0, UNITS, chosen)
     assert rows[0]["regret"] == pytest.approx(0, abs=1e-9)
     assert min(row["regret"] for row in rows) > -1e-9
@@ -253,5 +254,5 @@ def test_without_costs_work_and_outcome_are_told_and_cost_is_not(view):
 
 
 def test_names_of_small_segments_are_shrunken_only_from_five_on(view):
-    shift = grounds(view, "market").shifts[1]
+    shift = grounds(view, "market").sides[1].shift
     assert (shift.weight == 1).all()

@@ -391,6 +391,8 @@ class Cube:
 
     def _key(self, by: tuple[str, ...], columns: Columns) -> Array:
         """Return one number per row that stands for its values of `by`, in their order."""
+        if len(by) == 1:
+            return columns["k0"]
         weighted = (columns[f"k{n}"] * weight for n, weight in enumerate(self._weights(by)))
         return sum(weighted, np.zeros(len(columns["n"]), np.int64))
 

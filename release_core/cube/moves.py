@@ -166,8 +166,11 @@ class Moves:
             last = self._last = (look, {})
         held = last[1]
         if name not in held:
-            mark, start = look // EVERY, self._ends[look // EVERY * EVERY]
-            held[name] = self._marks(name)[mark] + self._between(name, int(start), int(self._ends[look]))
+            # From the nearest mark, which may lie ahead: what came since is taken out.
+            mark = min(round(look / EVERY), (len(self._ends) - 1) // EVERY)
+            start, end = int(self._ends[mark * EVERY]), int(self._ends[look])
+            since = self._between(name, min(start, end), max(start, end))
+            held[name] = self._marks(name)[mark] + (since if start <= end else -since)
         return held[name]
 
     def _marks(self, name: str) -> Array:

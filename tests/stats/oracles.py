@@ -55,6 +55,7 @@ ROWS = tuple(
         ("corp", "brier_of log_loss_of", "scored", "scikit-learn, bin by bin", "parts"),
         ("corp", "consistency_band calibrated_mcb", "scored", "scipy: binomial quantiles; coverage in simulation", "corp"),
         ("corp", "consistency_curve", "scored", "consistency_band on the same draws", "corp"),
+        ("cutoff_pairs", "running priced", "values", "costs of single events; numpy", "cutoff_pairs"),
         ("cutoff_pairs", "by_action moves cheapest cost_at moving", "values", "costs of single events; scikit-learn", "cutoff_pairs"),
         ("cutoff_pairs", "indistinguishable spread_of_optima", "values", "coverage in simulation; brute force", "cutoff_pairs"),
         ("cutoff_pairs", "mean_cost lowest_alike", "values", "numpy: the mean over events; single events", "parts"),

@@ -129,7 +129,7 @@ def test_none_and_one_segment(segments):
 def test_a_frontier_that_has_answered_answers_as_a_new_one(which):
     costs, work = case(11, segments=6, bins=40)
     total = work.sum()
-    asked = capacity.Frontier(costs, work, which)
+    asked = capacity.Frontier(cutoff_pairs.moves(costs), work, which)
     for share in (0.9, 0.1, 0.5, 0.3, 0.31, 0.0, 1.0, 0.5):
         found, fresh = asked.within(share * total), capacity.within_capacity(costs, work, share * total, which)
         assert found.cost == pytest.approx(fresh.cost)

@@ -32,8 +32,21 @@ def log(rows=400, seed=1, rate=0.3):
 
 
 def parts(bins, y, amount, units=UNITS):
-    sums = (per_bin(bins, part.astype(float), BINS) for part in (y, ~y, amount * y))
-    return cutoff_pairs.moves(cutoff_pairs.by_action(*sums, units))
+    """Return the parts of the cost, which are the same by what bins cost and by what single events do."""
+    sums = [per_bin(bins, part.astype(float), BINS) for part in (y, ~y, amount * y)]
+    found = cutoff_pairs.priced(cutoff_pairs.running(*sums), units)
+    written_out = cutoff_pairs.moves(cutoff_pairs.by_action(*sums, units))
+    np.testing.assert_allclose(found, written_out, rtol=1e-9, atol=1e-7)
+    return found
+
+
+def test_running_sums_begin_with_nothing_and_end_with_all():
+    for size in (0, 1, 5):
+        ones = np.ones((2, size))
+        np.testing.assert_array_equal(
+            cutoff_pairs.running(ones, 2 * ones, 0.0 * ones)[1], [2.0 * np.arange(size + 1)] * 2
+        )
+    assert np.isnan(cutoff_pairs.running([1.0, np.nan], [1.0, 1.0], [0.0, 0.0])[0, -1])
 
 
 def paid(bins, y, amount, review, block, units=UNITS):
