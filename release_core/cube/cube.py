@@ -391,10 +391,8 @@ class Cube:
 
     def _key(self, by: tuple[str, ...], columns: Columns) -> Array:
         """Return one number per row that stands for its values of `by`, in their order."""
-        if len(by) == 1:
-            return columns["k0"]
-        weighted = (columns[f"k{n}"] * weight for n, weight in enumerate(self._weights(by)))
-        return sum(weighted, np.zeros(len(columns["n"]), np.int64))
+        codes = [columns[f"k{n}"] * w if w > 1 else columns[f"k{n}"] for n, w in enumerate(self._weights(by))]
+        return sum(codes[1:], codes[0]) if codes else np.zeros(len(columns["n"]), np.int64)
 
     def _named(self, by: tuple[str, ...], key: int) -> dict[str, str]:
         size = max(len(self.names), steps.LARGEST if PERIOD in by else 0)
