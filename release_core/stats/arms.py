@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import chdtrc
 
-from release_core.stats.arrays import Array, floats, ratio
+from release_core.stats.arrays import Array, floats, only, ratio
 from release_core.stats.intervals import MIN_SHARDS
 
 BASELINE, CANDIDATE = 0, 1
@@ -104,7 +104,7 @@ def adjusted(y: ArrayLike, covariate: Covariate) -> Array:
 
 
 def slope(y: ArrayLike, covariate: Covariate) -> Array:
-    """Return [...] by how much Y rises with X over entities: theta of `adjusted`; 0 where X does not vary."""
+    """Return [...] by how much Y rises with X over entities: theta of `adjusted`; 0 where X does not vary, NaN if unknown."""
     total = floats(y)
     axes = (-3, -2, -1)
     n, x = covariate.n.sum(axis=axes), covariate.x.sum(axis=axes)
@@ -112,13 +112,15 @@ def slope(y: ArrayLike, covariate: Covariate) -> Array:
     variance = ratio(covariate.xx.sum(axis=axes), n) - mean_x**2
     together = ratio(covariate.xy.sum(axis=axes), n) - mean_x * mean_y
     varies = variance > 1e-12 * np.maximum(mean_x**2, 1e-300)
-    return np.nan_to_num(np.where(varies, ratio(together, np.where(varies, variance, 1.0)), 0.0))
+    known = ~np.isnan(x + mean_y * n + covariate.xx.sum(axis=axes) + covariate.xy.sum(axis=axes)) | (n == 0)
+    return only(np.where(varies, together / np.where(varies, variance, 1.0), 0.0), known)
 
 
 def foretold(covariate: Covariate) -> Array:
     """Return the sums of X less its mean, [..., ramp step, arm, shard]: 0 over all of them together."""
     axes = (-3, -2, -1)
-    mean = np.nan_to_num(ratio(covariate.x.sum(axis=axes), covariate.n.sum(axis=axes)))
+    n = covariate.n.sum(axis=axes)
+    mean = np.where(n == 0, 0.0, ratio(covariate.x.sum(axis=axes), n))
     return np.asarray(covariate.x - covariate.n * mean[..., None, None, None])
 
 
@@ -140,8 +142,8 @@ def balanced(covariate: Covariate, p_least: float = 0.0005) -> Array:
 def split_p(entities: ArrayLike, share: ArrayLike) -> Array:
     """Return the p-value of a fixed-look sample-ratio test, [...] over ramp steps: Pearson's chi-squared.
 
-    `entities`, `share` [..., ramp step, arm]. NaN where an expected count is below 5; steps without entities do not
-    count. For a test that is read often use `sequential.split_evidence`.
+    `entities`, `share` [..., ramp step, arm]. NaN where an expected count is below 5, or a number is not known; steps without
+    entities do not count. For a test that is read often use `sequential.split_evidence`.
     """
     x, p = np.broadcast_arrays(floats(entities), floats(share))
     expected = p * x.sum(axis=-1, keepdims=True)
@@ -149,4 +151,4 @@ def split_p(entities: ArrayLike, share: ArrayLike) -> Array:
     squares = np.where(used, ratio((x - expected) ** 2, expected).sum(axis=-1), 0.0).sum(axis=-1)
     enough = (np.where(used[..., None], expected, np.inf) >= 5).all(axis=(-2, -1)) & used.any(axis=-1)
     p_value = chdtrc(np.maximum(used.sum(axis=-1), 1), np.nan_to_num(squares))
-    return np.where(enough, p_value, np.nan)
+    return only(p_value, enough & ~np.isnan(x.sum(axis=(-2, -1))))

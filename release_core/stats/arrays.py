@@ -44,7 +44,9 @@ def below(counts: ArrayLike) -> Array:
     array([0., 1., 3.])
     """
     values = floats(counts)
-    return np.cumsum(values, axis=-1) - values
+    sums = np.zeros(values.shape)
+    np.cumsum(values[..., :-1], axis=-1, out=sums[..., 1:])
+    return sums
 
 
 def above(counts: ArrayLike) -> Array:

@@ -39,8 +39,8 @@ def onset(
     The windows from step j on of k >= 3 steps are tested at 3 alpha / (j (j + 1) k (k + 1)), whose sum over all is alpha:
     by the binomial tail (shares, events counting for fewer by the dispersion) or the normal one, and the deviate read
     against Student's t with the degrees of freedom that the dispersion rests on (quasi-likelihood, McCullagh and Nelder
-    1989, 4.5 and 9.2). A step without events says nothing. In simulations false alarms stay below alpha however much
-    steps vary, also where hits come in spells (tests/stats/test_budgets.py).
+    1989, 4.5 and 9.2). A step without events, or of which something is not known, says nothing. In simulations false alarms
+    stay below alpha however much steps vary, also where hits come in spells (tests/stats/test_budgets.py).
 
     Args:
         totals: sum of the values of each step [step]; of a share the hits.
@@ -55,7 +55,7 @@ def onset(
     Onset(look=5, start=3)
     """
     size = floats(n)
-    told = np.flatnonzero(size > 0)
+    told = np.flatnonzero((size > 0) & ~np.isnan(floats(totals) + floats(squares)))
     if not len(told):
         return Onset(-1, -1)
     sums = [_windows(floats(part)[told]) for part in (totals, squares, n)]

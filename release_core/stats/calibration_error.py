@@ -29,14 +29,15 @@ def calibration_error(pos: ArrayLike, n: ArrayLike, sum_score: ArrayLike, groups
     absolute: sum n_g / N x |rate - mean score| (ECE). debiased: root of the sum of n_g / N x [(rate - mean score)^2
     - rate (1 - rate) / (n_g - 1)], at least 0 (Kumar, Liang and Ma 2019): labels alone make the gap of even a
     perfect score positive. A bin goes to the group of its middle event, so that ties stay together. NaN with fewer
-    than two events.
+    than two events, and where a count is not known.
 
     >>> calibration_error([1, 3], [4, 4], [1.0, 2.0], groups=2)
     CalibrationError(absolute=0.125, debiased=0.0, groups=2)
     """
-    positives, events, scores = _grouped(floats(pos), floats(n), floats(sum_score), groups)
-    total = events.sum()
-    if total < 2:
+    sums = floats(pos), floats(n), floats(sum_score)
+    positives, events, scores = _grouped(*sums, groups)
+    total = sums[1].sum()
+    if not total >= 2 or np.isnan(sums[0].sum()):
         return CalibrationError(np.nan, np.nan, len(events))
     rate = ratio(positives, events)
     gap = rate - ratio(scores, events)
@@ -56,6 +57,6 @@ def _grouped(pos: Array, n: Array, sum_score: Array, groups: int) -> tuple[Array
     starts = np.flatnonzero(np.diff(number, prepend=-1))
     sizes = np.add.reduceat(n, starts)
     starts = starts[(sizes > 1) | (np.arange(len(starts)) == 0)]
-    if len(starts) > 1 and sizes[0] == 1:
+    if len(starts) > 1 and n[: starts[1]].sum() <= 1:
         starts = np.delete(starts, 1)
     return np.add.reduceat(pos, starts), np.add.reduceat(n, starts), np.add.reduceat(sum_score, starts)

@@ -53,16 +53,25 @@ class CalibratedMcb(NamedTuple):
 def recalibrated(pos: ArrayLike, n: ArrayLike) -> Array:
     """Return the isotonic regression of the labels on the bins: the recalibrated probability, NaN in empty bins.
 
+    NaN in all bins of a row where a count is not known.
+
     >>> recalibrated([0, 2, 1, 0, 3], [4, 4, 4, 0, 4])
     array([0.   , 0.375, 0.375,   nan, 0.75 ])
     """
     positives, events = np.broadcast_arrays(floats(pos), floats(n))
+    events = _known(positives, events)
     filled = events > 0
     fitted = np.full(events.shape, np.nan)
     if filled.any():
         blocks = _pool(positives, events)
         fitted[filled] = np.repeat(blocks.pos / blocks.n, blocks.size)
     return fitted
+
+
+def _known(first: Array, events: Array) -> Array:
+    """Return the events, none in the rows in which a number is not known: nothing can be said of such a row."""
+    unknown = np.isnan(first.sum(axis=-1)) | np.isnan(events.sum(axis=-1))
+    return np.where(unknown[..., None], 0.0, events) if unknown.any() else events
 
 
 def corp_brier(pos: ArrayLike, n: ArrayLike, brier: ArrayLike) -> Decomposition:
@@ -94,7 +103,7 @@ def consistency_band(
     quantiles of the miscalibration found in those draws. Assumes independent events. Draws all resamples of all
     leading axes at once: meant for the few curves of a page.
     """
-    events, scores = np.broadcast_arrays(floats(n), floats(mean_score))
+    events, scores = _rows(n, mean_score)
     expected = np.where(events > 0, scores, 0.5)
     drawn = _drawn(events, expected, seed, resamples)
     fitted = recalibrated(drawn, events)
@@ -107,9 +116,14 @@ def consistency_curve(
     n: ArrayLike, mean_score: ArrayLike, *, seed: int, resamples: int = 500, level: float = 0.9
 ) -> tuple[Array, Array]:
     """Return the limits `low` and `high` of `consistency_band` alone, which a picture needs."""
-    events, scores = np.broadcast_arrays(floats(n), floats(mean_score))
+    events, scores = _rows(n, mean_score)
     drawn = _drawn(events, np.where(events > 0, scores, 0.5), seed, resamples)
     return _limits(recalibrated(drawn, events), level)
+
+
+def _rows(n: ArrayLike, mean_score: ArrayLike) -> tuple[Array, Array]:
+    events, scores = np.broadcast_arrays(floats(n), floats(mean_score))
+    return _known(np.where(events == 0, 0.0, scores), events), scores
 
 
 def _limits(fitted: Array, level: float) -> tuple[Array, Array]:
@@ -125,7 +139,7 @@ def calibrated_mcb(n: ArrayLike, mean_score: ArrayLike, *, seed: int, resamples:
     only steady it, and 39 tell the quantile to 2 to 5%. The bins must be those of the miscalibration that is compared with
     it: fewer bins show less of it.
     """
-    events, scores = np.broadcast_arrays(floats(n), floats(mean_score))
+    events, scores = _rows(n, mean_score)
     used = events.any(axis=tuple(range(events.ndim - 1)))
     events, scores = events[..., used], scores[..., used]
     expected = np.where(events > 0, scores, 0.5)

@@ -105,6 +105,8 @@ def priced(sums: Array, costs: UnitCosts) -> Moves:
 def cheapest(parts: Moves, which: str = BOTH) -> Pair:
     """Return the pair of least cost with review <= block; of equal ones that which intervenes least.
 
+    Where a cost is not known the least one is NaN, and the edges say nothing.
+
     >>> cheapest(moves(ActionCosts(np.array([1.0, 9]), np.array([2.0, 2]), np.array([8.0, 1]))))
     Pair(review=np.int64(1), block=np.int64(1), cost=array(2.))
     """
@@ -152,12 +154,13 @@ def moving(parts: Moves, pair: Pair, which: str) -> Array:
 def lowest_alike(edges: ArrayLike, events: ArrayLike) -> Indices:
     """Return the lowest edges that part the same events as `edges` [...], `events` [..., B] being those of each bin.
 
-    A cutoff in a gap may lie anywhere in it: what is cheapest names the upper end, this the lower one.
+    A cutoff in a gap may lie anywhere in it: what is cheapest names the upper end, this the lower one. A bin whose events
+    are not known is no gap.
 
     >>> int(lowest_alike(4, [3.0, 0.0, 1.0, 0.0]))
     3
     """
-    filled = np.where(floats(events) > 0, np.arange(1, np.shape(events)[-1] + 1), 0)
+    filled = np.where(floats(events) != 0, np.arange(1, np.shape(events)[-1] + 1), 0)
     before = np.concatenate([np.zeros((*filled.shape[:-1], 1), np.int64), np.maximum.accumulate(filled, -1)], axis=-1)
     return np.take_along_axis(before, np.asarray(edges, dtype=np.int64)[..., None], axis=-1)[..., 0]
 
@@ -188,12 +191,14 @@ def indistinguishable(cost: ArrayLike, left_out: ArrayLike, used: ArrayLike) -> 
 def spread_of_optima(left_out: ArrayLike, used: ArrayLike) -> list[list[tuple[int, int]]]:
     """Return for each row (edge, how often) of the cheapest edge without each used shard, rising: there may be several peaks.
 
+    A shard without which no cost is known does not count.
+
     Args:
         left_out: cost at every edge without each of the shards, [rows, S, K].
         used: [rows, S] the shards that hold evaluated events.
     """
-    best, edges = cheapest_edge(left_out)[0], np.shape(left_out)[-1]
-    row, shard = np.nonzero(np.asarray(used, dtype=bool))
+    (best, least), edges = cheapest_edge(left_out), np.shape(left_out)[-1]
+    row, shard = np.nonzero(np.asarray(used, dtype=bool) & ~np.isnan(least))
     found: list[list[tuple[int, int]]] = [[] for _ in best]
     keys, often = np.unique(row * edges + best[row, shard], return_counts=True)
     for key, n in zip(keys.tolist(), often.tolist(), strict=True):

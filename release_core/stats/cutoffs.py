@@ -117,7 +117,8 @@ def value_recall(positive_amount: ArrayLike) -> Array:
 def optimum(cost: ArrayLike, tolerance: float = 0.01) -> Optimum:
     """Return the cutoff of least cost; of equal ones the highest, since it alerts least.
 
-    The plateau is the unbroken run of edges around it whose cost is within `tolerance` of the minimum.
+    The plateau is the unbroken run of edges around it whose cost is within `tolerance` of the minimum. Where a cost is not
+    known the least one is NaN, and the edges say nothing.
 
     >>> best = optimum([5.5, 3.0, 3.02, 3.0, 20.0])
     >>> int(best.bin), int(best.plateau_low), int(best.plateau_high)
@@ -136,6 +137,8 @@ def optimum(cost: ArrayLike, tolerance: float = 0.01) -> Optimum:
 
 def cheapest_edge(cost: ArrayLike) -> tuple[Indices, Array]:
     """Return the cutoff of least cost, of equal ones the highest, and that cost: an `optimum` without its plateau.
+
+    Where a cost is not known the least one is NaN, and the edge says nothing.
 
     >>> [part.tolist() for part in cheapest_edge([5.5, 3.0, 3.02, 3.0, 20.0])]
     [3, 3.0]

@@ -85,7 +85,8 @@ def link_variance(steps: Ladder) -> Array:
 def over_dispersion(table: ArrayLike) -> Array:
     """Return Pearson's chi-square of the fitted triangle over its degrees of freedom, at least 1 (METHODS f3).
 
-    Equals the scale of a Poisson regression with age and lag as factors. 1 where no degree of freedom is left.
+    Equals the scale of a Poisson regression with age and lag as factors. 1 where no degree of freedom is left; NaN where a
+    count is not known.
 
     >>> over_dispersion([[4, 0], [3, 1]]).item()
     1.0
@@ -94,7 +95,8 @@ def over_dispersion(table: ArrayLike) -> Array:
     squares = np.where(expected > 0, ratio((counts - expected) ** 2, expected), 0.0).sum((-2, -1))
     cells = visible & (expected > 0)
     df = cells.sum((-2, -1)) - cells.any(-1).sum(-1) - cells.any(-2).sum(-1) + 1
-    return np.where(df > 0, np.maximum(ratio(squares, np.maximum(df, 1)), 1.0), 1.0)
+    scale = np.where(df > 0, np.maximum(ratio(squares, np.maximum(df, 1)), 1.0), 1.0)
+    return only(scale, ~np.isnan(counts.sum((-2, -1))))
 
 
 def _fitted(table: Array) -> tuple[Array, Array, Flags]:
@@ -171,7 +173,8 @@ def predicted(known: ArrayLike, to_come: Outlook, confidence: float = 0.95) -> I
 def pace(table: ArrayLike, last: int = 3) -> Array:
     """Return how far the last as-of steps lie from the ladder, in standard errors: negative where labels came slower.
 
-    0 unless all of the last `last` diagonals lie on the same side (METHODS f3): a backlog, or a new way of reporting.
+    0 unless all of the last `last` diagonals lie on the same side (METHODS f3): a backlog, or a new way of reporting. NaN
+    where a count is not known.
     """
     counts, expected, _ = _fitted(floats(table))
     ages, lags = counts.shape[-2:]
@@ -180,13 +183,15 @@ def pace(table: ArrayLike, last: int = 3) -> Array:
     gap = np.stack([np.where(ago == n, counts - expected, 0.0).sum((-2, -1)) for n in range(last)])
     spread = np.where((ago >= 0) & (ago < last), expected, 0.0).sum((-2, -1)) * over_dispersion(table)
     same = (np.sign(gap) == np.sign(gap[:1])).all(0)
-    return np.where(same & (spread > 0), np.nan_to_num(ratio(gap.sum(0), np.sqrt(spread))), 0.0)
+    apart = np.where(same & (spread > 0), np.nan_to_num(ratio(gap.sum(0), np.sqrt(spread))), 0.0)
+    return only(apart, ~np.isnan(counts.sum((-2, -1))))
 
 
 def mack(table: ArrayLike) -> Mack:
     """Return the chain ladder with Mack's distribution-free standard errors (Mack 1993), for one table [age, lag].
 
-    The last sigma^2 is Mack's min rule. Needs a square triangle; a link without anything at risk is 1 with no error.
+    The last sigma^2 is Mack's min rule. Needs a square triangle; a link without anything at risk is 1 with no error. NaN
+    where a count is not known.
     """
     counts = floats(table)
     size = min(counts.shape)
@@ -205,7 +210,8 @@ def mack(table: ArrayLike) -> Mack:
     final = full[:, -1]
     squares = final**2 * own.sum(-1)
     total = squares.sum() + (2 * final * above(final[::-1])[::-1] * shared).sum()
-    return Mack(np.diagonal(paid).copy(), final, np.sqrt(squares), np.sqrt(total))
+    parts = np.diagonal(paid), final, np.sqrt(squares), np.sqrt(total)
+    return Mack(*(only(part, ~np.isnan(paid.sum())) for part in parts))
 
 
 def _sigma2(paid: Array, both: Flags, link: Array) -> Array:

@@ -175,8 +175,8 @@ def density(counts: ArrayLike, at: int, reach: int = 4) -> Array:
 def equal_alert_rate(counts: ArrayLike, rate: ArrayLike) -> Transfer:
     """Return the lowest bin edge whose alert rate is at most `rate` (METHODS c5); B is alert none.
 
-    With few or tied scores the wanted rate cannot be reached: compare `achieved`. Without events the bin is -1 and
-    the rate NaN.
+    With few or tied scores the wanted rate cannot be reached: compare `achieved`. Without events, or where
+    their number is not known, the bin is -1 and the rate NaN.
 
     >>> equal_alert_rate([5, 3, 0, 2], 0.25)
     Transfer(bin=array(2), bin_high=array(3), achieved=array(0.2))
@@ -187,7 +187,7 @@ def equal_alert_rate(counts: ArrayLike, rate: ArrayLike) -> Transfer:
     first = (alerts <= allowed[..., None]).argmax(axis=-1)
     there = np.take_along_axis(alerts, first[..., None], axis=-1)
     last = (alerts >= there).sum(axis=-1) - 1
-    missing = total == 0
+    missing = ~(total > 0)
     achieved = ratio(there[..., 0], total)
     return Transfer(np.where(missing, -1, first), np.where(missing, -1, last), achieved)
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import betainc
 
-from release_core.stats.arrays import Array, floats
+from release_core.stats.arrays import Array, floats, only
 
 
 class When(NamedTuple):
@@ -25,7 +25,8 @@ class When(NamedTuple):
 def chance(need: ArrayLike, seen: ArrayLike, events: ArrayLike, more: ArrayLike) -> Array:
     """Return the chance that at least `need` further positives come among `more` events, after `seen` among `events`.
 
-    Negative binomial: Poisson counts at a rate with Jeffreys' prior, Gamma(seen + 1/2, events). 1 where none is needed.
+    Negative binomial: Poisson counts at a rate with Jeffreys' prior, Gamma(seen + 1/2, events). 1 where none is needed. NaN
+    where a number is not known, or where no event tells of the rate.
 
     >>> chance([0, 5, 50], 10, 1000, 1000).round(3)
     array([1.   , 0.927, 0.   ])
@@ -33,7 +34,8 @@ def chance(need: ArrayLike, seen: ArrayLike, events: ArrayLike, more: ArrayLike)
     wanted, others = floats(need), floats(more)
     share = floats(events) / np.maximum(floats(events) + others, 1e-300)
     some = 1 - betainc(floats(seen) + 0.5, np.maximum(wanted, 1.0), share)
-    return np.where(wanted <= 0, 1.0, np.where(others > 0, some, 0.0))
+    told = np.where(others == 0, 0.0, only(some, floats(events) > 0))
+    return only(np.where(wanted <= 0, 1.0, told), ~np.isnan(wanted + others + floats(seen)))
 
 
 def when(chances: ArrayLike) -> When:

@@ -101,15 +101,17 @@ class Alike(NamedTuple):
 def breslow_day(top0: ArrayLike, bottom0: ArrayLike, top1: ArrayLike, bottom1: ArrayLike) -> Alike:
     """Return the test of equal odds ratios of counts `top` of `bottom` [segment]; NaN with fewer than two usable tables.
 
-    Segments in which neither or all events count, or which one population lacks, say nothing and are left out.
+    NaN also where a count is not known. Segments in which neither or all events count, or which one population lacks, say
+    nothing and are left out.
     """
     a, n1, c, n0 = map(floats, (top1, bottom1, top0, bottom0))
+    unknown = np.isnan((a + n1 + c + n0).sum())
     use = (n1 > 0) & (n0 > 0) & (a + c > 0) & (a + c < n1 + n0)
     a, n1, c, n0 = (array[use] for array in (a, n1, c, n0))
     n, m = n1 + n0, a + c
     odds = ratio((a * (n0 - c) / n).sum(), ((n1 - a) * c / n).sum())
     df = len(a) - 1
-    if df < 1 or not np.isfinite(odds) or odds <= 0:
+    if unknown or df < 1 or not np.isfinite(odds) or odds <= 0:
         return Alike(np.array(np.nan), np.array(max(df, 0)), np.array(np.nan))
     fitted = _fitted(odds, m, n1, n0)
     variance = 1 / (1 / fitted + 1 / (n1 - fitted) + 1 / (m - fitted) + 1 / (n0 - m + fitted))

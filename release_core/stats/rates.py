@@ -30,7 +30,7 @@ def dispersion(hits: ArrayLike, n: ArrayLike) -> Array:
     """Return how much more a share [..., period] varies between periods than chance alone makes it; at least 1.
 
     Pearson's chi-squared of equal shares over its degrees of freedom (quasi-binomial; McCullagh and Nelder 1989, 4.5).
-    1 where fewer than 5 periods hold events, or where the share is 0 or 1.
+    1 where fewer than 5 periods hold events, or where the share is 0 or 1. NaN where a number is not known.
 
     >>> dispersion([1, 9, 1, 9, 5], [50, 50, 50, 50, 50]).round(3).item()
     3.556
@@ -38,7 +38,7 @@ def dispersion(hits: ArrayLike, n: ArrayLike) -> Array:
     k, size = np.broadcast_arrays(floats(hits), floats(n))
     share = ratio(k.sum(axis=-1), size.sum(axis=-1))[..., None]
     squares = np.where(size > 0, ratio((k - size * share) ** 2, size * share * (1 - share)), 0.0).sum(axis=-1)
-    return _factor(squares, (size > 0).sum(axis=-1))
+    return only(_factor(squares, (size > 0).sum(axis=-1)), ~np.isnan((k + size).sum(axis=-1)))
 
 
 def dispersion_of_means(totals: ArrayLike, squares: ArrayLike, n: ArrayLike) -> Array:
@@ -52,7 +52,8 @@ def dispersion_of_means(totals: ArrayLike, squares: ArrayLike, n: ArrayLike) -> 
     within = np.where(size > 0, floats(squares) - total * np.nan_to_num(each), 0.0).sum(axis=-1)
     variance = ratio(within, size.sum(axis=-1) - periods)
     between = np.where(size > 0, size * (each - mean) ** 2, 0.0).sum(axis=-1)
-    return _factor(ratio(between, np.where(variance > 0, variance, np.nan)), periods)
+    found = _factor(ratio(between, np.where(variance > 0, variance, np.nan)), periods)
+    return only(found, ~np.isnan((total + floats(squares) + size).sum(axis=-1)))
 
 
 def _factor(squares: Array, periods: Array) -> Array:

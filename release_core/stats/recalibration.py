@@ -88,9 +88,9 @@ def fit(method: str, pos: ArrayLike, n: ArrayLike, log_odds: ArrayLike, seen: tu
     Where `pos` and `n` are sums of weights, `seen` says how many positives and negatives they rest on.
     """
     positives, events = floats(pos), floats(n)
+    counted = seen or (float(positives.sum()), float((events - positives).sum()))
     filled = events > 0
     positives, events, x = positives[filled], events[filled], floats(log_odds)[filled]
-    counted = seen or (float(positives.sum()), float((events - positives).sum()))
     reason = refusal(method, *counted)
     if reason:
         return Fit(None, reason)
@@ -103,6 +103,8 @@ def refusal(method: str, positives: float, negatives: float) -> str:
     >>> refusal("platt", 12, 900)
     'only 12 positives where it is fitted; platt needs 50'
     """
+    if np.isnan(positives + negatives):
+        return "how many labels there are where it is fitted is not known"
     if positives == 0 or negatives == 0:
         missing = "no label" if positives == negatives else "no positive" if positives == 0 else "no negative"
         return f"{missing} where it is fitted"

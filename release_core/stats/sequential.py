@@ -22,6 +22,8 @@ CONCENTRATION = 6.0
 _HALVINGS = 45
 _WIDEST = 30.0
 _STEPS = 16
+_SMALLEST = 1e-290
+_TERMS = 64
 
 
 def asymptotic(
@@ -52,8 +54,8 @@ def asymptotic(
 def asymptotic_evidence(value: ArrayLike, se: ArrayLike, n: ArrayLike, expect_n: float, alpha: float = 0.05) -> Array:
     """Return the log evidence against "the effect is 0", at every look; ln(1 / alpha) where the sequence leaves 0.
 
-    The inverse of `asymptotic` with two sides, tuned for the same alpha. 0 where the standard error is 0 and so is
-    the effect, infinite where only the standard error is 0.
+    The inverse of `asymptotic` with two sides, tuned for the same alpha. Where the standard error is 0, that of an effect of
+    0 if there is none, else infinite.
     """
     rho2 = (-2 * np.log(alpha) + np.log(1 - 2 * np.log(alpha))) / expect_n
     size, effect = floats(n), floats(value)
@@ -121,7 +123,8 @@ def share_bounds(
         return np.asarray(mixture + x * np.logaddexp(0, -at) + y * np.logaddexp(0, at) > limit)
 
     low, high = _crossing(outside, centre, -1.0), _crossing(outside, centre, 1.0)
-    return Interval(np.where(x > 0, expit(low), 0.0), np.where(y > 0, expit(high), 1.0))
+    known = ~np.isnan(x + y)
+    return Interval(only(np.where(x > 0, expit(low), 0.0), known), only(np.where(y > 0, expit(high), 1.0), known))
 
 
 def _crossing(outside: Callable[[Array], Array], centre: Array, side: float) -> Array:
@@ -159,7 +162,7 @@ def event_arm(
     under = expit(logit(p) + np.log(rate_ratio))
     a, b = k * p, k * (1 - p)
     evidence = betaln(a + x, b + y) - betaln(a, b) - x * np.log(under) - y * np.log1p(-under)
-    return np.where(x + y > 0, evidence, 0.0).sum(axis=-1)
+    return np.where(x + y == 0, 0.0, evidence).sum(axis=-1)
 
 
 def rate_ratio_bounds(
@@ -172,7 +175,7 @@ def rate_ratio_bounds(
     """
     x, y, p = np.broadcast_arrays(floats(candidate), floats(baseline), floats(share))
     a, b, odds = k * p, k * (1 - p), logit(p)
-    mixture = np.where(x + y > 0, betaln(a + x, b + y) - betaln(a, b), 0.0).sum(axis=-1)
+    mixture = np.where(x + y == 0, 0.0, betaln(a + x, b + y) - betaln(a, b)).sum(axis=-1)
     limit = np.broadcast_to(np.log(1 / floats(alpha)), mixture.shape)
 
     def outside(at: Array) -> Array:
@@ -182,7 +185,10 @@ def rate_ratio_bounds(
 
     hits, misses, centre = x.sum(axis=-1), y.sum(axis=-1), _likeliest(x, y, odds)
     low, high = _crossing(outside, centre, -1.0), _crossing(outside, centre, 1.0)
-    return Interval(np.where(hits > 0, np.exp(low), 0.0), np.where(misses > 0, np.exp(high), np.inf))
+    known = ~np.isnan(hits + misses)
+    return Interval(
+        only(np.where(hits > 0, np.exp(low), 0.0), known), only(np.where(misses > 0, np.exp(high), np.inf), known)
+    )
 
 
 def excess_evidence(
@@ -203,8 +209,27 @@ def excess_evidence(
         under = expit(logit(p) + np.log(floats(rate_ratio))[..., None])
         a, b = k * p, k * (1 - p)
         mixture = betaln(a + x, b + y) - betaln(a, b) - x * np.log(under) - y * np.log1p(-under)
-        kept = np.log(betaincc(a + x, b + y, under)) - np.log(betaincc(a, b, under))
-        return np.where(x + y > 0, mixture + kept, 0.0).sum(axis=-1)
+        kept = _log_above(a + x, b + y, under) - np.log(betaincc(a, b, under))
+        return np.where(x + y == 0, 0.0, mixture + kept).sum(axis=-1)
+
+
+def _log_above(a: Array, b: Array, p: Array) -> Array:
+    """Return the log of the chance that a beta variable exceeds `p`, by its series where the chance is too small a number.
+
+    The chance is p^a (1 - p)^b / (b B(a, b)) times a series (DLMF 8.17.8) whose terms fall like a geometric one far out:
+    _TERMS of them, the rest as geometric.
+    """
+    chance = betaincc(a, b, p)
+    found, far = floats(np.log(chance)), chance < _SMALLEST
+    if far.any():
+        a, b, p = (np.broadcast_to(part, chance.shape)[far] for part in (a, b, p))
+        place = np.arange(_TERMS)
+        falls = (a + b)[:, None] + place
+        falls = falls / (b[:, None] + 1 + place) * (1 - p)[:, None]
+        terms = np.cumprod(falls, axis=1)
+        series = 1 + terms.sum(axis=1) + terms[:, -1] * falls[:, -1] / (1 - falls[:, -1])
+        found[far] = a * np.log(p) + b * np.log1p(-p) - np.log(b) - betaln(a, b) + np.log(series)
+    return found
 
 
 def rate_ratio_least(
@@ -221,7 +246,8 @@ def rate_ratio_least(
         return np.asarray(excess_evidence(x, y, p, np.exp(at), k) > limit)
 
     low = _crossing(outside, _likeliest(x, y, logit(p)), -1.0)
-    return np.where(x.sum(axis=-1) > 0, np.exp(low), 0.0)
+    hits = x.sum(axis=-1)
+    return only(np.where(hits > 0, np.exp(low), 0.0), ~np.isnan(hits + y.sum(axis=-1)))
 
 
 def _likeliest(x: Array, y: Array, odds: Array) -> Array:
