@@ -9,19 +9,20 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from release_core.release import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Mapping, Sequence
 
     Array = np.ndarray[Any, Any]
     Segment = Mapping[str, str]
 
 EVERYONE, POSITIVE, NEGATIVE = range(3)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,19 @@ class Grid:
     groups: tuple[float, ...] = ()
 
 
-class Tally:
+class _Once:
+    """Something of which what is found is kept for as long as it is held itself."""
+
+    def once(self, name: Hashable, find: Callable[[], T]) -> T:
+        """Return what `find` returned when it was first asked for by this name."""
+        found = self.__dict__.setdefault("_found", {})
+        if name not in found:
+            found[name] = find()
+        answer: T = found[name]
+        return answer
+
+
+class Tally(_Once):
     """Counts and sums of one slice; every array may carry leading axes (segment, or segment and shard).
 
     `positive_excess` and `negative_excess` are by how much inverse propensities exceed the counts of labelled events.
@@ -70,9 +83,11 @@ class Tally:
     # Axes: version, action, population.
     actions: Array
     action_amounts: Array
+    action_squares: Array
     # Axes: the baseline's action, the candidate's, population.
     joint: Array
     joint_amounts: Array
+    joint_squares: Array
     # Of joint: disagreements with reason codes; sums of inverse label propensities (1 where none is logged), of their
     # squares, and of the same capped at encode.MOST_WEIGHT.
     joint_explained: Array
@@ -151,7 +166,7 @@ COUNTED = frozenset(Tally.__annotations__)
 
 
 @dataclass(frozen=True, eq=False)
-class Cells:
+class Cells(_Once):
     """A slice of the cube: one row of `whole` per segment, and the same cells by entity shard.
 
     `whole` is on the finest grid at hand, `shards` [segment, shard, ...] on a coarser one, or without bins where two

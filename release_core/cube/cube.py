@@ -104,7 +104,6 @@ class Cube:
         self.selection = lru_cache(maxsize=256)(partial(known.selected, self.moved, self.release))
         self.searched = lru_cache(maxsize=8)(partial(slices.Searched, self))
         self.slices = partial(slices.within, self)
-        self.split = lru_cache(maxsize=32)(partial(slices.split, self))
         self.customers = lru_cache(maxsize=8)(partial(customers.known, self))
         self.development = lru_cache(maxsize=256)(self._development)
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from functools import cache, cached_property, partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from release_core.cube.encode import SCALED, SHARDED, SQUARED, WEIGHTED
+from release_core.cube import acts
+from release_core.cube.acts import MINOR_UNITS
+from release_core.cube.encode import SCALED, SHARDED, WEIGHTED
 from release_core.cube.labels import EVENT
-from release_core.cube.places import MATURED, POPULATIONS, Bands, FixedPlaces, Places, coded, population
-from release_core.cube.rows import beside, rows_of
+from release_core.cube.places import POPULATIONS, Bands, FixedPlaces, Places, coded, population
+from release_core.cube.rows import rows_of
 from release_core.frames import EVERYONE, NEGATIVE, POSITIVE, Grid, Tally
 from release_core.release import SHARDS, VERSIONS
 from release_core.stats import grid as log_odds
@@ -26,28 +28,6 @@ if TYPE_CHECKING:
     # The edges of the score groups that PSI compares, where they are fixed.
     Groups = tuple[float, ...]
 
-MINOR_UNITS = 100
-UNITS = {
-    "n": 1,
-    "amount": MINOR_UNITS,
-    "weight": WEIGHTED,
-    "weight2": SQUARED,
-    "amount2": 1,
-    "explained": 1,
-    "weighted": 1,
-    "unlogged": 1,
-}
-UNITS |= {"excess": WEIGHTED, "excess2": SQUARED, "excess_capped": WEIGHTED}
-# Counts and amounts by action: whether of both versions jointly, and the column that is summed.
-ACTED = {
-    "actions": (False, "n"),
-    "action_amounts": (False, "amount"),
-    "joint": (True, "n"),
-    "joint_amounts": (True, "amount"),
-    "joint_explained": (True, "explained"),
-}
-WEIGHED = {"action_weights", "action_weights2", "action_capped", "joint_weights", "joint_weights2", "joint_capped"}
-HIDDEN = {"unseen", "unseen_amounts", "joint_unseen", "joint_unseen_amounts", "unseen_scores"}
 # The measure that each array over bins is made of.
 BINNED = {
     "n": "n",
@@ -68,6 +48,10 @@ BINNED = {
     "above_amount": "amounts above",
 }
 
+# The measure that each sum over the events scored by both versions is made of.
+TOTALS = {"events": "n", "positives": "n", "negatives": "n", "squared": "squared", "loss": "loss"}
+TOTALS |= dict.fromkeys(("scores", "labelled_scores", "positive_scores"), "score")
+
 
 def shards(
     release: Release,
@@ -84,20 +68,14 @@ def shards(
     actions after which no outcome can be seen, and the edges of fixed score groups.
     """
     unseen, groups = told
-    acts = cache(lambda: _acts(release, segments, columns("pair"), paired=paired))
-    weighed = _Lazy({"weighed": lambda: _weighed(acts())})
-    hidden = _hidden(lambda: columns("pair"), lambda pair: _acts(release, segments, pair, paired=paired, unseen=unseen))
-    totals = _Totals(segments, lambda: columns("pair"))
+    counted = acts.counted(release, segments, lambda: columns("pair"), unseen, paired=paired)
+    totals = _totals(segments, lambda: columns("pair"))
     bins = _Bins(release, lambda: columns("shard"), (segments, SHARDS), ("segment", "shard"))
 
     def fetch(name: str) -> Array:
-        if name in ACTED:
-            return acts().of(*ACTED[name])
-        if name in WEIGHED:
-            return weighed["weighed", name]
-        if name in HIDDEN:
-            return hidden(name)
-        return bins[name] if name in BINNED else totals[name]
+        if name in acts.EVERY:
+            return counted(name)
+        return bins[name] if name in BINNED else totals[TOTALS[name], name]
 
     return Tally(lambda: grid_of(release, ids_of(columns("shard")["bin"]), SHARDED, groups), fetch, binned=binned)
 
@@ -125,42 +103,44 @@ class _Lazy:
         return self._kept[group][name]
 
 
-class _Totals:
-    """The sums over all events that both versions scored, [segment, shard, version], each column read when first asked for."""
+def _totals(segments: int, columns: Callable[[], Columns]) -> _Lazy:
+    """Return the sums over all events that both versions scored, [segment, shard, version], by measure."""
 
-    def __init__(self, segments: int, columns: Callable[[], Columns]) -> None:
-        self._segments, self._columns = segments, columns
+    @cache
+    def places() -> Places:
+        pair = rows_of(columns())
 
-    @cached_property
-    def _both(self) -> tuple[Array, Places]:
-        """Return which rows count, and their places."""
-        pair = self._columns()
-        both = np.flatnonzero(pair["both_scored"])
-        index = (pair["segment"][both], pair["shard"][both])
-        return both, Places((self._segments, SHARDS), index, population(pair["label"])[both])
+        def make(keys: Columns) -> Array:
+            whose = np.where(keys["both_scored"] != 0, population(keys["label"]), POPULATIONS)
+            return coded(whose, (SHARDS,), (keys["shard"],))
 
-    def _sums(self, name: str) -> Array:
-        """Return the sums [population, segment, shard, version] of what each version has of its own, not yet scaled back."""
-        (both, places), pair = self._both, self._columns()
-        return np.stack([places.sums(pair[f"{version}_{name}"][both]) for version in VERSIONS], axis=-1)
+        first = pair["segment"] if segments > 1 else None
+        return FixedPlaces((segments, SHARDS), first, pair.made("scored by both", make))
 
-    @cached_property
-    def _n(self) -> Array:
-        (both, places), pair = self._both, self._columns()
-        return np.repeat(places.sums(pair["n"][both])[..., None], len(VERSIONS), axis=-1)
+    def sums(name: str) -> Array:
+        """Return the sums [population, segment, shard] of a column."""
+        return places().sums(columns()[name])
 
-    @cached_property
-    def _scores(self) -> Array:
-        return self._sums("score")
+    def side(name: str) -> Array:
+        """Return the sums [population, segment, shard, version] of what each version has of its own."""
+        return np.stack([sums(f"{version}_{name}") for version in VERSIONS], axis=-1)
 
-    def __getitem__(self, name: str) -> Array:
-        counted = {"events": EVERYONE, "positives": POSITIVE, "negatives": NEGATIVE}
-        if name in counted:
-            return self._n[counted[name]]
-        if name in {"scores", "positive_scores"}:
-            return self._scores[EVERYONE if name == "scores" else POSITIVE] / SCALED
-        found = self._scores if name == "labelled_scores" else self._sums(name)
-        return (found[POSITIVE] + found[NEGATIVE]) / SCALED
+    def counts() -> Columns:
+        n = np.repeat(sums("n")[..., None], len(VERSIONS), axis=-1)
+        return {"events": n[EVERYONE], "positives": n[POSITIVE], "negatives": n[NEGATIVE]}
+
+    def scores() -> Columns:
+        of = side("score")
+        labelled = of[POSITIVE] + of[NEGATIVE]
+        found = {"scores": of[EVERYONE], "labelled_scores": labelled, "positive_scores": of[POSITIVE]}
+        return {name: array / SCALED for name, array in found.items()}
+
+    def labelled(name: str) -> Columns:
+        of = side(name)
+        return {name: (of[POSITIVE] + of[NEGATIVE]) / SCALED}
+
+    losses = {name: partial(labelled, name) for name in ("squared", "loss")}
+    return _Lazy({"n": counts, "score": scores, **losses})
 
 
 def labels(columns: Columns) -> tuple[Array, Array, Array]:
@@ -272,97 +252,6 @@ def total(shape: tuple[int, ...], index: tuple[Array, ...], values: Array, unit:
     flat = np.ravel_multi_index(tuple(np.asarray(axis, dtype=np.int64) for axis in index), shape)
     summed = np.bincount(flat, weights=values.astype(np.float64), minlength=int(np.prod(shape)))
     return summed.reshape(shape) / unit
-
-
-def _weighed(acts: _Acts) -> Columns:
-    """Return sums of weights by action and population."""
-    n, each_n = acts.jointly("n"), acts.each("n")
-    found = {}
-    for name, column in (("weights", "excess"), ("weights2", "excess2"), ("capped", "excess_capped")):
-        found[f"joint_{name}"], found[f"action_{name}"] = n + acts.jointly(column), each_n + acts.each(column)
-    return found
-
-
-def _hidden(columns: Callable[[], Columns], acts_of: Callable[[Columns], _Acts]) -> Callable[[str], Array]:
-    """Return what counts the mature events whose outcome cannot be seen, by action and by the names of HIDDEN.
-
-    No label tells of them, and no logged propensity stands for them. `acts_of` returns rows of pairs by action.
-    """
-
-    @cache
-    def acts() -> _Acts:
-        pair = columns()
-        alone = {"unlogged": pair["n"] - pair["weighted"]}
-        alone |= {name: pair[name] * (alone["unlogged"] / pair["n"]) for name in (f"{v}_score" for v in VERSIONS)}
-        return acts_of(beside(pair, alone))
-
-    def counted(name: str) -> Array:
-        if name == "unseen_scores":
-            return acts().scores()
-        every = acts().of(name.startswith("joint"), "amount" if name.endswith("amounts") else "unlogged")
-        found: Array = every[..., EVERYONE] - every[..., POSITIVE] - every[..., NEGATIVE]
-        return found
-
-    return counted
-
-
-class _Acts(NamedTuple):
-    """Rows of pairs with the positions of both versions' actions, and the rows that both or each version decided."""
-
-    pair: Columns
-    size: tuple[int, int]
-    actions: int
-    places: list[Array]
-    both: Array
-    own: list[Array]
-    populations: Array
-    found: dict[tuple[str, ...], tuple[Array, Places]]
-
-    def of(self, jointly: bool, column: str) -> Array:  # noqa: FBT001 - the two kinds of sums
-        """Return sums of both versions jointly, or of each."""
-        return self.jointly(column) if jointly else self.each(column)
-
-    def jointly(self, column: str) -> Array:
-        """Return sums [segment, shard, baseline's action, candidate's action, population]."""
-        return self._sums(("both", *VERSIONS), column, self.both)
-
-    def each(self, column: str) -> Array:
-        """Return sums [segment, shard, version, action, population]."""
-        sides = [self._sums((version,), column, self.own[v]) for v, version in enumerate(VERSIONS)]
-        return np.stack(sides, axis=2)
-
-    def scores(self) -> Array:
-        """Return the sums of the scores of events without a label, [segment, shard, version]."""
-        sides = [self._sums(("both",), f"{version}_score", self.both) for version in VERSIONS]
-        return np.stack([s[..., EVERYONE] - s[..., POSITIVE] - s[..., NEGATIVE] for s in sides], axis=-1)
-
-    def _sums(self, name: tuple[str, ...], column: str, keep: Array) -> Array:
-        """Return the sums by segment, shard, and the actions of the versions in `name`; what to keep is the same for a name."""
-        if name not in self.found:
-            rows = np.flatnonzero(keep & (self.populations < POPULATIONS))
-            acted = [self.places[v][rows] for v, version in enumerate(VERSIONS) if version in name]
-            index = (self.pair["segment"][rows], self.pair["shard"][rows], *acted)
-            shape = (*self.size, *(self.actions for _ in acted))
-            self.found[name] = rows, Places(shape, index, self.populations[rows])
-        rows, places = self.found[name]
-        return np.moveaxis(places.sums(self.pair[column][rows], UNITS.get(column, SCALED)), 0, -1)
-
-
-def _acts(
-    release: Release, segments: int, pair: Columns, *, paired: bool, unseen: Sequence[str] | None = None
-) -> _Acts:
-    """Return the rows of pairs by what the versions decided; or the mature ones after the actions `unseen`."""
-    acted = [pair[f"{version}_action"] for version in VERSIONS]
-    populations = population(pair["label"])
-    wanted = np.ones(len(acted[0]), dtype=bool)
-    if unseen is not None:
-        populations = np.where(populations == EVERYONE, POPULATIONS, populations)
-        populations[pair["label"] == MATURED] = EVERYONE
-        wanted = np.isin(pair["taken"], [release.actions.index(action) for action in unseen])
-    both = wanted & (acted[0] >= 0) & (acted[1] >= 0) & pair["both_scored"].astype(bool)
-    # In live stages each version answers for the events on which it acted.
-    own = [both if paired else wanted & (p >= 0) & (pair["arm"] == v) for v, p in enumerate(acted)]
-    return _Acts(pair, (segments, SHARDS), len(release.actions), acted, both, own, populations, {})
 
 
 def places(values: Array, names: Sequence[str]) -> Array:

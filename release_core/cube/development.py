@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from release_core.cube import steps
-from release_core.cube.dense import MINOR_UNITS
+from release_core.cube.acts import MINOR_UNITS
 from release_core.cube.encode import SCALED
 from release_core.cube.labels import EVENT, QUIET
 from release_core.label_frames import Development

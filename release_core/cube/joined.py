@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from release_core import worlds as mixed
-from release_core.cube import dense
+from release_core.cube import acts, dense
 from release_core.cube.encode import FINE, SHARDED, joined_levels
 from release_core.cube.places import Places, occurring, population
 from release_core.frames import EVERYONE, POSITIVE, Grid, Worlds
@@ -29,7 +29,7 @@ def score_map(release: Release, columns: Columns) -> ScoreMap:
     places = Places((len(ids), len(ids)), place, population(columns["label"]))
     n, positive, negative = places.sums(columns["n"])
     return ScoreMap(
-        _grid(release, ids), n, positive, negative, places.sums(columns["amount"], dense.UNITS["amount"])[EVERYONE]
+        _grid(release, ids), n, positive, negative, places.sums(columns["amount"], acts.UNITS["amount"])[EVERYONE]
     )
 
 
@@ -70,7 +70,7 @@ class _Crossed:
             return self._joint()
         if name == "n":
             return np.moveaxis(self._sides(self._places.sums(self._columns["n"])), 0, -1)
-        return self._sides(self._places.alone(POSITIVE, self._columns[name], dense.UNITS[name]))
+        return self._sides(self._places.alone(POSITIVE, self._columns[name], acts.UNITS[name]))
 
     def _sides(self, sums: Array) -> Array:
         """Return sums [..., band, bin] by cutoff and side, [..., cutoff, side, bin]."""
@@ -106,7 +106,7 @@ def worlds(release: Release, segments: Sequence[Segment], columns: Columns) -> W
         index = (columns["segment"][keep], columns["shard"][keep], action[keep])
         places = Places(shape, index, populations[keep])
         for name, arrays in found.items():
-            arrays.append(np.moveaxis(places.sums(columns[name][keep], dense.UNITS[name]), 0, -1))
+            arrays.append(np.moveaxis(places.sums(columns[name][keep], acts.UNITS[name]), 0, -1))
     order = [different.index(world) for world in mixed.combined(release)]
     counts, amounts = (np.stack([found[name][n] for n in order], axis=2) for name in ("n", "amount"))
     return Worlds(mixed.players(release), tuple(segments), release.actions, counts, amounts)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from release_core.cube import dense
+from release_core.cube import acts, dense
 from release_core.cube.encode import SHARDED
 from release_core.cube.labels import QUIET
 from release_core.cube.places import MATURED, SILENT
@@ -34,7 +34,7 @@ def coverage(release: Release, columns: Columns) -> Coverage:
     events, positive, negative = (mask & named for mask in dense.labels(columns))
 
     def counted(column: str, keep: Array) -> Array:
-        return dense.kept(shape, place, columns[column], dense.UNITS[column], keep)
+        return dense.kept(shape, place, columns[column], acts.UNITS[column], keep)
 
     labelled = positive | negative
     return Coverage(

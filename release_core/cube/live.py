@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from release_core.cube import acts, dense
 from release_core.cube import cells as tables
-from release_core.cube import dense
 from release_core.cube.encode import FASTEST, PER_DOUBLING, SCALED, SLOWEST
 from release_core.cube.entities import TAKEN
 from release_core.cube.files import text
@@ -133,12 +133,12 @@ def effects(cube: Cube, stage: Stage, groups: tuple[Group, ...], hours: int) -> 
     events = found.kind < 0
 
     def counted(name: str) -> Array:
-        return np.cumsum(dense.kept(shape, index, getattr(found, name), dense.UNITS[name], soon & events), axis=1)
+        return np.cumsum(dense.kept(shape, index, getattr(found, name), acts.UNITS[name], soon & events), axis=1)
 
     def each(name: str, codes: Array, chosen: Array, keep: Array) -> Array:
         place = np.searchsorted(chosen, codes), *index
         keep = soon & keep & np.isin(codes, chosen)
-        sums = dense.kept((len(chosen), *shape), place, getattr(found, name), dense.UNITS[name], keep)
+        sums = dense.kept((len(chosen), *shape), place, getattr(found, name), acts.UNITS[name], keep)
         return np.cumsum(sums, axis=2)
 
     return Effects(

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from release_core.cube import dense
+from release_core.cube import acts
 from release_core.cube.labels import QUIET
-from release_core.cube.places import Places, population
 from release_core.cube.query import REPLAY_SET
 from release_core.frames import Slices
 from release_core.release import VERSIONS
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
     from release_core.cube.cube import Cube
     from release_core.cube.dense import Columns
-    from release_core.cube.query import Group
     from release_core.frames import Array
     from release_core.release import Stage
 
@@ -35,7 +33,7 @@ DEPTH = 3
 POPULATIONS = 3
 # Of so many as-of steps one has its sums kept.
 EVERY = 8
-UNITS = {"n": 1, "amount": dense.MINOR_UNITS, "amount2": 1}
+UNITS = {"n": 1, "amount": acts.MINOR_UNITS, "amount2": 1}
 # A label counts from the step on at which it is known and its event mature; -2 is an event that turns negative then.
 SQL = """
 with own as (
@@ -64,38 +62,6 @@ def within(cube: Cube, stage: Stage, step: int, where: tuple[tuple[str, str], ..
     inner = dict(where)
     searched: Searched = cube.searched(stage, inner.pop(REPLAY_SET, None))
     return searched.slices(step, tuple(inner.items()))
-
-
-def split(cube: Cube, stage: Stage, step: int, group: Group = ((), ())) -> Slices:
-    """Return the segments of a group alone, as `within` would: from the cells of their own dimensions, far fewer rows.
-
-    All actions have a place; the slices stand in the order of the values, each named by its own dimensions.
-    """
-    columns = cube.moved("pair", (stage, step, True), group)
-    segments, place = cube.placed(group, columns)
-    i, j = (columns[f"{version}_action"] for version in VERSIONS)
-    if stage.paired:
-        keep = (columns["both_scored"] != 0) & (i >= 0) & (j >= 0)
-    else:
-        i, j = columns["arm"], np.where(columns["arm"] == 1, j, i)
-        keep = (i >= 0) & (j >= 0)
-    row, many = np.flatnonzero(keep), len(cube.release.actions)
-    shape = (len(segments), 2, many if stage.paired else 2, many)
-    index = tuple(axis[row] for axis in (place, columns["shard"] % 2, i, j))
-    sums = Places(shape, index, population(columns["label"])[row])
-
-    @cache
-    def measured(name: str) -> Array:
-        return np.moveaxis(sums.sums(columns[name][row], UNITS[name]), 0, -1)
-
-    # Values of one dimension beside each other, the dimensions in the order of the group: so do `Slices` name them.
-    dims = [dim for segment in segments[:1] for dim in segment]
-    values = tuple((dim, value) for dim in dims for value in dict.fromkeys(segment[dim] for segment in segments))
-    number = {pair: n + 1 for n, pair in enumerate(values)}
-    named = [sorted(number[pair] for pair in segment.items()) for segment in segments]
-    deep = max([DEPTH, *map(len, named)])
-    conditions = np.array([[0] * (deep - len(one)) + one for one in named], np.int64).reshape(len(named), deep)
-    return Slices(values, conditions, tuple(cube.release.actions), stage.paired, measured, 0)
 
 
 class Searched:

@@ -111,7 +111,7 @@ def _read(
     transform = TARGETS.get(metric.name) if spec.comparison is Comparison.CALIBRATION else None
     cells = selective.weighed(plain) if selective.weighs(metric, plain) else plain
     one, counts = _estimated(spec, (plain, cells), metric, transform)
-    return one, counts, metric.value(cells.whole), unseen.reach(metric, cells, transform)
+    return one, counts, metric.of(cells.whole), unseen.reach(metric, cells, transform)
 
 
 def _measured(spec: GateSpec, metric: Metric, lived: Lived) -> Estimate:

@@ -105,7 +105,11 @@ def estimate(cells: Cells | Lived, metric: Metric, transform: Callable[[Array], 
     """
     if metric.measure is not None:
         return metric.measure(cast("Lived", cells), metric)
-    cells = cast("Cells", cells)
+    plain = cast("Cells", cells)
+    return plain.once(("estimate", metric, transform), lambda: _estimate(plain, metric, transform))
+
+
+def _estimate(cells: Cells, metric: Metric, transform: Callable[[Array], Array] | None) -> Estimate:
     full = _sides(metric, cells.whole, transform)
     n, positives = denominators(metric, cells.whole)
     closed, name = _closed(cells, metric) if transform is None else (None, "")
@@ -131,15 +135,15 @@ def _jackknifed(
     cells: Cells, metric: Metric, full: Array, transform: Callable[[Array], Array] | None
 ) -> tuple[Array, Array]:
     """Return the jackknife's standard errors [segment, side] and degrees of freedom [segment] (0 where undefined)."""
-    left = np.moveaxis(_sides(metric, cells.left_out, transform), 2, 1)
+    left = np.ascontiguousarray(np.moveaxis(_sides(metric, cells.left_out, transform), 1, 2))
     used = evaluated(metric, cells.shards) > 0
-    spread = intervals.jackknife(full, np.ascontiguousarray(left), used[:, None])
+    spread = intervals.jackknife(full, left, used[:, None])
     return spread.se, np.nan_to_num(spread.df).max(axis=1)
 
 
 def _sides(metric: Metric, tally: Tally, transform: Callable[[Array], Array] | None) -> Array:
     """Return [..., side]: the versions and their difference, or the comparison alone."""
-    value = metric.value(tally)
+    value = metric.of(tally)
     if metric.compared:
         return value[..., None]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -182,7 +186,7 @@ def _closed(cells: Cells, metric: Metric) -> tuple[Closed | None, str]:
 
 
 def _one_share(metric: Metric, cells: Cells) -> Closed:
-    value, n = metric.value(cells.whole), metric.base(cells.whole)
+    value, n = metric.of(cells.whole), metric.base(cells.whole)
 
     def bounds(level: Array, sides: int) -> Bounds:
         low, high = decisions.wilson(value * n, n, level[:, 0], sides)
@@ -197,7 +201,7 @@ def _shares(metric: Metric, cells: Cells, *, paired: bool) -> Closed:
     @cache
     def counts() -> tuple[Array, Array, float]:
         effect = _design_effect(metric, cells)
-        value, n = metric.value(tally), metric.base(tally) / effect
+        value, n = metric.of(tally), metric.base(tally) / effect
         return np.where(n > 0, value * n, 0.0), n, effect
 
     def bounds(level: Array, sides: int) -> Bounds:
@@ -243,7 +247,7 @@ def _design_effect(metric: Metric, cells: Cells) -> float:
 
 def _auc(metric: Metric, cells: Cells) -> Closed:
     tally = cells.whole
-    value = v.auc(tally)
+    value = metric.of(tally)
     shown = np.column_stack([value, value[:, 1] - value[:, 0]])
 
     @cache

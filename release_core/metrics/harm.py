@@ -12,19 +12,21 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from release_core.frames import EVERYONE, NEGATIVE, POSITIVE, Grid, Tally
+from release_core.frames import EVERYONE, NEGATIVE, POSITIVE, Grid, Slices, Tally
 from release_core.metrics.table import table
 from release_core.release import ACTIONS
 from release_core.stats import cutoffs, intervals
 from release_core.stats.arrays import ratio
 
 if TYPE_CHECKING:
-    from release_core.frames import Array, Cells, Slices
+    from release_core.frames import Array, Cells
     from release_core.metrics.table import Metric
     from release_core.release import Costs, Release
 
 PAIRED_AXES, ARM_AXES = (-3, -2, -1), (-2, -1)
 COST = "expected_cost"
+# The sums of slices: events, amounts, squared amounts.
+SUMS = ("n", "amount", "amount2")
 NAMES = (
     *("recall", "fpr", "precision", "amount_recall", "alert_rate", "review_rate", "block_rate", "approve_rate"),
     *("recall_block", "fpr_block", "precision_block", "escalation_rate"),
@@ -139,7 +141,7 @@ def _cost(many: int, costs: Costs) -> Measure:
 def change(measure: Measure, slices: Slices, release: Release, *, halves: bool = False) -> Change:
     """Return the metric in every slice: arrays [slice], or [slice, half] apart."""
     places = [release.actions.index(action) for action in slices.actions]
-    names = ("n", "amount", "amount2") if measure.money else ("n",)
+    names = SUMS if measure.money else SUMS[:1]
     sums = [_exclusive(slices.measures(name) if halves else slices.measures(name).sum(1)) for name in names]
     sums += [np.zeros_like(sums[0])] * (3 - len(sums))
     return changed(measure, sums, places, paired=slices.paired)
@@ -203,27 +205,34 @@ def _terms(
     return top, bottom, (above, below), (above_amount, below_amount)
 
 
-def clustering(measure: Measure, cells: Cells, every: Change, release: Release) -> float:
+def clustering(measure: Measure, cells: Cells, release: Release) -> float:
     """Return by how much customers with several events widen the variance of the change, at least 1.
 
-    The jackknife over entity shards of all events (`cells`) against `every`, the change of the same events taken as
-    independent (METHODS 0.11). 1 where the shards do not tell.
+    The jackknife over entity shards of all events (the first segment of `cells`) against the change of the same events
+    taken as independent (METHODS 0.11). 1 where the shards do not tell.
     """
     if not cells.segments:
         return 1.0
-    places = list(range(len(release.actions)))
-    names = ("joint", "joint_amounts") if cells.paired else ("actions", "action_amounts")
-
-    def of(tally: Tally) -> list[Array]:
-        sums = [_exclusive(getattr(tally, name)) for name in names]
-        return [*sums, np.zeros_like(sums[0])]
-
-    full, left = (
-        changed(measure, of(tally), places, paired=cells.paired)
-        for tally in (cells.whole.take(0), cells.left_out.take(0))
-    )
-    counts = of(cells.shards.take(0))[0]
-    used = counts[..., POSITIVE] + counts[..., NEGATIVE] if measure.labels else counts.sum(-1)
-    spread = intervals.jackknife(full.difference, left.difference, used.sum((-2, -1)) > 0)
-    effect = float(intervals.design_effect(spread.se, every.se[0]))
+    full, whole, left = change(measure, segments_of(cells), release), cells.shards.take(0), cells.left_out.take(0)
+    without = [_exclusive(getattr(left, name)) for name in _names(cells)[: 2 if measure.money else 1]]
+    without += [np.zeros_like(without[0])] * (3 - len(without))
+    moved = changed(measure, without, list(range(len(cells.actions))), paired=cells.paired)
+    counts = getattr(whole, _names(cells)[0])
+    used = counts[..., POSITIVE] + counts[..., NEGATIVE] if measure.labels else counts[..., EVERYONE]
+    spread = intervals.jackknife(full.difference[0], moved.difference, used.sum((-2, -1)) > 0)
+    effect = float(intervals.design_effect(spread.se, full.se[0]))
     return max(1.0, effect) if np.isfinite(effect) else 1.0
+
+
+def segments_of(cells: Cells) -> Slices:
+    """Return the segments of cells as slices; the halves of their customers are not told apart."""
+    names = dict(zip(SUMS, _names(cells), strict=True))
+    unnamed = np.zeros((len(cells.segments), 0), np.int64)
+    return Slices((), unnamed, cells.actions, cells.paired, lambda name: getattr(cells.whole, names[name])[:, None], 0)
+
+
+def _names(cells: Cells) -> tuple[str, ...]:
+    """Return how tallies name the SUMS: of both versions jointly, or of each."""
+    return (
+        ("joint", "joint_amounts", "joint_squares") if cells.paired else ("actions", "action_amounts", "action_squares")
+    )

@@ -7,7 +7,6 @@ for unrelated. Both are mended by what all events show: the design effect, and t
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -39,28 +38,19 @@ def paired(each: Array, correlation: float) -> Array:
     return np.column_stack([each, np.sqrt(np.maximum(between, 0.0))])
 
 
-# Of all events of a stage, as long as somebody holds them.
-_held: WeakKeyDictionary[Cells, dict[Metric, tuple[Array, float, float]]] = WeakKeyDictionary()
-
-
 def alike(metric: Metric, cells: Cells) -> tuple[Array, float, float]:
     """Return what all events show: the design effect [version], the versions' correlation, the degrees of freedom.
 
     1, 0 and infinity where the shards do not tell.
     """
     every = cells.overall() if cells.overall else None
-    return _alike(metric, every) if every and every.segments else (np.ones(2), 0.0, np.inf)
+    if not every or not every.segments:
+        return np.ones(2), 0.0, np.inf
+    return every.once(("alike", metric), lambda: _alike(metric, every))
 
 
 def _alike(metric: Metric, every: Cells) -> tuple[Array, float, float]:
-    held = _held.setdefault(every, {})
-    if metric not in held:
-        held[metric] = _seen_alike(metric, every)
-    return held[metric]
-
-
-def _seen_alike(metric: Metric, every: Cells) -> tuple[Array, float, float]:
-    values, left = metric.value(every.whole)[0], metric.value(every.left_out)[0]
+    values, left = metric.of(every.whole)[0], metric.of(every.left_out)[0]
     used = every.shards.events[0].min(-1) > 0
     found = intervals.jackknife(values, left.T, used)
     if not np.isfinite(found.se).all():

@@ -60,6 +60,10 @@ def weighed(cells: Cells, kind: str = "weights") -> Cells:
 
     `kind` "capped" takes weights capped at 20: for shares of actions only.
     """
+    return cells.once(("weighed", kind), lambda: _reweighed(cells, kind))
+
+
+def _reweighed(cells: Cells, kind: str) -> Cells:
     return replace(
         cells,
         whole=_weighed(cells.whole, kind),
@@ -128,7 +132,7 @@ def extremes(metric: Metric, cells: Cells) -> Range:
     """
     tally = cells.whole
     hidden = unseen(metric, tally)
-    value = metric.value(tally)
+    value = metric.of(tally)
     if metric.rate or metric.name.startswith("precision") or metric.name == AMOUNTS:
         low, high = _by_action(metric, cells)
     elif metric.name in SUMMED:

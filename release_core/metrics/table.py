@@ -16,6 +16,7 @@ from release_core.release import ACTIONS
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from release_core.frames import Array, Tally
     from release_core.metrics.estimate import Estimate
     from release_core.metrics.lived import Lived
     from release_core.metrics.values import Value
@@ -65,6 +66,10 @@ class Metric:
     counted: str = "events"
     outcome: Outcome | None = None
     idle: str = ""
+
+    def of(self, tally: Tally) -> Array:
+        """Return the metric's value of a tally, computed once."""
+        return tally.once(self.value, lambda: self.value(tally))
 
 
 # Comparisons that are shares, and of what.

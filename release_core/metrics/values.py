@@ -7,7 +7,6 @@ end return [...]. NaN where undefined.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -110,15 +109,9 @@ def calibration_slope(tally: Tally) -> Array:
     return line(tally).slope
 
 
-_lines: WeakKeyDictionary[Tally, logistic.Line] = WeakKeyDictionary()
-
-
 def line(tally: Tally) -> logistic.Line:
     """Return Cox's calibration line; what is asked of it one after the other is found together."""
-    found = _lines.get(tally)
-    if found is None:
-        found = _lines[tally] = logistic.cox(tally.positive, tally.positive + tally.negative, _mean_logit(tally))
-    return found
+    return tally.once("line", lambda: logistic.cox(tally.positive, tally.positive + tally.negative, _mean_logit(tally)))
 
 
 def mcb_brier(tally: Tally) -> Array:
@@ -138,12 +131,12 @@ def unmapped(tally: Tally) -> Array:
 
 def taken(tally: Tally, actions: tuple[int, ...], population: int) -> Array:
     """Return how many events of a population (see frames.py) got one of these actions."""
-    return tally.actions[..., list(actions), population].sum(-1)
+    return tally.once(actions, lambda: tally.actions[..., list(actions), :].sum(-2))[..., population]
 
 
 def decided(tally: Tally, population: int) -> Array:
     """Return how many events of a population got any action."""
-    return tally.actions[..., population].sum(-1)
+    return tally.once("decided", lambda: tally.actions.sum(-2))[..., population]
 
 
 def rate(actions: tuple[int, ...], population: int) -> Value:

@@ -45,7 +45,10 @@ def jackknife(full: ArrayLike, replicates: ArrayLike, used: ArrayLike, axis: int
     values = only(values, np.isfinite(values))
     shards = flags.sum(axis=axis)
     # Differences from one replicate, not from a rounded mean: equal replicates give exactly 0.
-    anchor = np.take_along_axis(values, np.expand_dims(flags.argmax(axis=axis), axis), axis=axis)
+    if flags.take(0, axis).all():
+        anchor = np.expand_dims(values.take(0, axis), axis)
+    else:
+        anchor = np.take_along_axis(values, np.expand_dims(flags.argmax(axis=axis), axis), axis=axis)
     moved = np.where(flags, values - anchor, 0.0)
     centre = np.expand_dims(ratio(moved.sum(axis=axis), shards), axis)
     squares = np.where(flags, (moved - centre) ** 2, 0.0).sum(axis=axis)

@@ -121,10 +121,7 @@ def _money(view: View) -> Money:
 @of_cube(64)
 def _clustering(view: View, metric: str) -> float:
     """Return by how much customers with several events widen variances, over all events of a stage (and replay set)."""
-    measure, cube = harm.measures(view.release)[metric], view.opened.cube
-    every = cube.split(view.stage, view.step, ((), view.where))
-    overall = cube.slice(view.stage, view.step, (((), view.where),))
-    return harm.clustering(measure, overall, harm.change(measure, every, view.release), view.release)
+    return harm.clustering(harm.measures(view.release)[metric], view.cells(), view.release)
 
 
 def _events(found: Slices) -> Array:
@@ -175,11 +172,10 @@ NO_WORTH: Row = dict.fromkeys(WORTH)
 @of_cube(64)
 def worth(view: View, by: tuple[str, ...] = ()) -> dict[str, Row]:
     """Return by segment key what each segment of a split with events means a day, see `WORTH`; without one, of the choice."""
-    every = view.opened.cube.split(view.stage, view.step, (by, view.where))
-    found = every.take(np.flatnonzero(every.measures("n")[..., EVERYONE].any((1, 2, 3))))
-    rows = worth_rows(view, found, _money(view))
-    keys = (segment_key(dict(view.where) | found.segment(n)) for n in range(len(found.conditions)))
-    return dict(zip(keys, rows, strict=True))
+    cells = view.cells(*by)
+    found = harm.segments_of(cells)
+    rows, events = worth_rows(view, found, _money(view)), found.measures("n")[..., EVERYONE].sum((1, 2, 3))
+    return {segment_key(segment): rows[n] for n, segment in enumerate(cells.segments) if events[n]}
 
 
 def worth_rows(view: View, found: Slices, money: Money) -> list[Row]:

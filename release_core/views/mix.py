@@ -158,7 +158,7 @@ def _sides(view: View, by: str, kind: str, pair: tuple[str, str], version: str) 
 def _sums(metric: Metric, side: _Side, tally: Tally, by: str, names: list[str]) -> tuple[Array, Array]:
     """Return the metric's numerators and denominators [..., segment], in the order of `names`, 0 where there is no event."""
     bottom = np.moveaxis(metric.base(tally)[..., side.version], 0, -1)
-    top = np.nan_to_num(np.moveaxis(metric.value(tally)[..., side.version], 0, -1)) * bottom
+    top = np.nan_to_num(np.moveaxis(metric.of(tally)[..., side.version], 0, -1)) * bottom
     place = {segment[by]: n for n, segment in enumerate(side.cells.segments)}
     found = [
         np.stack([array[..., place[n]] if n in place else np.zeros(array.shape[:-1]) for n in names], axis=-1)
@@ -264,7 +264,7 @@ def standardised(metric: Metric, cells: Cells) -> str:
     ):
         return ""
     bottom = metric.base(cells.whole)
-    top = np.nan_to_num(metric.value(cells.whole)) * bottom
+    top = np.nan_to_num(metric.of(cells.whole)) * bottom
     split = mix.kitagawa(top[:, 0], bottom[:, 0], top[:, 1], bottom[:, 1])
     if not np.isfinite(split.total):
         return ""

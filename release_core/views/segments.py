@@ -13,6 +13,7 @@ from release_core.charts.forest import forest
 from release_core.charts.heatmap import heatmap
 from release_core.cube import REPLAY_SET
 from release_core.frames import EVERYONE, segment_text
+from release_core.metrics import harm
 from release_core.release import Comparison, GateSpec, Level, Stage, Verdict
 from release_core.stats import intervals, multiplicity, pooling
 from release_core.stats.arrays import ratio
@@ -236,8 +237,7 @@ def _wider(inner: View) -> tuple[View, str]:
 
 def _events(view: View) -> float:
     """Return how many events of a choice were decided by both versions, or by an arm's; infinity where none was."""
-    found = view.opened.cube.split(view.stage, view.step, ((), view.where))
-    return float(found.measures("n")[..., EVERYONE].sum()) or float("inf")
+    return float(harm.segments_of(view.cells()).measures("n")[..., EVERYONE].sum()) or float("inf")
 
 
 def _facts(inner: View) -> dict[str, str]:
