@@ -40,16 +40,18 @@ Number = TypeVar("Number")
 class Delay:
     """How the labels of some events come in, by stratum (the action taken): what a nowcast multiplies with.
 
-    `own` are the events; `explicit` says that negatives are told as positives are (else silence is negative, they have
+    `own` are the events; `told` [group] says that negatives are told as positives are (else silence is negative, they have
     no ladder and their share is 1). `ladders` [label] have the axes stratum, lag; `share` [label, stratum, age] of labels
     known by each age; `dispersion` [stratum] of positives;
     Several segments at once stand before the strata.
+    `unseen` names the actions after which an outcome is seen only by chance: their events without a label are not in `own`.
     `pooled` names the strata that have too few positives for a ladder of their own and took that of all actions;
     `oldest` is the age of the oldest events of each level from which steps were borrowed.
     """
 
     own: Development
-    explicit: bool
+    told: Array
+    unseen: Sequence[str]
     strata: tuple[int, ...]
     ladders: tuple[Ladder, ...]
     share: Array
@@ -65,8 +67,8 @@ class Delay:
     @cached_property
     def ready(self) -> Array:
         """Return which ages can be nowcast: in every stratum with events at least a fifth of the labels is known."""
-        used, kinds = self.events > 0, self.share if self.explicit else self.share[:1]
-        found: Array = np.logical_and.reduce([nowcast.ready(share, used) for share in kinds])
+        used = self.events > 0
+        found: Array = np.logical_and.reduce([nowcast.ready(share, used) for share in self.share])
         return found & used.any(-2)
 
     @cached_property
@@ -81,9 +83,8 @@ class Delay:
 
     @cached_property
     def labels(self) -> Array:
-        """Return the labels that are told, [label, group, age]: negatives only where they are explicit."""
-        positive = self.own.positive.sum(-1)
-        return np.stack([positive, self.own.negative.sum(-1) if self.explicit else np.zeros_like(positive)])
+        """Return the labels that are told, [label, group, age]: negatives only where silence does not stand for them."""
+        return np.stack([self.own.positive.sum(-1), self.own.negative.sum(-1) * self.told[:, None]])
 
     @cached_property
     def present(self) -> Array:
@@ -118,12 +119,30 @@ def seen(one: Development, unseen: Sequence[str]) -> Development:
 _BY_AGE = ("events", "amounts", "positive_amounts", "scores", "labelled")
 
 
-def delay(levels: Sequence[Development], *, explicit: bool, maturity: float) -> Delay:
+def answered(one: Development, unseen: Sequence[str]) -> Development:
+    """Return the events whose outcome is seen: of those after whose action taken it is only by chance, the labelled ones."""
+    chance = _among(one, unseen)[:, None]
+    if not chance.any():
+        return one
+    events = np.where(chance, one.positive.sum(-1) + one.negative.sum(-1), one.events)
+    return replace(one, events=events, scores=np.where(chance, one.labelled.sum(0), one.scores))
+
+
+def _among(one: Development, actions: Sequence[str]) -> Array:
+    """Return whether the action taken of each group [group] is one of some actions."""
+    return np.array([place >= 0 and one.actions[place] in actions for place in one.taken], dtype=bool)
+
+
+def delay(logged: Sequence[Development], *, explicit: bool, maturity: float, unseen: Sequence[str] = ()) -> Delay:
     """Return how labels come in: of the first level's events, borrowing steps with too few labels from the next levels.
 
-    All levels have the same buckets; usually a segment, its stage, and all stages together. `maturity` in days.
+    All levels have the same buckets; usually a segment, its stage, and all stages together. `explicit`: good labels are
+    told as bad ones are. `maturity` in days. `unseen` names the actions after which an outcome is seen only by chance: of
+    their events those with a label count, and good ones are told among them; too few labels to tell a delay are complete.
     """
+    levels = [answered(one, unseen) for one in logged]
     own = levels[0]
+    told = _among(own, unseen) | explicit
     strata = tuple(int(s) for s in np.unique(own.taken))
     tables = [_by_stratum(one, strata, one.positive) for one in levels]
     positive = ladders.ladder(tables)
@@ -132,15 +151,27 @@ def delay(levels: Sequence[Development], *, explicit: bool, maturity: float) -> 
         every = ladders.ladder([one.positive.sum(-3, keepdims=True) for one in levels])
         wide = [few[..., None]] * 4 + [few]
         positive = Ladder(*(np.where(use, b, a) for use, a, b in zip(wide, positive, every, strict=True)))
-    found = [positive]
-    if explicit:
-        found.append(ladders.ladder([_by_stratum(one, strata, one.negative) for one in levels]))
+    chance = np.array([stratum >= 0 and own.actions[stratum] in unseen for stratum in strata], dtype=bool)
+    found = [_complete(positive, chance)]
+    if told.any():
+        negative = ladders.ladder([_by_stratum(one, strata, one.negative) for one in levels])
+        found.append(_complete(negative, chance))
     share = np.ones((2, *positive.share.shape[:-1], len(own.ends)))
     for label, steps in enumerate(found):
         share[label] = ladders.at_ages(steps, len(own.ends))
+    # Where silence stands for good labels nothing of them is waited for.
+    share[1] = np.where((explicit | chance)[:, None], share[1], 1.0)
     pooled = tuple(stratum for stratum, some in zip(strata, np.moveaxis(few, -1, 0), strict=True) if some.any())
     oldest = tuple(int(np.nonzero(one.events.sum(-2))[-1].max(initial=0)) for one in levels)
-    return Delay(own, explicit, strata, tuple(found), share, _dispersion(tables), pooled, oldest)
+    return Delay(own, told, tuple(unseen), strata, tuple(found), share, _dispersion(tables), pooled, oldest)
+
+
+def _complete(steps: Ladder, strata: Array) -> Ladder:
+    """Return the ladder; of those `strata` [stratum] that have none, one by which all is known at once."""
+    without = strata & (steps.horizon < 0)
+    last = steps.share.shape[-1] - 1
+    share = np.where(without[..., None], 1.0, steps.share)
+    return steps._replace(share=share, horizon=np.where(without, last, steps.horizon))
 
 
 def _by_stratum(one: Development, strata: Sequence[int], counts: Array) -> Array:
@@ -234,10 +265,9 @@ def _sums(one: Delay, names: Sequence[str], lead: tuple[int, ...]) -> tuple[Sum,
     """Return the counts whose ratio each metric is, [metric, *lead, version, group]."""
     counted, alert, nothing = _versions(one)
     # Where silence is negative, negatives are the events that no positive is known of.
-    alerts, everyone = (Sum(a, a, nothing) if one.explicit else Sum(nothing, nothing, a) for a in (alert, counted))
-    wrong, negatives = (
-        Sum(nothing, a, nothing) if one.explicit else Sum(-a, nothing, a) for a in (alert, counted)
-    )  # fmt: skip
+    told, silent = one.told, ~one.told
+    alerts, everyone = (Sum(a * told, a * told, a * silent) for a in (alert, counted))
+    wrong, negatives = (Sum(-a * silent, a * told, a * silent) for a in (alert, counted))
     caught, positives = (Sum(a, nothing, nothing) for a in (alert, counted))
     pairs = {
         "recall": (caught, positives),
@@ -268,12 +298,10 @@ def _expected(one: Delay, what: Known, ages: Array) -> Array:
     """Return the sum of each version's scores over the events whose positives are counted."""
     kept = one.own.counted.T.reshape(2, *(1 for _ in what.events.shape[:-2]), -1, 1) * ages[..., None, :]
     sets = (1,) * (what.events.ndim - one.own.events.ndim)
-    if not one.explicit:
-        found: Array = (one.own.scores.reshape(2, *sets, *one.own.events.shape) * kept).sum((-2, -1))
-        return np.moveaxis(found, 0, -1)
+    own, told = (2, *sets, *one.own.events.shape), one.told[:, None]
     # Labels stand in the order negative, positive in `labelled`.
-    scores = one.own.labelled[::-1].reshape(2, 2, *sets, *one.own.events.shape) * kept
-    summed: Array = (scores * what.weight[:, None]).sum((0, -2, -1))
+    labelled = (one.own.labelled[::-1].reshape(2, *own) * what.weight[:, None]).sum(0)
+    summed: Array = (np.where(told, labelled, one.own.scores.reshape(own)) * kept).sum((-2, -1))
     return np.moveaxis(summed, 0, -1)
 
 

@@ -79,11 +79,16 @@ def single(view: View) -> View:
 def of(view: View) -> Delay:
     """Return how the labels of a choice come in; what a segment does not tell is taken from its stage, then from all.
 
-    Events after whose action no outcome can be seen are left out: they have no label to wait for.
+    Of events after whose action an outcome is seen only by chance those with a label count.
     """
-    one, cube = single(view), view.opened.cube
-    own = _seen(one, cube.development(one.stage, one.step, one.where))
-    return delayed.delay([own, *_wider(one)], explicit=explicit(view), maturity=one.release.labels.maturity_days)
+    one = single(view)
+    return told(one, [one.opened.cube.development(one.stage, one.step, one.where), *_wider(one)])
+
+
+def told(view: View, levels: Sequence[Development]) -> Delay:
+    """Return how the labels of the first of some levels come in, by the rules of the view's release; see `delayed.delay`."""
+    unseen, maturity = view.opened.cube.selection(view.stage, view.step).unseen, view.release.labels.maturity_days
+    return delayed.delay(levels, explicit=explicit(view), maturity=maturity, unseen=unseen)
 
 
 def by(view: View, dim: str) -> tuple[tuple[str, ...], Delay]:
@@ -91,19 +96,14 @@ def by(view: View, dim: str) -> tuple[tuple[str, ...], Delay]:
     whole = replace(view, where=tuple(pair for pair in view.where if pair[0] == REPLAY_SET))
     wider = _wider(replace(whole, where=(*whole.where, (dim, ""))))
     values, own = view.opened.cube.developments(dim, view.stage, view.step, whole.where)
-    maturity = view.release.labels.maturity_days
-    return values, delayed.delay([_seen(whole, own), *wider], explicit=explicit(view), maturity=maturity)
+    return values, told(whole, [own, *wider])
 
 
 def _wider(one: View) -> list[Development]:
     """Return where a choice's missing delays come from: its whole stage, if it is a part of it, then all stages."""
     every = replace(one, where=())
-    levels = [_seen(one, one.opened.cube.development(one.stage, one.step))] if one.where else []
+    levels = [one.opened.cube.development(one.stage, one.step)] if one.where else []
     return [*levels, *filter(None, [elsewhere(every)])]
-
-
-def _seen(view: View, found: Development) -> Development:
-    return delayed.seen(found, view.opened.cube.selection(view.stage, view.step).unseen)
 
 
 def elsewhere(view: View) -> Development | None:
@@ -111,7 +111,7 @@ def elsewhere(view: View) -> Development | None:
     cube = view.opened.cube
     if len(cube.stages()) == 1:
         return None
-    return _seen(view, cube.development(view.stage, view.step, view.where, all_stages=True))
+    return cube.development(view.stage, view.step, view.where, all_stages=True)
 
 
 def explicit(view: View) -> bool:
@@ -322,9 +322,8 @@ def _why_early(one: Delay) -> str:
 def notes(view: View, one: Delay) -> list[str]:
     """Return what to beware of: early events left out, borrowed delays, an open tail, a changed pace of labels."""
     label, found = view.opened.cube.label, []
-    unseen = view.opened.cube.selection(view.stage, view.step).unseen
-    if unseen:
-        found.append(f"After {' and '.join(unseen)} no outcome can be seen: those events are in none of these numbers.")
+    if one.unseen:
+        found.append(_unseen(one))
     early = (~one.ready) & (one.own.events.sum(0) > 0)
     if early.any() and one.ready.any():
         oldest = int(np.flatnonzero(early)[-1])
@@ -340,6 +339,19 @@ def notes(view: View, one: Delay) -> list[str]:
             f"labels; labels mature at {maturity:g} days, and what comes in between is not in these numbers."
         )
     return [*found, *_borrowed(view, one), *_paces(one)]
+
+
+def _unseen(one: Delay) -> str:
+    """Return which events are in none of the numbers, since no outcome of theirs can be seen."""
+    names = [action in one.unseen for action in one.own.actions]
+    labelled = float(one.own.events[[place >= 0 and names[place] for place in one.own.taken]].sum())
+    begin = f"After {' and '.join(one.unseen)} no outcome can be seen"
+    if not labelled:
+        return f"{begin}: those events are in none of these numbers."
+    return (
+        f"{begin} but by chance: of those events only the {written(labelled)} with a label are in these numbers, each "
+        "counted once. Selective labels says what the others could change."
+    )
 
 
 def _borrowed(view: View, one: Delay) -> list[str]:

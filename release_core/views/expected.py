@@ -9,7 +9,7 @@ import numpy as np
 
 from release_core.charts.course import Reading, course
 from release_core.charts.digits import number, percent, points
-from release_core.metrics import expected
+from release_core.metrics import delayed, expected
 from release_core.views import delay
 from release_core.views.view import known
 
@@ -57,11 +57,12 @@ def estimated(view: View, name: str) -> Estimated:
     if view.release.scale.name != "probability":
         caption = single.caption(0, table="pair")
         return Estimated(course([], [], caption, question=question, definition=DEFINITION), _POINTS, [], "")
-    one = delay.of(view).own
-    rules = view.release.labels
-    found = expected.expectations(
-        one, name, CANDIDATE, rules.maturity_days, explicit=delay.explicit(view), told=delay.elsewhere(single)
-    )
+    cube, rules = view.opened.cube, view.release.labels
+    unseen = cube.selection(view.stage, view.step).unseen
+    one = delayed.seen(cube.development(single.stage, single.step, single.where), unseen)
+    every = delay.elsewhere(single)
+    told = None if every is None else delayed.seen(every, unseen)
+    found = expected.expectations(one, name, CANDIDATE, rules.maturity_days, explicit=delay.explicit(view), told=told)
     found = [each for each in found if one.events[:, each.age].sum()]
     label = view.opened.cube.label
     rows = [
@@ -110,8 +111,13 @@ def _sentence(view: View, found: list[Expectation], title: str) -> str:
     )  # fmt: skip
     return (
         f"Estimate without labels: {title.lower()} of the candidate on events up to {newest} should be about "
-        f"{percent(last.estimate)}; assumes calibration from {since} still holds.{weak}"
+        f"{percent(last.estimate)}; assumes calibration from {since} still holds.{weak}{_left_out(view)}"
     )
+
+
+def _left_out(view: View) -> str:
+    unseen = view.opened.cube.selection(view.stage, view.step).unseen
+    return f" Events after {' and '.join(unseen)}, whose outcome is not seen, are not in it." if unseen else ""
 
 
 def _board(rows: list[Row], title: str) -> str:

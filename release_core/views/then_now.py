@@ -98,8 +98,7 @@ def _same_events(view: View, then: int) -> dict[str, tuple[float | None, float |
     """Return (candidate, difference) of the metrics now on the events that were mature then: one cohort, two times."""
     one = delay.single(view)
     events = one.opened.cube.development(one.stage, one.step, one.where, then)
-    unseen = one.opened.cube.selection(one.stage, one.step).unseen
-    of = delayed.delay([delayed.seen(events, unseen)], explicit=delay.explicit(view), maturity=0.0)
+    of = delay.told(one, [events])
     every = np.ones(len(events.ends), dtype=bool)
     found = delayed.estimates(of, delayed.NAMES, every, corrected=False)
     return {name: (known(float(one.value[CANDIDATE])), known(float(one.value[2]))) for name, one in found.items()}
