@@ -51,7 +51,7 @@ PRICE = (
 )  # fmt: skip
 VARIED = columns(
     ("Cost", "cost", None), ("times", "factor", digits.number), ("Cheapest review cutoff", "review", digits.cutoff),
-    ("Block cutoff", "block", digits.cutoff), ("Cost there per 1,000", "least", digits.count),
+    ("Block cutoff", "block", digits.cutoff), ("Expected cost there per 1,000", "least", digits.count),
     ("The what-if's cutoffs cost more by", "regret", digits.count))  # fmt: skip
 FITS = columns(
     ("Segment", "segment", None), ("Review from", "review", digits.cutoff), ("Block from", "block", digits.cutoff),
@@ -251,6 +251,10 @@ def looks(view: View, by: str, costs: tuple[Costs, float | None], page: CutoffsP
                 without(VARIED, actions),
                 page.sensitivity,
                 "If a cost were half or twice what is assumed, on the candidate's score",
+            )
+            st.caption(
+                "Costs in this table are expected by the calibrated scores, from which cutoffs are advised; everywhere else "
+                "on this page they are counted on labelled events."
             )
         else:
             show.empty("No costs are declared: type them above to see what other costs would change.")
