@@ -10,12 +10,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from release_core.stats import decisions
+from release_core.stats import decisions, intervals
 from release_core.stats.arrays import Array, at_or_above, below, floats, only, ratio
 from release_core.stats.intervals import Interval
 
 # How many events of the smaller class the worst variance that an AUC can have counts for, beside the observed one.
 WORST_EVENTS = 3
+# Up to so many events of the smaller class may show none of a kind of which there are enough to matter; from so many on not.
+FEW, MANY = 75.0, 100.0
 
 
 class Sweep(NamedTuple):
@@ -164,7 +166,9 @@ def auc_interval(
     The few events at hand show too little of the tail that makes an AUC vary. Its variance is therefore averaged, as
     if of `WORST_EVENTS` more events, with the largest that it can have, A (1 - A) (1 / P + 1 / N), which is reached
     where scores of a class are either all above or all below the other's (Birnbaum and Klose 1957). With many events
-    that is value -+ quantile x se. Of an AUC of 1 the interval starts below 1. By simulation; see tests/bench/coverage.py.
+    that is value -+ quantile x se. Of an AUC of 1 the interval starts below 1. The end on the side of 0.5 reaches at least as
+    far as with one more event that scores like the other class: few events may show none of the unlike ones that there are.
+    By simulation; see tests/bench/coverage.py.
 
     Args:
         value: the AUC [...].
@@ -175,7 +179,7 @@ def auc_interval(
         sides: 2 or 1.
 
     >>> [bound.round(3).item() for bound in auc_interval(0.96, 0.02, (20, 4000), 19)]
-    [0.872, 0.988]
+    [0.871, 0.988]
     """
     positives, negatives = map(floats, classes)
     fewest = np.minimum(positives, negatives)
@@ -189,7 +193,24 @@ def auc_interval(
     events = only(ratio(area * (1 - area), variance), enough)
     freedom = np.maximum(np.minimum(floats(df), own), 1)
     low, high = decisions.wilson(floats(value) * events, events, confidence, sides, freedom)
+    above = np.abs(floats(value) - 0.5)
+    reach = intervals.critical(confidence, sides, np.minimum(floats(df), np.maximum(fewest, 1)))
+    least = 0.5 + np.maximum(_with_one_more(above, se, fewest, reach), -0.5)
+    low = np.where(floats(value) >= 0.5, np.minimum(low, least), low)
+    high = np.where(floats(value) < 0.5, np.maximum(high, 1 - least), high)
     return Interval(only(low, enough), only(high, enough))
+
+
+def _with_one_more(above: Array, se: ArrayLike, n: Array, reach: Array) -> Array:
+    """Return where the interval of mean -+ reach x error starts, counted from 0.5, with one more event like the other class.
+
+    The placements of n events have the mean `above` and its error; that of the one more is uniform on [-0.5, 0.5]. Beyond
+    `FEW` events it counts for less than one, from `MANY` on for nothing.
+    """
+    more = np.clip((MANY - n) / (MANY - FEW), 0.0, 1.0)
+    total = n + more
+    squares = n * (n - 1) * floats(se) ** 2 + n * more / total * above**2 + more / 12
+    return n * above / total - reach * np.sqrt(ratio(squares, total * (total - 1)))
 
 
 def _placements(positives: Array, negatives: Array) -> tuple[Array, Array, Array]:

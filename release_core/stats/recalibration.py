@@ -209,15 +209,17 @@ _FITS = {"intercept": _intercept, "platt": _platt, "beta": _beta, "isotonic": _i
 def _regression(positives: Array, events: Array, terms: Array) -> tuple[float, ...] | None:
     """Return intercept and slopes of the logistic regression on `terms` [k, B]; None where there is no finite maximum.
 
-    Newton steps on standardised terms, halved where they would do harm.
+    Newton steps on standardised terms, halved where they would do harm. They begin at the better of the scores as they are
+    (all slopes 1) and one and the same rate.
     """
     centre = np.average(terms, axis=1, weights=events)
     spread = np.sqrt(np.average((terms - centre[:, None]) ** 2, axis=1, weights=events))
     if not (spread > 0).all():
         return None
     design = np.vstack([np.ones(len(events)), (terms - centre[:, None]) / spread[:, None]])
-    start = np.zeros(len(design))
-    start[0] = logit(positives.sum() / events.sum())
+    flat = np.zeros(len(design))
+    flat[0] = logit(positives.sum() / events.sum())
+    start = max((flat, np.array([centre.sum(), *spread])), key=lambda one: _likelihood(positives, events, one @ design))
     line = _maximum(positives, events, design, start)
     if line is None:
         return None

@@ -102,6 +102,7 @@ def _tried(view: View, dim: str, fit: str, judge: str) -> Tried:
     found = {name: stats.fit(name, fitting.positive, fitting.n, fitting.x, fitting.seen) for name in TITLES}
     window = _window(within(view, dim, chosen.judge), judging)
     rows = [_judged(window, name, found[name]) for name in TITLES]
+    _tell_slopes(window, found, rows)
     return Tried(chosen, fitting, judging, found, rows)
 
 
@@ -120,10 +121,9 @@ class _Labels(NamedTuple):
 
 
 class _Window(NamedTuple):
-    """The window that judges: its bins with the slope of its scores as they are, its labels, and those by shard, if known."""
+    """The window that judges: its bins, its labels, and those by shard, if known."""
 
     bins: Bins
-    slope: float | None
     labels: _Labels
     shards: _Labels | None
     clustered: bool
@@ -131,16 +131,15 @@ class _Window(NamedTuple):
 
 def _window(cells: Cells, bins: Bins) -> _Window:
     """Return the window that judges."""
-    slope = known(float(logistic.cox(bins.positive, bins.n, bins.x).slope))
     labels = _labels(bins.positive, bins.n, bins.x)
     if not cells.shards.binned:
-        return _Window(bins, slope, labels, None, cells.clustered)
+        return _Window(bins, labels, None, cells.clustered)
     names = ("positive", "negative", *EXCESS, "labelled_logit")
     found = sums_of(cells.shards, weighted=cells.weighted, names=names)
     positive, negative, more, less, logits = (found[name][0] for name in names)
     n = positive + negative
     shards = _labels(positive + more, n + more + less, ratio(logits, n))
-    return _Window(bins, slope, labels, shards, cells.clustered)
+    return _Window(bins, labels, shards, cells.clustered)
 
 
 def _labels(positive: Array, n: Array, x: Array) -> _Labels:
@@ -164,9 +163,16 @@ def _judged(window: _Window, method: str, fit: Fit) -> Row:
         low, high, row["how"] = _interval(window, (after, by_shard), name)
         row |= {f"{name}_before": old, name: new, f"{name}_change": new - old, f"{name}_low": low, f"{name}_high": high}
     row["oe_before"], row["oe"] = (float(bins.positive.sum() / (bins.n * p).sum()) for p in (labels.score, after))
-    row["slope_before"] = window.slope
-    row["slope"] = known(float(logistic.cox(bins.positive, bins.n, logit(after)).slope))
     return row
+
+
+def _tell_slopes(window: _Window, fits: dict[str, Fit], rows: list[Row]) -> None:
+    """Add the slopes of the scores as they are, and after each map that was judged, all found together."""
+    bins, judged = window.bins, [row for row in rows if not row["reason"]]
+    mapped = [logit(found(window.labels.score)) for row in judged if (found := fits[row["method"]].map)]
+    slopes = logistic.cox(bins.positive, bins.n, np.array([bins.x, *mapped])).slope
+    for row, slope in zip(judged, slopes[1:], strict=True):
+        row["slope_before"], row["slope"] = known(float(slopes[0])), known(float(slope))
 
 
 def _interval(window: _Window, mapped: tuple[Array, Array | None], name: str) -> tuple[float | None, float | None, str]:
