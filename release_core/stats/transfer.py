@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from release_core.stats.arrays import Array, Indices, at_or_above, floats, only, ratio
+from release_core.stats.cutoffs import below_edges
 
 _ROUNDING = 1e-12
 
@@ -66,6 +67,36 @@ def equal_loss(loss: ArrayLike, target: ArrayLike) -> Bounded:
     found = np.where(np.isnan(wanted), -1, allowed.sum(axis=-1) - 1)
     achieved = np.take_along_axis(missed, np.maximum(found, 0)[..., None], axis=-1)[..., 0]
     return Bounded(found, only(achieved, found >= 0))
+
+
+def equal_loss_ends(
+    caught: ArrayLike, missed: ArrayLike, events: ArrayLike, reach: ArrayLike
+) -> tuple[Indices, Indices]:
+    """Return the lowest and the highest edge whose loss cannot be told from today's; -1 with fewer than two events.
+
+    At every edge the difference of both losses is tested with its error at that edge, as McNemar's test does, not with the
+    error at the transferred cutoff: where few positives lie beyond today's cutoff, that is often too small by chance.
+
+    Args:
+        caught: the loss that today's cutoff avoids, and its squares, by bin of the other score [2, ..., B].
+        missed: the same of the loss that today's cutoff lets through.
+        events: labelled events [...].
+        reach: so many standard errors of independent events does the interval have on either side [...].
+
+    >>> ends = equal_loss_ends([[0, 1, 1], [0, 1, 1]], [[3, 1, 0], [3, 1, 0]], 9, 1.96)
+    >>> [end.item() for end in ends]
+    [1, 3]
+    """
+    change, squares = below_edges(caught) + at_or_above(missed) * np.array([-1.0, 1.0]).reshape(
+        2, *[1] * np.ndim(events), 1
+    )
+    n, size = floats(events)[..., None], np.abs(change)
+    # The variance of a sum is n / (n - 1) x (squares - sum^2 / n); solved for the sum.
+    wide = ratio(floats(reach)[..., None] ** 2, n - 1)
+    alike = (size**2 * (1 + wide) <= wide * n * squares) | (size <= size.min(axis=-1, keepdims=True))
+    low, high = alike.argmax(axis=-1), alike.shape[-1] - 1 - alike[..., ::-1].argmax(axis=-1)
+    known = (n[..., 0] > 1) & alike.any(axis=-1)
+    return np.where(known, low, -1), np.where(known, high, -1)
 
 
 def mean_se(n: ArrayLike, total: ArrayLike, squares: ArrayLike) -> Array:

@@ -161,14 +161,19 @@ def _found(one: Places, rule: Rule) -> _Found:
     """Return the transferred cutoffs of all segments at once."""
     wanted = _value(one, one.today, one.today_lost, rule)
     at, passes = _cutoff(one, wanted, rule)
-    reach = _reach(one, at, rule)
-    # What is allowed more of (alerts, false alerts, loss) lowers or raises the cutoff: its ends are sorted as scores.
-    ends = [_cutoff(one, np.clip(wanted + side * reach, 0.0, None), rule)[0] for side in (1, -1)]
+    if rule.name == "loss":
+        ends = _loss_ends(one)
+        reach = only(0.0, ends[0] >= 0)
+    else:
+        reach = _reach(one, at, rule)
+        # What is allowed more of (alerts, false alerts) lowers or raises the cutoff: its ends are sorted as scores.
+        low, high = (_cutoff(one, np.clip(wanted + side * reach, 0.0, None), rule)[0] for side in (1, -1))
+        ends = low, high
     beyond, lost = _above(one, at)
     reached = only(_value(one, beyond, lost, rule), at >= 0)
     # What the candidate does at the same number is exact; of the loss it is not known.
     nominal = np.full(at.shape, np.nan) if rule.name == "loss" else _value(one, one.same, None, rule)
-    return _Found(rule, one, at, (ends[0], ends[1]), reach, wanted, reached, nominal, beyond, passes)
+    return _Found(rule, one, at, ends, reach, wanted, reached, nominal, beyond, passes)
 
 
 def _row(view: View, what: tuple[Counts, list[float], _Found], place: tuple[int, int], name: str) -> Row:
@@ -270,13 +275,20 @@ def _reach(one: Places, at: Array, rule: Rule) -> Array:
     return only(intervals.critical(0.95) * se * np.sqrt(one.effect), at >= 0)
 
 
+def _loss_ends(one: Places) -> tuple[Array, Array]:
+    """Return the ends of the interval of the cutoff that keeps the loss; -1 of two dimensions: single amounts are not kept."""
+    if one.pairs is None:
+        unknown = np.full(one.today.shape[:-1], -1)
+        return unknown, unknown
+    losses = np.stack([_asked(one.pairs.loss), _asked(one.pairs.squares)])
+    events = np.broadcast_to(one.labelled, losses.shape[1:3])
+    reach = intervals.critical(0.95) * np.sqrt(one.effect)
+    return transfer.equal_loss_ends(losses[..., REACHED, :], losses[..., BELOW, :], events, reach)
+
+
 def _paired_se(pairs: Pairs, one: Places, at: Array, rule: Rule) -> Array:
     """Return the standard error on the same events: only those above one of the cutoffs and below the other count."""
     edge = np.maximum(at, 0)
-    if rule.name == "loss":
-        (more, _), (_, less) = (_split(_asked(pairs.loss)[:, :, side], edge) for side in (REACHED, BELOW))
-        (first, _), (_, second) = (_split(_asked(pairs.squares)[:, :, side], edge) for side in (REACHED, BELOW))
-        return 1000 * transfer.mean_se(one.labelled, more - less, first + second)
     (out, kept), (passed, new) = (_split(pairs.n[:, :, side], edge[..., None]) for side in (REACHED, BELOW))
     if rule.name == "precision":
         joint = np.stack([np.stack([passed, new], axis=-2), np.stack([out, kept], axis=-2)], axis=-3)
@@ -293,12 +305,7 @@ def _split(sums: Array, edge: Array) -> tuple[Array, Array]:
 
 
 def _apart_se(one: Places, at: Array, rule: Rule) -> Array:
-    """Return the standard error as if each version had judged events of its own: too large where they err alike.
-
-    Of the loss it is not known: the squares of the amounts are not kept.
-    """
-    if rule.name == "loss":
-        return np.full(at.shape, np.nan)
+    """Return the standard error as if each version had judged events of its own: too large where they err alike."""
     sides, who = (one.today, _above(one, at)[0]), _who(rule)
     hits = [side[..., POSITIVE if rule.name == "precision" else who] for side in sides]
     labelled = [side[..., POSITIVE] + side[..., NEGATIVE] for side in sides]

@@ -108,6 +108,7 @@ ROWS = tuple(
         ("shapley", "players shares interactions path order_range", "the average over all orders", "shapley"),
         ("slices", "search explained confirm left_over", "brute force over raw rows", "slices"),
         ("transfer", "equal_precision equal_loss", "brute force over all edges", "transfer"),
+        ("transfer", "equal_loss_ends", "statsmodels: McNemar's test at every edge; coverage in simulation", "transfer"),
         ("transfer", "mean_se precision_se", "scipy: standard error; spread over samples", "transfer"),
     )
 )  # fmt: skip

@@ -57,6 +57,60 @@ def test_equal_loss_is_the_highest_edge_that_misses_no_more(loss, target):
     assert found.achieved == missed[int(found.bin)]
 
 
+@FUZZ
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=12), st.integers(2, 900))
+def test_ends_of_equal_loss_are_the_cutoffs_that_mcnemar_does_not_reject(rows, more):
+    """statsmodels: McNemar's test at every edge; its variance holds under equality, ours subtracts the squared mean."""
+    caught, missed = np.array(rows, dtype=float).T
+    n = caught.sum() + missed.sum() + more
+    kept = []
+    for edge in range(len(rows) + 1):
+        lost, gained = caught[:edge].sum(), missed[edge:].sum()
+        chi2 = mcnemar([[more, lost], [gained, 0]], exact=False, correction=False).statistic if lost + gained else 0.0
+        error = transfer.mean_se(n, lost - gained, lost + gained)
+        told = chi2 / max(1 - (lost - gained) ** 2 / n / max(lost + gained, 1.0), 1e-12) * (n - 1) / n
+        assert lost == gained or told == pytest.approx(((lost - gained) / n / error) ** 2)
+        kept += [edge] if told <= 1.96**2 else []
+    near = np.abs(transfer.below_edges(caught) - missed.sum() + transfer.below_edges(missed))
+    kept += np.flatnonzero(near == near.min()).tolist()
+    found = transfer.equal_loss_ends([caught, caught], [missed, missed], n, 1.96)
+    assert found == (min(kept), max(kept))
+
+
+@pytest.mark.parametrize("n", [0, 1, np.nan])
+def test_ends_of_equal_loss_are_unknown_with_fewer_than_two_events(n):
+    assert transfer.equal_loss_ends([[1.0, 0.0]] * 2, [[0.0, 0.0]] * 2, n, 1.96) == (-1, -1)
+
+
+def test_ends_of_equal_loss_without_loss_are_open_and_of_equal_scores_those_between_events():
+    nothing = np.zeros((2, 5))
+    assert transfer.equal_loss_ends(nothing, nothing, 100, 1.96) == (0, 5)
+    caught, missed = [[0.0, 0, 0, 3, 9]] * 2, [[0.0, 9, 0, 0, 0]] * 2
+    assert transfer.equal_loss_ends(caught, missed, 100, 1e-9) == (2, 3)
+
+
+@pytest.mark.parametrize(("above", "spread"), [(60, 0.0), (6, 0.0), (6, 0.7), (300, 0.7)])
+def test_interval_of_the_cutoff_at_equal_loss_covers_the_true_one(above, spread):
+    """Also where only a few positives lie above today's cutoff, and where their losses differ."""
+    rng = np.random.default_rng(9)
+    rounds, share, noise = 600, 0.05, 0.5
+    cut, edges = scipy_stats.norm.isf(share), np.arange(-320, 321) / 64
+    true = cut * np.sqrt(1 + noise**2)
+    covered = 0
+    for _ in range(rounds):
+        old = rng.standard_normal(rng.poisson(above / share))
+        new, loss = old + noise * rng.standard_normal(old.size), np.exp(spread * rng.standard_normal(old.size))
+        place = np.clip(np.searchsorted(edges, new, side="right") - 1, 0, edges.size - 1)
+        caught, missed = (
+            [np.bincount(place[side], loss[side] ** power, edges.size) for power in (1, 2)]
+            for side in (old >= cut, old < cut)
+        )
+        low, high = transfer.equal_loss_ends(caught, missed, 50 * old.size, 1.96)
+        covered += edges[low] - 1 / 64 <= true and (high >= edges.size or true <= edges[high] + 1 / 64)
+    # 95% claimed; with 600 rounds the simulation's own standard error is 0.9 points.
+    assert covered / rounds > 0.925
+
+
 def test_leading_axes_equal_one_at_a_time():
     rng = np.random.default_rng(3)
     pos, neg = rng.integers(0, 5, (3, 9)), rng.integers(0, 9, (3, 9))
@@ -65,6 +119,10 @@ def test_leading_axes_equal_one_at_a_time():
     for k in range(3):
         assert together.bin[k] == transfer.equal_precision(pos[k], neg[k], targets[k]).bin
         assert lost.bin[k] == transfer.equal_loss(pos[k], targets[k] * 10).bin
+    ends = transfer.equal_loss_ends([pos, pos], [neg, neg], np.array([90, 200, 800]), np.array([1.0, 2.0, 0.5]))
+    for k, (n, reach) in enumerate(((90, 1.0), (200, 2.0), (800, 0.5))):
+        alone = transfer.equal_loss_ends([pos[k], pos[k]], [neg[k], neg[k]], n, reach)
+        assert (ends[0][k], ends[1][k]) == alone
 
 
 @FUZZ

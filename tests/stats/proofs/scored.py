@@ -209,6 +209,18 @@ def _bounded(d: Events) -> Any:
     return edge, missed[edge]
 
 
+def _told_alike(d: Events) -> Any:
+    """Return the first and the last edge at which bad events below and good ones above differ by no more than 1.96 errors."""
+    n = d.w.sum()
+    if not d.known or n < 2:
+        return -1, -1
+    counts = [(d.w[d.y & (d.place < edge)].sum(), d.w[~d.y & (d.place >= edge)].sum()) for edge in EDGES]
+    apart = [abs(lost - gained) for lost, gained in counts]
+    errors = [np.sqrt(n / (n - 1) * (lost + gained - (lost - gained) ** 2 / n)) for lost, gained in counts]
+    fits = [e for e in EDGES if apart[e] <= 1.96 * errors[e] or apart[e] == min(apart)]
+    return fits[0], fits[-1]
+
+
 def _same_rate(d: Events) -> Any:
     if not len(d.y) or not d.known:
         return -1, -1, np.nan
@@ -229,6 +241,7 @@ CUTOFFS = (
     ),
     Proof("transfer.equal_precision", SCORED, lambda f, d: f(d.pos, d.neg, TARGET), _precise),
     Proof("transfer.equal_loss", SCORED, lambda f, d: f(d.pos, TARGET * d.pos.sum()), _bounded),
+    Proof("transfer.equal_loss_ends", SCORED, lambda f, d: f([d.pos, d.pos], [d.neg, d.neg], d.w.sum(), 1.96), _told_alike),
     Proof("drift.equal_alert_rate", SCORED, lambda f, d: f(d.n, TARGET), _same_rate),
     Proof("cutoffs.below_edges", SCORED, lambda f, d: f(d.pos), lambda d: d.confusions[:, 2]),
     Proof("cutoffs.value_recall", SCORED, lambda f, d: f(d.pos), lambda d: bad(d, lambda: _recall(d))),
