@@ -194,7 +194,7 @@ def auc_interval(
     freedom = np.maximum(np.minimum(floats(df), own), 1)
     low, high = decisions.wilson(floats(value) * events, events, confidence, sides, freedom)
     above = np.abs(floats(value) - 0.5)
-    reach = intervals.critical(confidence, sides, np.minimum(floats(df), np.maximum(fewest, 1)))
+    reach = intervals.critical(confidence, sides, np.maximum(np.minimum(floats(df), fewest), 1))
     least = 0.5 + np.maximum(_with_one_more(above, se, fewest, reach), -0.5)
     low = np.where(floats(value) >= 0.5, np.minimum(low, least), low)
     high = np.where(floats(value) < 0.5, np.maximum(high, 1 - least), high)

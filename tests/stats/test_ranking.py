@@ -7,11 +7,11 @@ from scipy.special import expit
 from sklearn import metrics
 from statsmodels.stats.nonparametric import rank_compare_2ordinal
 from statsmodels.stats.proportion import proportion_confint
-from statsmodels.stats.weightstats import DescrStatsW
 
 from release_core.stats import grid, ranking
 from release_core.stats.average_precision import average_precision
 from tests.stats.cases import FUZZ, TWO_CLASSES, binned, events, ks_statistic, scored
+from tests.stats.proofs.rates import one_more
 
 COUNTS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=12)
 BOTH = COUNTS.filter(lambda rows: all(sum(side) > 0 for side in zip(*rows, strict=True)))
@@ -198,18 +198,9 @@ def test_interval_of_an_auc_is_statsmodels_wilson_of_as_many_events(value, se, c
     found, mirrored = (ranking.auc_interval(at, se, classes, 31) for at in (value, 1 - value))
     assert found.high == pytest.approx(high, rel=1e-9)
     # The other end, where no unlike event that was not seen makes it reach further (next test).
-    further = one_more(value, se, min(classes))
+    further = one_more(value, se, min(classes), 31)
     assert found.low == pytest.approx(min(low, further), rel=1e-6)
     np.testing.assert_allclose([1 - mirrored.high, 1 - mirrored.low], found, atol=1e-9)
-
-
-def one_more(value, se, n):
-    """Return scipy's lower end for n placements with this mean and error, and one more that is uniform on [0, 1]."""
-    placed = value + se * np.sqrt(n) * stats.zscore(np.arange(n), ddof=1)
-    points = np.concatenate([placed, (np.arange(10_000) + 0.5) / 10_000])
-    weights = np.concatenate([np.ones(n), np.full(10_000, 1e-4)])
-    described = DescrStatsW(points, weights)
-    return stats.t(min(n, 31)).ppf(0.025) * np.sqrt(described.var / n) + described.mean
 
 
 @pytest.mark.parametrize(("positives", "odd"), [(20, 0.1), (50, 0.05), (20, 0.05), (10, 0.2)])
@@ -233,7 +224,7 @@ def test_from_a_hundred_events_of_each_class_no_event_is_added_to_an_auc():
     alpha = 2 * stats.norm.sf(stats.t.ppf(0.975, p - 1))
     expected = proportion_confint(value * events, events, alpha=alpha, method="wilson")
     np.testing.assert_allclose(ranking.auc_interval(value, se, (p, n)), expected, rtol=1e-9)
-    assert one_more(value, se, p) < expected[0] - 0.002
+    assert one_more(value, se, p, p) < expected[0] - 0.002
 
 
 def test_interval_of_an_auc_without_two_of_a_class_or_an_error_is_not_known():

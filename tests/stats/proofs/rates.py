@@ -120,8 +120,20 @@ def _mcnemar(d: Counts) -> Any:
     return each(one, d.k, d.n)[0]
 
 
+def one_more(value: float, se: float, n: float, df: float) -> float:
+    """Return scipy's lower end for n placements with this mean and error, and one more that is uniform on [0, 1]."""
+    placed = value + se * np.sqrt(n) * scipy_stats.zscore(np.arange(n), ddof=1)
+    points = np.concatenate([placed, (np.arange(10_000) + 0.5) / 10_000])
+    described = DescrStatsW(points, np.concatenate([np.ones(int(n)), np.full(10_000, 1e-4)]))
+    reach = scipy_stats.t.ppf(0.975, np.clip(df, 1, n)) * np.sqrt(described.var / n)
+    return max(float(described.mean - reach), 0.0)
+
+
 def _auc_interval(d: Estimate, positives: float, negatives: float) -> Any:
-    """Return the Wilson interval of as many events as the blended variance says; cut to half a pair from 0 and 1."""
+    """Return the Wilson interval of as many events as the blended variance says; cut to half a pair from 0 and 1.
+
+    The end towards 0.5 reaches at least as far as with one more event; the classes here have fewer than 75.
+    """
     fewest = min(positives, negatives)
     if not fewest > 1:
         return (np.full(len(d.value), np.nan),) * 2
@@ -129,7 +141,10 @@ def _auc_interval(d: Estimate, positives: float, negatives: float) -> Any:
     area = np.clip(d.value, half, 1 - half)
     most = area * (1 - area) * (1 / positives + 1 / negatives)
     variance = np.average([most, d.se**2], axis=0, weights=[ranking.WORST_EVENTS, fewest - 1])
-    return _wilson_t(d.value, area * (1 - area) / variance, np.maximum(np.minimum(d.df, fewest - 1), 1))
+    low, high = _wilson_t(d.value, area * (1 - area) / variance, np.maximum(np.minimum(d.df, fewest - 1), 1))
+    further = np.array([one_more(max(v, 1 - v), s, fewest, df) for v, s, df in zip(*d, strict=True)])
+    above = d.value >= 0.5
+    return np.where(above, np.minimum(low, further), low), np.where(above, high, np.maximum(high, 1 - further))
 
 
 CLASSES = {ONE_CLASS: (0.0, 60.0), ONE: (1.0, 60.0), FIVE: (5.0, 60.0), NONE: (0.0, 0.0), RARE: (20.0, 20_000.0)}
