@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 WORDS = {COMPONENTS[2]: "cutoffs"}
 MOST_IMPUTED = 0.2
-# So many bad events must change sides before an interval of money is relied on.
+# With fewer bad events that change sides, what an interval of money assumes of their amounts is said.
 FEW = 30
 
 
@@ -183,7 +183,7 @@ def _warnings(view: View, found: Attribution, worlds: Worlds) -> list[str]:
 
 
 def _few(found: Attribution, worlds: Worlds) -> list[str]:
-    """Return a sentence where the money rests on few bad events whose action a part changes: its interval is too short."""
+    """Return a sentence where the money rests on few bad events whose action a part changes: what its interval assumes."""
     if found.effect.unit == "share" or not worlds.counts.size:
         return []
     missed = worlds.counts[0, :, :, ACTIONS.index("approve"), POSITIVE].sum(0)
@@ -199,8 +199,8 @@ def _few(found: Attribution, worlds: Worlds) -> list[str]:
         for player, n in few.items()
     )
     return [
-        f"Few bad events decide: {named}. The money then depends on their amounts, and its interval is too short: in "
-        "simulations with 15 of them it held the truth in 9 of 10 logs, not in 95 of 100."
+        f"Few bad events decide: {named}. The money then depends on their amounts; its interval takes it that these are as "
+        "unlike as those of all bad events."
     ]
 
 

@@ -361,6 +361,8 @@ TABLE: tuple[tuple[str, str, float, int, Simulation], ...] = (
     ("Shapley shares of the review rate", "6,000 events", 0.95, 300, lambda r, n: causes(r, n, "review_rate", 6000, 0.05)),
     ("Shapley shares of the recall", "20,000 events, 1% bad", 0.95, 200, lambda r, n: causes(r, n, "recall", 20_000, 0.01)),
     ("Shapley shares of the expected cost", "20,000 events, 1% bad", 0.95, 200, lambda r, n: causes(r, n, "cost", 20_000, 0.01)),
+    ("Shapley shares of the missed amount", "20,000 events, 1% bad", 0.95, 200, lambda r, n: causes(r, n, "fraud_loss", 20_000, 0.01)),
+    ("Shapley shares of the missed amount", "20,000 events, 5% bad", 0.95, 200, lambda r, n: causes(r, n, "fraud_loss", 20_000, 0.05)),
     ("Change of a rate: part of the mix", "2 x 10,000 events, rate 5%", 0.95, 500, lambda r, n: shifted(r, n, "mix", 10_000, 0.05)),
     ("Change of a rate: part of the mix", "2 x 10,000 events, rate 0.5%", 0.95, 500, lambda r, n: shifted(r, n, "mix", 10_000, 0.005)),
     ("Change of a rate: part of the rates", "2 x 10,000 events, rate 5%", 0.95, 500, lambda r, n: shifted(r, n, "rate", 10_000, 0.05)),
