@@ -49,6 +49,12 @@ def one_rate(rng: np.random.Generator, runs: int, n: int, rate: float, method: A
     return inside(*_around(method(rng.binomial(n, rate, runs), n), rate))
 
 
+def any_rate(rng: np.random.Generator, runs: int, n: int) -> Array:
+    """Return how Wilson's interval does at rates that may be anything: its claim is an average over them."""
+    rate = rng.random(runs)
+    return inside(*_around(decisions.wilson(rng.binomial(n, rate), n), rate))
+
+
 def _around(found: Any, truth: Any) -> tuple[Array, Any, Array]:
     return found.low, truth, found.high
 
@@ -264,6 +270,7 @@ def harms(rng: np.random.Generator, runs: int) -> Array:
 
 
 TABLE: tuple[tuple[str, str, int, Simulation], ...] = (
+    ("Rate, Wilson, over all rates", "5 events", 20_000, lambda r, n: any_rate(r, n, 5)),
     ("Rate, Wilson", "5 events at 20%", 20_000, lambda r, n: one_rate(r, n, 5, 0.2, decisions.wilson)),
     ("Rate, Wilson", "2,000 events at 0.1%", 20_000, lambda r, n: one_rate(r, n, 2000, 0.001, decisions.wilson)),
     ("Rate, Clopper-Pearson", "2,000 events at 0.1%", 20_000, lambda r, n: one_rate(r, n, 2000, 0.001, decisions.clopper_pearson)),
