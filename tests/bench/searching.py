@@ -1,6 +1,6 @@
 """The search for the worst slices with known truth: `python tests/bench/searching.py [LOGS] [BUILT] [ROWS]`.
 
-Prints how often a slice is confirmed where none is harmed: over LOGS logs as counts of slices, independent events; over
+Prints how often a slice is confirmed (and how often the ranking flags one) where none is harmed: over LOGS logs as counts of slices, independent events; over
 BUILT logs through contract, cube and page, three events a customer. Then how often a planted slice of one, two or three
 dimensions stands on top and is confirmed, and what an answer costs on a log of ROWS rows. Shares with exact 95% intervals:
 the error of the simulation.
@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from release_core import cube, library, manifest
 from release_core.metrics import harm
 from release_core.release import Stage
-from release_core.stats import intervals, slices
+from release_core.stats import intervals, multiplicity, slices
 from release_core.views import segments
 from release_core.views import slices as page
 from release_core.views.view import View
@@ -47,8 +47,8 @@ ENOUGH, HALF = 30, 5
 
 def found_in(
     release: Release, name: str, seed: int, rows: int, **planted: Any
-) -> tuple[slices.Found, dict[str, str], bool]:
-    """Return what is found in a log of independent events, the slice on top, and whether single tests would accuse any."""
+) -> tuple[slices.Found, dict[str, str], bool, bool]:
+    """Return what is found in a log of independent events, the slice on top, and whether flags or single tests accuse any."""
     rng = np.random.default_rng(seed)
     events = sliced.log(rng, rows, DIMS, **planted) | {"half": rng.integers(0, 2, rows)}
     known, measure = sliced.slices(events, DIMS), harm.measures(release)[name]
@@ -60,7 +60,8 @@ def found_in(
     whole = harm.change(measure, known, release)
     p = intervals.p_above(measure.sign * whole.difference, whole.se, 0.0, whole.df())
     top = known.segment(int(found.place[0])) if len(found.place) else {}
-    return found, top, bool((p[large] <= page.ALPHA).any())
+    flags = multiplicity.benjamini_yekutieli(np.where(large, p, np.nan)[1:], page.FALSE_LEADS)
+    return found, top, bool(flags.any()), bool((p[large] <= page.ALPHA).any())
 
 
 def calm(release: Release, logs: int) -> None:
@@ -71,6 +72,8 @@ def calm(release: Release, logs: int) -> None:
             share(sum(bool(found.confirmed.any()) for found, *_ in runs), logs))  # fmt: skip
         say(f"{name}: the same, if every slice were tested by itself at 5% on all customers",
             share(sum(naive for *_, naive in runs), logs))  # fmt: skip
+        say(f"{name}: logs without any effect in which the ranking flags a segment or intersection (at most 10%)",
+            share(sum(flagged for _, _, flagged, _ in runs), logs))  # fmt: skip
 
 
 def planted(release: Release, logs: int) -> None:
@@ -80,7 +83,7 @@ def planted(release: Release, logs: int) -> None:
             found_in(release, "recall", 7000 + seed, 30_000, rate=0.15, where=where, lost=0.5) for seed in range(logs)
         ]
         title = " and ".join(f"{dim} {value}" for dim, value in where.items())
-        top = sum(top == where and bool(found.confirmed[0]) for found, top, _ in runs)
+        top = sum(top == where and bool(found.confirmed[0]) for found, top, *_ in runs)
         say(f"half of the alerts on bad events lost in {title}: on top and confirmed", share(top, logs))
         say(
             "the same: another slice confirmed beside it",
