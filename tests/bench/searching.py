@@ -1,9 +1,9 @@
 """The search for the worst slices with known truth: `python tests/bench/searching.py [LOGS] [BUILT] [ROWS]`.
 
-Prints how often a slice is confirmed (and how often the ranking flags one) where none is harmed: over LOGS logs as counts of slices, independent events; over
-BUILT logs through contract, cube and page, three events a customer. Then how often a planted slice of one, two or three
-dimensions stands on top and is confirmed, and what an answer costs on a log of ROWS rows. Shares with exact 95% intervals:
-the error of the simulation.
+Prints how often a slice is confirmed, and how often the ranking flags one, where none is harmed: over LOGS logs as counts
+of slices, independent events; over BUILT logs through contract, cube and page, three events a customer. Then how often a
+planted slice of one, two or three dimensions stands on top and is confirmed, and what an answer costs on a log of ROWS
+rows. Shares with exact 95% intervals: the error of the simulation.
 """
 
 from __future__ import annotations
