@@ -144,7 +144,8 @@ def _width_decimals(width: float) -> int:
 
 
 def _share_decimals(percents: float) -> int:
-    return 1 if abs(percents) >= 0.995 else min(_decimals(percents, 2), 4)
+    size = abs(percents)
+    return 1 if size >= 0.995 or size == 0 else 2 if size >= 0.0995 else 3 if size >= 0.00995 else 4
 
 
 def _point_decimals(points: float) -> int:

@@ -104,13 +104,16 @@ def _steps(curve: list[Row], version: str, name: str, span: tuple[float, float])
     x, y, text = [], [], []
     for step in curve:
         height = max(span[0], min(span[1], PROBABILITY.place(step["rate"]) or 0.0))
-        said = f"{digits.percent(step['rate'])}<br>{digits.count(step['positives'])} of {digits.count(step['n'])}"
-        ends = {
-            end: (PROBABILITY.place(end), f"score {digits.percent(end)}: observed {said}")
-            for end in {step["low"], step["high"]}
-        }
-        for place, words in (ends[step["low"]], ends[step["high"]]):
-            x.append(place)
+        said = (
+            f"observed {digits.percent(step['rate'])}<br>{digits.count(step['positives'])} of {digits.count(step['n'])}"
+        )
+        # Both ends of a step of one bin are one and the same place.
+        places = [
+            (PROBABILITY.place(end), f"score {digits.percent(end)}: {said}")
+            for end in sorted({step["low"], step["high"]})
+        ]
+        for at, words in (places[0], places[-1]):
+            x.append(at)
             y.append(height)
             text.append(words)
     return style.line(name, version, x, y, text=text, hovertemplate="%{text}<extra>%{fullData.name}</extra>")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import chdtrc, entr, logit
+from scipy.special import chdtrc, entr, expit, logit
 
 from release_core.stats.arrays import Array, Flags, Indices, floats, only, ratio
 
@@ -92,7 +92,7 @@ def _solve_shift(bins: _Bins) -> tuple[Array, Array]:
         if not active.size:
             break
         here, part = a[active], bins.rows(active)
-        p, _ = _sigmoid(part.x + here[:, None])
+        p = expit(part.x + here[:, None])
         excess = np.einsum("rb,rb->r", part.n, p) - observed[active]
         information = np.einsum("rb,rb->r", part.n, p * (1 - p))
         low[active] = np.where(excess <= 0, here, low[active])

@@ -57,6 +57,11 @@ class Map:
             return floats(expit(told["c"] + told["a"] * np.log(s) - told["b"] * np.log1p(-s)))
         return floats(expit(told["a"] + told.get("b", 1.0) * logit(s)))
 
+    @property
+    def slope(self) -> float | None:
+        """Return the slope of a straight line in log-odds; None of any other map."""
+        return dict(self.parameters).get("b", 1.0) if self.method in {"intercept", "platt"} else None
+
 
 class Fit(NamedTuple):
     """A map, or None and the reason why there is none."""

@@ -167,12 +167,17 @@ def _judged(window: _Window, method: str, fit: Fit) -> Row:
 
 
 def _tell_slopes(window: _Window, fits: dict[str, Fit], rows: list[Row]) -> None:
-    """Add the slopes of the scores as they are, and after each map that was judged, all found together."""
-    bins, judged = window.bins, [row for row in rows if not row["reason"]]
-    mapped = [logit(found(window.labels.score)) for row in judged if (found := fits[row["method"]].map)]
-    slopes = logistic.cox(bins.positive, bins.n, np.array([bins.x, *mapped])).slope
-    for row, slope in zip(judged, slopes[1:], strict=True):
-        row["slope_before"], row["slope"] = known(float(slopes[0])), known(float(slope))
+    """Add the slopes of the scores as they are, and after each map that was judged: a straight one divides them."""
+    bins, judged = (
+        window.bins,
+        [(row, found) for row in rows if not row["reason"] and (found := fits[row["method"]].map)],
+    )
+    bent = {found.method: logit(found(window.labels.score)) for _, found in judged if found.slope is None}
+    slopes = logistic.cox(bins.positive, bins.n, np.array([bins.x, *bent.values()])).slope.tolist()
+    after = dict(zip(bent, slopes[1:], strict=True))
+    for row, found in judged:
+        row["slope_before"] = known(slopes[0])
+        row["slope"] = known(after[found.method] if found.slope is None else slopes[0] / found.slope)
 
 
 def _interval(window: _Window, mapped: tuple[Array, Array | None], name: str) -> tuple[float | None, float | None, str]:
