@@ -63,3 +63,8 @@ class Crossing:
         The first side says whether the baseline's score reaches the first cutoff, the second the candidate's the second.
         """
         return self.counted("joint")
+
+    @cached_property
+    def beyond(self) -> Array:
+        """Return the events at or beyond each cutoff by the candidate's score, [segment, cutoff, population]."""
+        return self.counted("beyond")

@@ -68,6 +68,8 @@ class _Crossed:
         """Return an array of `Crossing`; of amounts only positives count."""
         if name == "joint":
             return self._joint()
+        if name == "beyond":
+            return np.moveaxis(self._beyond(), 0, -1)
         if name == "n":
             return np.moveaxis(self._sides(self._places.sums(self._columns["n"])), 0, -1)
         return self._sides(self._places.alone(POSITIVE, self._columns[name], acts.UNITS[name]))
@@ -78,6 +80,13 @@ class _Crossed:
         found = np.empty((*sums.shape[:-2], self._cutoffs, 2, sums.shape[-1]))
         np.subtract(sums.sum(-2)[..., None, :], reached, out=found[..., 0, :])
         found[..., 1, :] = reached
+        return found
+
+    def _beyond(self) -> Array:
+        """Return the events at or beyond each cutoff by the candidate's score, [population, segment, cutoff]."""
+        bands, second = occurring(self._columns["candidate_band"].astype(np.int64))
+        places = Places((self._segments, len(bands)), (self._columns["segment"], second), self._populations)
+        found: Array = places.sums(self._columns["n"]) @ _reached(bands, self._cutoffs).T
         return found
 
     def _joint(self) -> Array:

@@ -7,7 +7,8 @@ tables: the same function, on the same cells.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -142,7 +143,8 @@ def _rows(view: View, split: tuple[str, ...], rule: str) -> list[Row]:
     ]
 
 
-class _Found(NamedTuple):
+@dataclass(frozen=True)
+class _Found:
     """What a rule finds, [segment, cutoff]: bin edges (-1: not known), rates, and what lies beyond [..., population]."""
 
     rule: Rule
@@ -155,6 +157,19 @@ class _Found(NamedTuple):
     nominal: Array
     beyond: Array
     passes: Array
+
+    @cached_property
+    def there(self) -> dict[str, Array]:
+        """Return what else holds at the transferred cutoffs, [segment, cutoff]."""
+        everyone, positive, negative = np.moveaxis(self.beyond, -1, 0)
+        total = self.places.total
+        return {
+            "alert_rate": ratio(everyone, total[..., EVERYONE]),
+            "precision": ratio(positive, positive + negative),
+            "recall": ratio(positive, total[..., POSITIVE]),
+            "fpr": ratio(negative, total[..., NEGATIVE]),
+            "more_alerts": everyone - self.places.today[..., EVERYONE],
+        }
 
 
 def _found(one: Places, rule: Rule) -> _Found:
@@ -321,16 +336,9 @@ def _who(rule: Rule) -> int:
 def _there(view: View, found: _Found, place: tuple[int, int]) -> Row:
     """Return what else holds at the transferred cutoff, and how many alerts a day it brings more than today."""
     if found.at[place] < 0:
-        return dict.fromkeys(("alert_rate", "precision", "recall", "fpr", "more_alerts"))
-    above, total = found.beyond[place], found.places.total[place[0], 0]
-    more = above[EVERYONE] - found.places.today[place][EVERYONE]
-    return {
-        "alert_rate": known(float(ratio(above[EVERYONE], total[EVERYONE]))),
-        "precision": known(float(ratio(above[POSITIVE], above[POSITIVE] + above[NEGATIVE]))),
-        "recall": known(float(ratio(above[POSITIVE], total[POSITIVE]))),
-        "fpr": known(float(ratio(above[NEGATIVE], total[NEGATIVE]))),
-        "more_alerts": known(more / view.days) if view.days else None,
-    }
+        return dict.fromkeys(found.there)
+    row = {name: known(float(column[place])) for name, column in found.there.items()}
+    return row | {"more_alerts": known(float(found.there["more_alerts"][place]) / view.days) if view.days else None}
 
 
 def _warnings(found: _Found, place: tuple[int, int], last: int) -> list[str]:

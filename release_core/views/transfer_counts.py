@@ -109,7 +109,7 @@ def _crossed(view: View, by: tuple[str, ...]) -> Counts:
             None if loss is None else loss[:, :, BELOW].sum(-1),
             every,
             None if loss is None else loss[:, :1].sum(2),
-            found.joint[:, at, at].sum(2)[:, :, REACHED],
+            found.beyond[:, at],
             effects,
             Pairs(n, loss, squares),
             every.sum(-1),
