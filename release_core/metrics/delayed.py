@@ -111,6 +111,8 @@ class Count(NamedTuple, Generic[Number]):
 def seen(one: Development, unseen: Sequence[str]) -> Development:
     """Return the events without those after whose action taken no outcome can be seen: they have no label to wait for."""
     keep = np.array([place < 0 or one.actions[place] not in unseen for place in one.taken], dtype=bool)
+    if keep.all():
+        return one
     grouped = {name: getattr(one, name)[keep] for name in ("taken", "wanted", "counted")}
     grouped |= {name: getattr(one, name)[..., keep, :] for name in _BY_AGE}
     return replace(one, **grouped, **{name: getattr(one, name)[..., keep, :, :] for name in ("positive", "negative")})

@@ -233,16 +233,20 @@ def _design_effect(metric: Metric, cells: Cells) -> float:
 
     Cells of three dimensions have no shards to tell: all events speak for them.
     """
-    largest = [int(metric.base(cells.whole)[:, 1].argmax())]
-    whole, shards = cells.whole.take(largest), cells.shards.take(largest)
-    value, left = metric.value(whole)[:, 1], metric.value(shards.sum(1).expand(1) - shards)[:, :, 1]
-    spread = intervals.jackknife(value, left, evaluated(metric, shards) > 0)
-    independent = np.sqrt(ratio(value * (1 - value), metric.base(whole)[:, 1]))
-    effect = intervals.design_effect(spread.se, independent)[0]
+    return cells.once(("design effect", metric), lambda: _widened(metric, cells))
+
+
+def _widened(metric: Metric, cells: Cells) -> float:
+    base = metric.base(cells.whole)[:, 1]
+    largest = int(base.argmax())
+    value, left = metric.of(cells.whole)[largest, 1], metric.of(cells.left_out)[largest, :, 1]
+    spread = intervals.jackknife(value, left, evaluated(metric, cells.shards)[largest] > 0)
+    independent = np.sqrt(ratio(value * (1 - value), base[largest]))
+    effect = float(intervals.design_effect(spread.se, independent))
     if not np.isfinite(effect) and cells.overall and cells.segments != ({},):
         every = cells.overall()
         return _design_effect(metric, every) if every.segments else 1.0
-    return float(max(1.0, effect)) if np.isfinite(effect) else 1.0
+    return max(1.0, effect) if np.isfinite(effect) else 1.0
 
 
 def _auc(metric: Metric, cells: Cells) -> Closed:

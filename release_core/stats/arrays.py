@@ -24,8 +24,7 @@ def ratio(numerator: ArrayLike, denominator: ArrayLike) -> Array:
     array([0.5, nan])
     """
     bottom = floats(denominator)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(bottom == 0, np.nan, floats(numerator) / bottom)
+    return np.asarray(floats(numerator) / np.where(bottom == 0, np.nan, bottom))
 
 
 def only(values: ArrayLike, where: ArrayLike) -> Array:

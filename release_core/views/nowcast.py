@@ -67,7 +67,7 @@ def quality(view: View) -> Quality:
         name: _widening(aged.get(name), mature.get(name, {}) | {"method": methods.get(name, "")}) for name in listed
     }
     read_as = {"naive": _read("naive", naive, widening), "nowcast": _read("nowcast", nowcasts, widening)}
-    rows = []
+    rows, missing = [], {} if delayed.equally_old(one) else dict.fromkeys(_naive_difference())
     for name in listed:
         row: Row = {
             "metric": name,
@@ -76,7 +76,7 @@ def quality(view: View) -> Quality:
             "widening": widening[name],
         }
         row |= _mature(mature.get(name, {})) | read_as["naive"][name] | read_as["nowcast"][name]
-        rows.append(row if delayed.equally_old(one) else row | dict.fromkeys(_naive_difference()))
+        rows.append(row | missing)
     return Quality(rows, _speaks(view, one), _warning(one))
 
 

@@ -16,11 +16,15 @@ from release_core.views import delay
 from release_core.views.view import known, paired_rows, said
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from release_core.charts.chart import Chart
     from release_core.frames import GateRow
     from release_core.views.view import View
 
     Row = dict[str, Any]
+    # Verdicts then, by gate and segment.
+    Before = dict[tuple[str, str], GateRow]
 
 COMPARED = ("labelled_share", "base_rate", "recall", "precision", "fpr", "auc", "oe_ratio", "alert_rate")
 TWO_SIDED = {Comparison.EQUIVALENCE, Comparison.DRIFT}
@@ -43,8 +47,9 @@ def then_now(view: View, earlier: int | None = None) -> ThenNow:
     """Return the comparison with an earlier as-of step (None, or one that does not exist: the one before)."""
     before = [step for step in view.opened.cube.steps if step < view.step]
     then = earlier if earlier in before else (before[-1] if before else view.step)
-    turned = _turned(view, then)
-    rows = _gates(view, then)
+    old = {(row.gate, place(row.segment)): row for row in review.review(view.opened, view.stage, then).rows}
+    found = review.review(view.opened, view.stage, view.step).rows
+    turned, rows = _turned(old, found), _gates(view, old, found)
     caption = replace(view, where=()).caption(
         float(view.opened.cube.maturity(view.stage, view.step, ())["n"]), table="pair"
     )
@@ -104,11 +109,10 @@ def _same_events(view: View, then: int) -> dict[str, tuple[float | None, float |
     return {name: (known(float(one.value[CANDIDATE])), known(float(one.value[2]))) for name, one in found.items()}
 
 
-def _turned(view: View, then: int) -> list[Row]:
+def _turned(old: Before, rows: Sequence[GateRow]) -> list[Row]:
     """Return the gates and segments whose verdict differs between the two times, worst now first."""
-    old = {(row.gate, place(row.segment)): row for row in review.review(view.opened, view.stage, then).rows}
     found = []
-    for row in review.review(view.opened, view.stage, view.step).rows:
+    for row in rows:
         before = old.get((row.gate, place(row.segment)))
         if row.counts and before is not None and before.verdict != row.verdict:
             found.append(
@@ -125,12 +129,11 @@ def _turned(view: View, then: int) -> list[Row]:
     return sorted(found, key=lambda row: -row["badness"])
 
 
-def _gates(view: View, then: int) -> list[Row]:
+def _gates(view: View, old: Before, found: Sequence[GateRow]) -> list[Row]:
     """Return the gates with a margin, each in its worst segment now, with the harm in margins at both times."""
-    old = {(row.gate, place(row.segment)): row for row in review.review(view.opened, view.stage, then).rows}
     metrics = view.known()
     worst: dict[str, GateRow] = {}
-    for row in review.review(view.opened, view.stage, view.step).rows:
+    for row in found:
         if row.counts and row.margin and row.comparison in {Comparison.NON_INFERIORITY, *TWO_SIDED}:
             held = worst.get(row.gate)
             if held is None or _badness(row, metrics) > _badness(held, metrics):
