@@ -199,8 +199,8 @@ def _few(found: Attribution, worlds: Worlds) -> list[str]:
         for player, n in few.items()
     )
     return [
-        f"Few bad events decide: {named}. The money then depends on their amounts; its interval takes it that these are as "
-        "unlike as those of all bad events."
+        f"Few bad events decide: {named}. The money then depends on their amounts; its interval assumes that these vary "
+        "as those of all bad events do."
     ]
 
 
