@@ -88,6 +88,17 @@ def _precisions(d: Events) -> Any:
     return tuple(metrics.average_precision_score(rows.y, one) for one in (worst, best))
 
 
+def _random_order(d: Events) -> Any:
+    """Return the average precision when the events of a bin come in random order, by scipy's hypergeometric mean, rank by rank."""
+    total = 0.0
+    for place in set(d.place[d.y]):
+        here, above = d.place == place, d.place > place
+        n, y, rank = here.sum(), (here & d.y).sum(), np.arange(1, here.sum() + 1)
+        others = scipy_stats.hypergeom.mean(n - 1, y - 1, rank - 1) if n > 1 else 0.0
+        total += (y / n * ((above & d.y).sum() + 1 + others) / (above.sum() + rank)).sum()
+    return total / d.y.sum()
+
+
 def _reach(d: Events) -> Any:
     rows = d.rows
     area = [metrics.roc_auc_score(rows.y, _order(d, first, False)[1]) for first in (False, True)]
@@ -147,8 +158,8 @@ def _covariance_of(f: Any, d: Events) -> Any:
 RANKING = (
     Proof("agreement.kappa", SCORED, lambda f, d: f(joint(d, other(d) >= CUT, 2)), _kappa),
     Proof("agreement.spearman", SCORED, lambda f, d: f(joint(d, other(d), BINS)), _spearman),
-    Proof("average_precision.average_precision", SCORED, lambda f, d: f(d.pos, d.neg, TIED), lambda d: bad(
-        d, lambda: metrics.average_precision_score(d.y, d.score, sample_weight=d.w))),
+    Proof("average_precision.average_precision", SCORED, lambda f, d: (f(d.pos, d.neg, TIED), f(d.rows.pos, d.rows.neg)),
+          lambda d: bad(d, lambda: (metrics.average_precision_score(d.y, d.score, sample_weight=d.w), _random_order(d.rows)))),
     Proof("average_precision.average_precision_bracket", SCORED, lambda f, d: f(d.rows.pos, d.rows.neg),
           lambda d: bad(d, lambda: _precisions(d)), rel=1e-6),
     Proof("ranking.auc", SCORED, lambda f, d: f(d.pos, d.neg), lambda d: both(
@@ -261,7 +272,15 @@ def _psi(d: Events) -> Any:
     groups = np.searchsorted(GROUP_EDGES, np.arange(BINS), side="right")
     sums = [np.bincount(groups, side) for side in (REFERENCE, np.bincount(d.place, d.w, BINS))]
     shares = [(s + 0.5) / (s.sum() + 3) for s in sums]
-    return scipy_stats.entropy(*shares) + scipy_stats.entropy(*shares[::-1])
+    total = scipy_stats.entropy(*shares) + scipy_stats.entropy(*shares[::-1])
+    # By chance alone the index is about a chi-squared with a degree of freedom less than groups, times 1 / n + 1 / m.
+    unit = 1 / sums[0].sum() + 1 / sums[1].sum()
+    return total, scipy_stats.chi2.mean(5) * unit, scipy_stats.chi2.ppf(0.95, 5) * unit, max(total - 5 * unit, 0.0)
+
+
+def _index(f: Any, d: Events) -> Any:
+    found = f(REFERENCE, d.n, GROUP_EDGES)
+    return found.total, found.null_mean, found.null_high, found.net
 
 
 def _groups(d: Events) -> Any:
@@ -281,7 +300,7 @@ def _ks(old: Any, new: Any) -> Any:
 
 
 DISTANCES = (
-    Proof("drift.psi", SCORED, lambda f, d: f(REFERENCE, d.n, GROUP_EDGES).total, _psi),
+    Proof("drift.psi", SCORED, _index, _psi),
     Proof("drift.quantile_groups", SCORED, lambda f, d: f(d.n), lambda d: np.full(9, BINS) if not d.known else _groups(d)),
     Proof("drift.ks_drift", SCORED, lambda f, d: f(REFERENCE, d.n), lambda d: _distance(d, _ks)),
     Proof("drift.wasserstein", SCORED, lambda f, d: f(REFERENCE, d.n, LOG_ODDS), lambda d: _distance(
