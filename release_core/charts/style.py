@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -53,11 +53,7 @@ class Score:
 
     def place(self, score: float | None) -> float | None:
         """Return where `score` stands on the axis; scores of 0 and 1 stand at -16 and 16."""
-        if score is None or self.name != "probability":
-            return score
-        if score <= 0 or score >= 1:
-            return math.copysign(EDGE, score - 0.5)
-        return max(-EDGE, min(EDGE, math.log(score / (1 - score))))
+        return score if score is None or self.name != "probability" else _log_odds(score)
 
     def write(self, score: float | None) -> str:
         """Return `score` as a reader sees it: percent for probabilities, else the number."""
@@ -82,6 +78,15 @@ class Score:
             "ticktext": [f"{100 * tick:g}%" for _, tick in ticks],
         }
         return axis(title or self.title, range=[low - room, high + room], **marks)
+
+
+# The edges of bins are asked for again and again.
+@lru_cache(maxsize=8192)
+def _log_odds(score: float) -> float:
+    """Return the log-odds of a score, at most EDGE on either side."""
+    if score <= 0 or score >= 1:
+        return math.copysign(EDGE, score - 0.5)
+    return max(-EDGE, min(EDGE, math.log(score / (1 - score))))
 
 
 @cache
@@ -188,8 +193,9 @@ def within(points: list[Row], columns: Sequence[str], top: float | None, others:
 
     `points` hold cutoff and the `columns`; where nothing of a point lies below `top` there is nothing to see.
     """
-    seen = [any((y := row.get(name)) is not None and (top is None or y <= top) for name in columns) for row in points]
-    shown = [n for n, one in enumerate(seen) if one] or [0, len(points) - 1]
+    most = math.inf if top is None else top
+    seen = [n for n, row in enumerate(points) for name in columns if (y := row.get(name)) is not None and y <= most]
+    shown = seen or [0, len(points) - 1]
     kept = points[max(shown[0] - 1, 0) : shown[-1] + 2]
     return [row["cutoff"] for row in kept] + [at for at in others if at is not None]
 

@@ -91,10 +91,12 @@ def _solve_shift(bins: _Bins) -> tuple[Array, Array]:
     for _ in range(_STEPS):
         if not active.size:
             break
-        here, part = a[active], bins.rows(active)
-        p = expit(part.x + here[:, None])
-        excess = np.einsum("rb,rb->r", part.n, p) - observed[active]
-        information = np.einsum("rb,rb->r", part.n, p * (1 - p))
+        here = a[active]
+        n, x = (part if active.size == observed.size else part[active] for part in (bins.n, bins.x))
+        p = expit(x + here[:, None])
+        expected = n * p
+        excess = expected.sum(axis=-1) - observed[active]
+        information = np.einsum("rb,rb->r", expected, 1 - p)
         low[active] = np.where(excess <= 0, here, low[active])
         high[active] = np.where(excess >= 0, here, high[active])
         newton = here - ratio(excess, information)

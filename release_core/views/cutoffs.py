@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cache
-from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -233,7 +232,8 @@ def _thin(size: int, most: int) -> Array:
 def _points_of(ground: Grounds, values: Array, names: Sequence[str], most: int, **same: str) -> list[Row]:
     """Return some edges with the values [name, edge] there, None where they are not known, and what is the `same` at all."""
     kept = _thin(len(ground.edges), most)
-    told = [[value if isfinite(value) else None for value in row] for row in values[:, kept].T.tolist()]
+    there = values[:, kept].T
+    told = np.where(np.isfinite(there), there.astype(object), np.array(None)).tolist()
     return [
         {**same, "cutoff": ground.edges[k], **dict(zip(names, row, strict=True))}
         for k, row in zip(kept.tolist(), told, strict=True)

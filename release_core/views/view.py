@@ -92,7 +92,7 @@ class View:
 
     def caption(self, n: float, *, table: str = "score", by: Sequence[str] = (), takeaway: str = "") -> Caption:
         """Return what a chart says of its origin: versions, n, as-of, segment, and the SQL of `table`."""
-        baseline, candidate = version_ids(self.release)
+        baseline, candidate = _ids(self.opened)
         evidence = f"n = {count(n)} · as of {self.as_of} · baseline {baseline} vs candidate {candidate} · {self.place}"
         return Caption(baseline, candidate, evidence, takeaway, self.sql(table, *by))
 
@@ -101,6 +101,12 @@ def said(opened: Opened, step: int) -> str:
     """Return an as-of step as readers say it: the day, with the time where steps are parts of a day."""
     end = opened.cube.end(step)
     return f"{end:%Y-%m-%d}" if opened.cube.unit in WHOLE_DAYS else f"{end:%Y-%m-%d %H:%M} UTC"
+
+
+@of_cube(1)
+def _ids(opened: Opened) -> tuple[str, str]:
+    """Return how charts name the two versions of an open release."""
+    return version_ids(opened.release)
 
 
 def version_ids(release: Release) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from release_core import manifest
+from release_core.memory import of_cube
 from release_core.release import ACTIONS, CUTOFF_ACTIONS, VERSIONS
 from release_core.stats import cutoffs as costing
 from release_core.views.grounds import CANDIDATE, Grounds, Reached, uniform
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from release_core.frames import Array
+    from release_core.library import Opened
     from release_core.stats.cutoffs import UnitCosts
 
     Row = dict[str, Any]
@@ -241,10 +243,7 @@ def candidate_table(ground: Grounds, place: int) -> dict[str, float]:
 
 def in_force_scores(ground: Grounds, place: int, version: int) -> dict[str, float | None]:
     """Return a version's cutoffs in force in a segment; None where there is none, or where they vary within it."""
-    release, segment = ground.view.release, ground.cells.segments[place]
-    table = release.tables[release.bundle(VERSIONS[version]).thresholds]
-    at = manifest.cutoffs(table, segment)
-    return {action: at.get(action) if uniform(table, segment, action) else None for action in CUTOFF_ACTIONS}
+    return dict(_standing(ground.view.opened, tuple(ground.cells.segments[place].items()), version)[0])
 
 
 def edges_of(ground: Grounds, place: int, where: Stand) -> tuple[int, int]:
@@ -262,6 +261,15 @@ def edges_of(ground: Grounds, place: int, where: Stand) -> tuple[int, int]:
 
 def varying(ground: Grounds, place: int, version: int) -> list[str]:
     """Return the actions whose cutoff in force varies within a segment."""
-    release = ground.view.release
-    table = release.tables[release.bundle(VERSIONS[version]).thresholds]
-    return [action for action in CUTOFF_ACTIONS if not uniform(table, ground.cells.segments[place], action)]
+    return list(_standing(ground.view.opened, tuple(ground.cells.segments[place].items()), version)[1])
+
+
+@of_cube(2048)
+def _standing(
+    opened: Opened, place: tuple[tuple[str, str], ...], version: int
+) -> tuple[dict[str, float | None], list[str]]:
+    """Return a version's cutoffs in force in a segment, and the actions of which it varies there."""
+    table, where = opened.release.tables[opened.release.bundle(VERSIONS[version]).thresholds], dict(place)
+    varies = [action for action in CUTOFF_ACTIONS if not uniform(table, where, action)]
+    at = manifest.cutoffs(table, where)
+    return {action: None if action in varies else at.get(action) for action in CUTOFF_ACTIONS}, varies
