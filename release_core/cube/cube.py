@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from release_core.release import Release
 
     Where = tuple[tuple[str, str], ...]
+    At = tuple[Stage, int, bool]
 
 MOST_DIMENSIONS = 3
 
@@ -221,7 +222,7 @@ class Cube:
         keys = places.present(found) if any(group) else np.zeros(1, np.int64)
         return [dict(group[1]) | self._named(group[0], key) for key in keys.tolist()], places.place_in(keys, found)
 
-    def _placed(self, table: str, view: tuple[Stage, int, bool], group: Group) -> tuple[list[dict[str, str]], Columns]:
+    def _placed(self, table: str, view: At, group: Group) -> tuple[list[dict[str, str]], Columns]:
         """Return the segments of a group in at most one dimension, and a table's columns with each row's segment."""
         self.single((dim, "") for dim in (*group[0], *dict(group[1])))
         columns = self.moved(table, view, group)
@@ -351,9 +352,9 @@ class Cube:
                 return together(pairs)
             found, first = [], 0
             for group, placed in zip(groups, keys, strict=True):
-                columns = self.moved(table, (stage, step, mature), group, among)
-                place = first + places.place_in(placed, self._key(group[0], columns))
-                found.append(beside(columns, {"segment": place}))
+                columns = self.moved(table, (stage, step, mature), group, among, every=len(placed) > 0)
+                place = places.segment(columns, placed, lambda rows, by=group[0]: self._key(by, rows))  # type: ignore[misc]
+                found.append(beside(columns, {"segment": first + place if first else place}))
                 first += len(placed)
             return together(found)
 
@@ -378,11 +379,11 @@ class Cube:
         dims = self.dimensions((*group[0], *dict(group[1])))
         return query.shown(*query.statement(table, (stage, step, True), group, dims))
 
-    def moved(self, table: str, view: tuple[Stage, int, bool], group: Group, among: Among = ()) -> Columns:
-        """Return the rows of a table that count as of a step; `view` is the stage, the step, and whether labels are mature."""
+    def moved(self, table: str, view: At, group: Group, among: Among = (), *, every: bool = False) -> Columns:
+        """Return the rows of a table that count as of a step (`every`: all); `view`: stage, step, whether labels are mature."""
         (stage, step, mature), dims = view, self.dimensions((*group[0], *dict(group[1]), *dict(among)))
         query.check(table, dims)
-        return self.moves(table, stage, dims, (mature, PERIOD in group[0])).rows(step, group, among)
+        return self.moves(table, stage, dims, (mature, PERIOD in group[0])).rows(step, group, among, every=every)
 
     def _weights(self, by: tuple[str, ...]) -> list[int]:
         size = max(len(self.names), steps.LARGEST if PERIOD in by else 0)

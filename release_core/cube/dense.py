@@ -77,14 +77,14 @@ def shards(
             return counted(name)
         return bins[name] if name in BINNED else totals[TOTALS[name], name]
 
-    return Tally(lambda: grid_of(release, ids_of(columns("shard")["bin"]), SHARDED, groups), fetch, binned=binned)
+    return Tally(lambda: grid_of(release, bins.ids, SHARDED, groups), fetch, binned=binned)
 
 
 def whole(release: Release, summed: Tally, columns: Source, per_unit: int, groups: Groups = ()) -> Tally:
     """Return `summed` [segment, ...] with bins of the table score."""
     fine = _Bins(release, lambda: columns("score"), (len(summed.actions),), ("segment",))
     return Tally(
-        lambda: grid_of(release, ids_of(columns("score")["bin"]), per_unit, groups),
+        lambda: grid_of(release, fine.ids, per_unit, groups),
         lambda name: fine[name] if name in BINNED else getattr(summed, name),
     )
 
@@ -184,16 +184,27 @@ class _Bins:
             index = (*(keys[axis] for axis in self._axes[1:]), keys["version"], keys["bin"] - low)
             return coded(population(keys["label"]), size, index)
 
-        first = rows["segment"] if self._size[0] > 1 else None
-        return FixedPlaces((self._size[0], *size), first, rows.made(f"bins by {self._axes}", make))
+        first, name = rows["segment"] if self._size[0] > 1 else None, f"bins by {self._axes}"
+        keep = lambda part, find: rows.made(f"{name}, {part}", lambda _: find())  # noqa: E731
+        return FixedPlaces((self._size[0], *size), first, rows.made(name, make), keep)
+
+    @cached_property
+    def _each(self) -> Array:
+        """Return the events, positives and negatives [population, *size, version, bin] of all bins, held or not."""
+        return self._places.sums(self._columns()["n"])
+
+    @cached_property
+    def ids(self) -> Array:
+        """Return the bins from the first to the last that holds a score at this step; one empty bin where none does."""
+        held = np.flatnonzero(self._each[EVERYONE].any(axis=tuple(range(self._each.ndim - 2))))
+        low = rows_of(self._columns()).span("bin")[0]
+        return np.arange(low + held[0], low + held[-1] + 1) if len(held) else np.arange(1)
 
     @cached_property
     def _held(self) -> slice:
-        """Return which of the bins hold a score at this step: see `ids_of`."""
-        rows = rows_of(self._columns())
-        ids = ids_of(rows["bin"])
-        start = max(int(ids[0]) - rows.span("bin")[0], 0)
-        return slice(start, start + len(ids))
+        """Return which of the bins hold a score at this step."""
+        start = max(int(self.ids[0]) - rows_of(self._columns()).span("bin")[0], 0)
+        return slice(start, start + len(self.ids))
 
     @cached_property
     def _bands(self) -> Bands:
@@ -204,7 +215,7 @@ class _Bins:
         return self._places.sums(self._columns()[measure], unit)[..., self._held]
 
     def _counts(self) -> Columns:
-        return dict(zip(("n", "positive", "negative"), self._sums("n", 1), strict=True))
+        return dict(zip(("n", "positive", "negative"), self._each[..., self._held], strict=True))
 
     def _amounts(self, whose: int) -> Array:
         return self._places.alone(whose, self._columns()["amount"], MINOR_UNITS)[..., self._held]

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from functools import lru_cache, partial
 from itertools import pairwise
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -43,6 +43,8 @@ MATURING = {"pair", "cover"}
 EVERY = 8
 # Moves take at most so many bytes together, beside those read last.
 MOST_BYTES = 1_000_000_000
+# So many filters have what is made of their keys kept.
+MOST_FILTERS = 8
 # Codes of keys stay below this, so that one more key fits 64 bits.
 MOST_CODES = 2**62
 
@@ -80,6 +82,7 @@ class Moves:
         self._steps = cube.steps
         self._kept: dict[str, Array] = {}
         self._made = Keys(self._keys_at)
+        self._filtered: dict[tuple[Any, Any], tuple[Keys, Array]] = {}
         self._last: tuple[int, dict[str, Array]] = (-1, {})
 
     def _go_on(self, old: Moves, found: Columns) -> None:
@@ -117,28 +120,54 @@ class Moves:
         """Return the memory that the rows and the sums take, kept ones included."""
         sums = [*self._sums.values(), *list(self._kept.values()), *list(self._last[1].values())]
         arrays = [*self._keys_at.values(), self._code, self._look, *sums]
-        return self._made.nbytes + sum(array.nbytes for array in arrays)
+        arrays += [
+            array
+            for keys, place in list(self._filtered.values())
+            for array in (place, *map(keys.__getitem__, self._keys_at))
+        ]
+        made = [self._made, *(keys for keys, _ in list(self._filtered.values()))]
+        return sum(one.nbytes for one in made) + sum(array.nbytes for array in arrays)
 
-    def rows(self, step: int, group: Group, among: Sequence[tuple[str, Sequence[str]]] = ()) -> Rows:
+    def rows(
+        self, step: int, group: Group, among: Sequence[tuple[str, Sequence[str]]] = (), *, every: bool = False
+    ) -> Rows:
         """Return the rows of a group as of a step: k0, k1, ... are the codes of its dimensions; those without events are left out.
 
-        `among`: dimensions by which only rows with one of some values count.
+        `among`: dimensions by which only rows with one of some values count. With `every` row, also those without events, what
+        is made of the keys holds at every step.
         """
         look, (by, where) = bisect_right(self._steps, step) - 1, group
-        alive = self._at(look, "n") != 0
-        for dim, value in where:
-            code = self._names.index(value) if value in self._names else -1
-            alive = alive & (self._keys_at[self._column[dim]] == code)
-        for dim, values in among:
-            alive = alive & np.isin(self._names, values)[self._keys_at[self._column[dim]]]
-        place = np.flatnonzero(alive)
-        key = {f"k{n}": self._column[dim] for n, dim in enumerate(by)} | {name: name for name in self._keys_at}
+        keys, place = self._within(where, tuple((dim, tuple(values)) for dim, values in among))
+        names = {f"k{n}": self._column[dim] for n, dim in enumerate(by)} | {name: name for name in self._keys_at}
+        alive = None if every else np.flatnonzero(_taken(self._at(look, "n"), place))
         compute: dict[str, Callable[[], Array]] = {
-            name: lambda column=column: self._keys_at[column][place]  # type: ignore[misc]
-            for name, column in key.items()
+            name: lambda column=column: _taken(keys[column], alive)  # type: ignore[misc]
+            for name, column in names.items()
         }
-        sums = {name: lambda name=name: self._at(look, name)[place] for name in self._sums}
-        return Rows(compute | sums, of=(self._made, place))
+        sums = {name: lambda name=name: _taken(_taken(self._at(look, name), place), alive) for name in self._sums}
+        return Rows(compute | sums, of=(keys, alive))
+
+    def _met(self, where: Sequence[tuple[str, str]], among: Sequence[tuple[str, Sequence[str]]]) -> Array:
+        """Return which keys meet a filter by single values and by several."""
+        met = np.ones(self._size, bool)
+        for dim, values in (*((dim, (value,)) for dim, value in where), *among):
+            met &= np.isin(self._names, values)[self._keys_at[self._column[dim]]]
+        return met
+
+    def _within(
+        self, where: tuple[tuple[str, str], ...], among: tuple[tuple[str, tuple[str, ...]], ...]
+    ) -> tuple[Keys, Array | None]:
+        """Return the keys that meet a filter with what is made of them, and their places (None: all)."""
+        if not where and not among:
+            return self._made, None
+        held = self._filtered.get((where, among))
+        if held is None:
+            place = np.flatnonzero(self._met(where, among))
+            held = Keys({name: column[place] for name, column in self._keys_at.items()}), place
+            for old in list(self._filtered)[: 1 - MOST_FILTERS]:
+                self._filtered.pop(old, None)
+            self._filtered[where, among] = held
+        return held
 
     def entries(self, group: Group) -> Rows:
         """Return what enters and leaves by the last step, of a group: as `rows`, and `look` is the place of the step."""
@@ -236,6 +265,11 @@ class Kept:
         with self._turn:
             self._held.clear()
             self._before.clear()
+
+
+def _taken(array: Array, place: Array | None) -> Array:
+    """Return the entries at some places (None: all)."""
+    return array if place is None else array[place]
 
 
 def _keys(table: str, depth: int, *, by_entry: bool) -> dict[str, str]:

@@ -12,7 +12,7 @@ from release_core.cube.rows import rows_of
 from release_core.frames import EVERYONE, NEGATIVE, POSITIVE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from release_core.frames import Array
     from release_core.release import Release
@@ -42,6 +42,7 @@ class Places:
         self._code = fixed if first is None else first * ((POPULATIONS + 1) * self._size) + fixed
         self._fixed = fixed
         self._rows: dict[int, tuple[Array, Array]] = {}
+        self._keep: Callable[[str, Callable[[], Array]], Array] = lambda _, find: find()
 
     def sums(self, values: Array, unit: int = 1) -> Array:
         """Return the sums [population, ...] of a value per row; float64 holds these integers exactly up to 9e15."""
@@ -54,10 +55,12 @@ class Places:
     def alone(self, population: int, values: Array, unit: int = 1) -> Array:
         """Return the sums [...] of a value per row over one population; of few rows, such as positives, at little cost."""
         if population not in self._rows:
-            start = population * self._size
-            rows = np.flatnonzero((self._fixed >= start) & (self._fixed < start + self._size))
-            first = 0 if self._first is None else self._first[rows] * self._size
-            self._rows[population] = rows, first + self._fixed[rows] - start
+            start, end = population * self._size, (population + 1) * self._size
+            rows = self._keep(
+                f"rows of {population}", lambda: np.flatnonzero((start <= self._fixed) & (self._fixed < end))
+            )
+            code = self._keep(f"places of {population}", lambda: self._fixed[rows] - start)
+            self._rows[population] = rows, code if self._first is None else self._first[rows] * self._size + code
         rows, code = self._rows[population]
         weights = np.asarray(values[rows], dtype=np.float64)
         summed = np.bincount(code, weights=weights, minlength=int(np.prod(self._shape)))
@@ -68,9 +71,19 @@ class Places:
 class FixedPlaces(Places):
     """The same of rows whose codes (see `coded`) are known but for the first axis."""
 
-    def __init__(self, shape: tuple[int, ...], first: Array | None, fixed: Array) -> None:
-        """Take the sums' shape, each row's place on the first axis (None: it has one place), and the other axes' code."""
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        first: Array | None,
+        fixed: Array,
+        keep: Callable[[str, Callable[[], Array]], Array] | None = None,
+    ) -> None:
+        """Take the sums' shape, each row's place on the first axis (None: it has one place), and the other axes' code.
+
+        `keep` computes by name what follows from the code alone, once for all as-of steps.
+        """
         self._take(shape, first, fixed)
+        self._keep = keep or self._keep
 
 
 def coded(first: Array, shape: tuple[int, ...], index: tuple[Array, ...]) -> Array:
@@ -130,6 +143,12 @@ def occurring(values: Array) -> tuple[Array, Array]:
     """Return the different values that occur, not below 0, and the place of each one among them."""
     found = present(values)
     return found, place_in(found, values)
+
+
+def segment(rows: Mapping[str, Array], known: Array, key: Callable[[Mapping[str, Array]], Array]) -> Array:
+    """Return the place among segments of each row by its key; of rows of no such segment, which hold no events, any one."""
+    of = rows_of(rows)
+    return of.made(f"segments {known.tobytes().hex()}", lambda _: np.minimum(place_in(known, key(of)), len(known) - 1))
 
 
 def present(keys: Array) -> Array:

@@ -24,6 +24,10 @@ class Keys:
         self._made: dict[str, Array] = {}
         self._spans: dict[str, tuple[int, int]] = {}
 
+    def __getitem__(self, name: str) -> Array:
+        """Return a column."""
+        return self._columns[name]
+
     @property
     def nbytes(self) -> int:
         """Return the memory that what was made takes."""
@@ -49,9 +53,9 @@ class Rows(Mapping[str, "Array"]):
         self,
         compute: Mapping[str, Callable[[], Array]],
         held: Mapping[str, Array] | None = None,
-        of: tuple[Keys, Array] | None = None,
+        of: tuple[Keys, Array | None] | None = None,
     ) -> None:
-        """Take what computes each column, columns that are at hand, and of which rows of a table's keys these are."""
+        """Take what computes each column, columns that are at hand, and of which rows of a table's keys these are (None: all)."""
         self._compute = compute
         self._held = dict(held or {})
         self.of = of
@@ -61,7 +65,8 @@ class Rows(Mapping[str, "Array"]):
         if self.of is None:
             return make(self)
         keys, place = self.of
-        return keys.made(name, make)[place]
+        found = keys.made(name, make)
+        return found if place is None else found[place]
 
     def span(self, name: str) -> tuple[int, int]:
         """Return values between which those of a key column lie, at this step or any other."""
