@@ -198,8 +198,10 @@ class Moves:
             # From the nearest mark, which may lie ahead: what came since is taken out.
             mark = min(round(look / EVERY), (len(self._ends) - 1) // EVERY)
             start, end = int(self._ends[mark * EVERY]), int(self._ends[look])
-            since = self._between(name, min(start, end), max(start, end))
-            held[name] = self._marks(name)[mark] + (since if start <= end else -since)
+            part, adding = slice(min(start, end), max(start, end)), np.add if start <= end else np.subtract
+            found = self._marks(name)[mark].copy()
+            adding.at(found, self._code[part].astype(np.intp), self._sums[name][part].astype(np.float64))
+            held[name] = found
         return held[name]
 
     def _marks(self, name: str) -> Array:
