@@ -186,6 +186,26 @@ def test_windows_are_in_time_and_never_share_an_event(parent):
         windows.windows(view, WINDOW, names[-1], names[0])
 
 
+@pytest.mark.parametrize("where", [(), (("market", "AT"),)])
+def test_windows_together_are_the_sums_of_the_single_ones(parent, where):
+    view = replace(parent[1], where=where)
+    names = windows.labelled_windows(view, WINDOW)[:2]
+    both, single = windows.within(view, WINDOW, names), [windows.within(view, WINDOW, (name,)) for name in names]
+    split = view.cells(WINDOW)
+    places = [place for place, segment in enumerate(split.segments) if segment[WINDOW] in names]
+    assert len(places) == 2
+    for name in ("positives", "negatives", "events", "scores", "actions"):
+        for side in ("whole", "shards"):
+            found = getattr(getattr(both, side), name)[0]
+            np.testing.assert_allclose(found, getattr(getattr(split, side), name)[places].sum(axis=0), rtol=1e-12)
+            np.testing.assert_allclose(found, sum(getattr(getattr(one, side), name)[0] for one in single), rtol=1e-12)
+    for name in ("positive", "negative", "labelled_logit", "n"):
+        every, few = getattr(split.whole, name)[places].sum(axis=0), getattr(both.whole, name)[0]
+        held = np.isin(split.whole.grid.ids, both.whole.grid.ids)
+        np.testing.assert_allclose(few, every[:, held], rtol=1e-12)
+        assert not every[:, ~held].any()
+
+
 def test_replay_sets_can_fit_and_judge(tmp_path):
     log = log_of()
     log["replay_set"] = np.where(log["event_time"] < factory.START + pd.Timedelta(days=9), "zwei-alt", "eins-neu")
