@@ -186,8 +186,8 @@ def attribute(worlds: Worlds, effect: Effect, segment: int = 0, *, clustered: bo
 def _measured(effect: Effect, counts: Array, amounts: Array) -> tuple[Array, Array, float]:
     """Return the effect [row, world] and without each shard [row, shard, world], and what one usual event changes.
 
-    Of money there are two rows more: the effect if every bad event had the usual amount (the root of the mean square,
-    by how much the shards' sums vary), and the bad events that are approved, per labelled event.
+    Of money there is a second row: the effect if every bad event had the usual amount (the root of the mean square, by
+    how much the shards' sums vary).
     """
     total, sums = counts.sum(0), amounts.sum(0)
     rows = [(effect.value(total, sums), effect.value(total - counts, sums - amounts))]
@@ -195,8 +195,6 @@ def _measured(effect: Effect, counts: Array, amounts: Array) -> tuple[Array, Arr
         return np.stack([rows[0][0]]), np.stack([rows[0][1]]), 0.0
     usual = _usual(counts[:, 0], amounts[:, 0, :, POSITIVE].sum(-1))
     rows.append((effect.value(total, usual * total), effect.value(total - counts, usual * (total - counts))))
-    missed = counts[..., APPROVE, POSITIVE]
-    rows.append((ratio(missed.sum(0), _labelled(total)), ratio(missed.sum(0) - missed, _labelled(total - counts))))
     ends = []
     for action in (APPROVE, BLOCK):
         more = np.zeros(total[0].shape)
@@ -226,8 +224,7 @@ def _bounds(
     if one is not None and effect.among is not None:
         low, high = decisions.moved_interval(value, se, counts[:, 0, :, effect.among].sum(), df)
     elif one is not None and effect.unit == "money":
-        moved = (_labelled(counts[:, 0]).sum() * spread.se[2]) ** 2
-        low, high = intervals.amount_interval(value, (se, spread.se[1]), moved, one, df)
+        low, high = intervals.amount_interval(value, (se, spread.se[1]), one, df)
     else:
         low, high = intervals.interval(value, se, df)
     return float(low), float(high)

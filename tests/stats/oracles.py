@@ -74,7 +74,7 @@ ROWS = tuple(
         ("histograms", "quantile interval share_above", "scipy: quantile test; numpy", "serving"),
         ("intervals", "jackknife", "error of group means; coverage", "intervals"),
         ("intervals", "critical interval p_above p_from_bound logit_interval", "scipy", "intervals"),
-        ("intervals", "amount_interval", "numpy's weighted mean of variances, scipy's t interval; coverage", ""),
+        ("intervals", "amount_interval", "scipy: Student's t; coverage in simulation", ""),
         ("intervals", "design_effect effective_size", "closed forms", "intervals"),
         ("intervals", "events_needed minimum_provable_margin", "power in simulation", "intervals"),
         ("logistic", "calibration_intercept cox", "statsmodels: logistic regression", "logistic"),

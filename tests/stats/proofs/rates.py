@@ -367,17 +367,16 @@ def _weights(d: Counts) -> Array:
 
 
 def _amount(d: Estimate) -> Any:
-    """Return scipy's t interval of the larger of both variances: as seen, and averaged with the usual one by numpy."""
+    """Return scipy's t interval of the larger of both variances: as seen, and as usual with one event more."""
 
     def one(v: float, s: float, f: float) -> Any:
-        blended = np.average([0.2**2 + 0.05**2, s**2], weights=[intervals.USUAL_EVENTS, 7.0])
-        return scipy_stats.t.interval(0.95, f, v, np.sqrt(max(s**2, blended)))
+        return scipy_stats.t.interval(0.95, f, v, np.sqrt(max(s**2, 0.15**2 + 0.05**2)))
 
     return each(one, d.value, d.se, d.df)
 
 
 ESTIMATED = (
-    Proof("intervals.amount_interval", ESTIMATES, lambda f, d: f(d.value, (d.se, 0.2), 7.0, 0.05, d.df), _amount),
+    Proof("intervals.amount_interval", ESTIMATES, lambda f, d: f(d.value, (d.se, 0.15), 0.05, d.df), _amount),
     Proof("intervals.critical", ESTIMATES, lambda f, d: f(0.95, df=d.df), lambda d: scipy_stats.t.ppf(0.975, d.df)),
     Proof("intervals.interval", ESTIMATES, lambda f, d: f(d.value, d.se, d.df), _normal),
     Proof("intervals.p_above", ESTIMATES, lambda f, d: f(d.value, d.se, 0.1, np.where(d.se == 0, 31.0, d.df)), _p_above),
