@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from release_core.cube.encode import SCALED, SQUARED, WEIGHTED
-from release_core.cube.places import MATURED, POPULATIONS, FixedPlaces, coded, population
+from release_core.cube.places import MATURED, POPULATIONS, FixedPlaces, Size, coded, population
 from release_core.cube.rows import beside, rows_of
 from release_core.frames import EVERYONE, NEGATIVE, POSITIVE
-from release_core.release import SHARDS, VERSIONS
+from release_core.release import VERSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -57,21 +57,21 @@ EVERY = {*ACTED, *WEIGHED, *HIDDEN}
 
 
 def counted(
-    release: Release, segments: int, columns: Callable[[], Columns], unseen: Sequence[str] = (), *, paired: bool
+    release: Release, size: Size, columns: Callable[[], Columns], unseen: Sequence[str] = (), *, paired: bool
 ) -> Callable[[str], Array]:
-    """Return what counts by action, by the names of EVERY, from rows of pairs with the number of each row's segment.
+    """Return what counts by action [*size, ...], by the names of EVERY, from rows of pairs with the number of each row's segment.
 
     `unseen` names the actions after which no outcome can be seen. HIDDEN are the mature events after these: no label tells of
     them, and no logged propensity stands for them.
     """
-    acts = cache(lambda: _Acts(release, segments, columns(), paired=paired))
+    acts = cache(lambda: _Acts(release, size, columns(), paired=paired))
 
     @cache
     def hidden() -> _Acts:
         pair = columns()
         alone = {"unlogged": pair["n"] - pair["weighted"]}
         alone |= {name: pair[name] * (alone["unlogged"] / pair["n"]) for name in (f"{v}_score" for v in VERSIONS)}
-        return _Acts(release, segments, beside(pair, alone), paired=paired, unseen=unseen)
+        return _Acts(release, size, beside(pair, alone), paired=paired, unseen=unseen)
 
     def fetch(name: str) -> Array:
         if name in ACTED:
@@ -95,9 +95,9 @@ class _Acts:
     """Rows of pairs by what the versions decided; or, with `unseen`, the mature ones after those actions."""
 
     def __init__(
-        self, release: Release, segments: int, pair: Columns, *, paired: bool, unseen: Sequence[str] | None = None
+        self, release: Release, size: Size, pair: Columns, *, paired: bool, unseen: Sequence[str] | None = None
     ) -> None:
-        self._pair, self._paired, self._shape = rows_of(pair), paired, (segments, SHARDS)
+        self._pair, self._paired, self._size = rows_of(pair), paired, size
         self._actions = len(release.actions)
         self._unseen = None if unseen is None else tuple(release.actions.index(action) for action in unseen)
         self._places = cache(self._placed)
@@ -109,40 +109,36 @@ class _Acts:
         return found if unit == 1 else found / unit
 
     def scores(self) -> Array:
-        """Return the sums of the scores of events without a label, [segment, shard, version]."""
-        sides = [_unlabelled(self._jointly(f"{version}_score").sum((2, 3))) for version in VERSIONS]
+        """Return the sums of the scores of events without a label, [*size, version]."""
+        sides = [_unlabelled(self._jointly(f"{version}_score").sum((-3, -2))) for version in VERSIONS]
         return np.stack(sides, axis=-1) / SCALED
 
     def _jointly(self, column: str) -> Array:
-        """Return sums [segment, shard, baseline's action, candidate's action, population]."""
+        """Return sums [*size, baseline's action, candidate's action, population]."""
         return self._sums(VERSIONS, column)
 
     def _each(self, column: str) -> Array:
-        """Return sums [segment, shard, version, action, population]."""
-        if self._paired:
-            sides = [self._jointly(column).sum(axis) for axis in (3, 2)]
-        else:
-            sides = [self._sums((version,), column) for version in VERSIONS]
-        return np.stack(sides, axis=2)
+        """Return sums [*size, version, action, population]."""
+        return np.stack([self._sums((version,), column) for version in VERSIONS], axis=-3)
 
     def _summed(self, who: tuple[str, ...], column: str) -> Array:
-        """Return the sums by segment, shard, the actions of the versions `who`, and population."""
+        """Return the sums [*size, ...] by the actions of the versions `who`, and population."""
         return np.moveaxis(self._places(who).sums(self._pair[column]), 0, -1)
 
     def _placed(self, who: tuple[str, ...]) -> FixedPlaces:
         """Return where rows go in these sums; in live stages each version alone answers for the events on which it acted."""
-        shape = (*self._shape, *(self._actions for _ in who))
+        shape, axes = (*self._size.shape, *(self._actions for _ in who)), self._size.axes
+        both = self._paired or who == VERSIONS
 
         def make(keys: Columns) -> Array:
-            acted = [keys[f"{version}_action"] for version in who]
-            keep = np.logical_and.reduce([action >= 0 for action in acted])
-            keep &= keys["both_scored"].astype(bool) if who == VERSIONS else keys["arm"] == VERSIONS.index(who[0])
-            whose = self._whose(keys)
-            index = (keys["shard"], *(np.maximum(action, 0) for action in acted))
-            return coded(np.where(keep, whose, POPULATIONS), shape[1:], index)
+            acted = {version: keys[f"{version}_action"] for version in VERSIONS}
+            keep = np.logical_and.reduce([acted[version] >= 0 for version in (VERSIONS if both else who)])
+            keep &= keys["both_scored"] != 0 if both else keys["arm"] == VERSIONS.index(who[0])
+            index = [*(keys[axis] for axis in axes[1:]), *(np.maximum(acted[version], 0) for version in who)]
+            return coded(np.where(keep, self._whose(keys), POPULATIONS), shape[1:], index)
 
-        code = self._pair.made(f"{who} acted, {self._unseen}", make)
-        return FixedPlaces(shape, self._pair["segment"] if self._shape[0] > 1 else None, code)
+        code = self._pair.made(f"{who} acted by {axes}, {self._unseen}, {both}", make)
+        return FixedPlaces(shape, self._size.first(self._pair), code)
 
     def _whose(self, keys: Columns) -> Array:
         """Return the population of each row, one behind the last where it counts for nothing."""

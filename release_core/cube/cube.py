@@ -359,11 +359,11 @@ class Cube:
             return together(found)
 
         (unseen, weighted), own = self.selection(stage, step), tuple(self.facts["score_groups"]["edges"])
-        shards = dense.shards(self.release, len(segments), columns_of, (unseen, own), paired=stage.paired, binned=fine)
+        of, told, grid = (self.release, len(segments), columns_of), (unseen, own), FINE if fine else COARSE
         return Cells(
             tuple(segments),
-            dense.whole(self.release, shards.sum(1), columns_of, FINE if fine else COARSE, own),
-            shards,
+            dense.whole(*of, grid, told, paired=stage.paired),
+            dense.shards(*of, told, paired=stage.paired, binned=fine),
             self.release.actions,
             self.release.cutoff_ids,
             stage.paired,

@@ -11,7 +11,7 @@ from release_core.cube import acts
 from release_core.cube.acts import MINOR_UNITS
 from release_core.cube.encode import SCALED, SHARDED, WEIGHTED
 from release_core.cube.labels import EVENT
-from release_core.cube.places import POPULATIONS, Bands, FixedPlaces, Places, coded, population
+from release_core.cube.places import POPULATIONS, Bands, FixedPlaces, Places, Size, coded, population
 from release_core.cube.rows import rows_of
 from release_core.frames import EVERYONE, NEGATIVE, POSITIVE, Grid, Tally
 from release_core.release import SHARDS, VERSIONS
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     Source = Callable[[str], Columns]
     # The edges of the score groups that PSI compares, where they are fixed.
     Groups = tuple[float, ...]
+    Told = tuple[Sequence[str], Groups]
 
 # The measure that each array over bins is made of.
 BINNED = {
@@ -54,39 +55,46 @@ TOTALS |= dict.fromkeys(("scores", "labelled_scores", "positive_scores"), "score
 
 
 def shards(
-    release: Release,
-    segments: int,
-    columns: Source,
-    told: tuple[Sequence[str], Groups] = ((), ()),
-    *,
-    paired: bool,
-    binned: bool,
+    release: Release, segments: int, columns: Source, told: Told = ((), ()), *, paired: bool, binned: bool
 ) -> Tally:
     """Return the tally [segment, shard, ...]: actions and sums of the pairs, and the bins of one dimension if `binned`.
 
     `columns` returns the columns of a table (shard or pair), with the number of each row's segment; `told` names the
     actions after which no outcome can be seen, and the edges of fixed score groups.
     """
-    unseen, groups = told
-    counted = acts.counted(release, segments, lambda: columns("pair"), unseen, paired=paired)
-    totals = _totals(segments, lambda: columns("pair"))
-    bins = _Bins(release, lambda: columns("shard"), (segments, SHARDS), ("segment", "shard"))
+    size = Size((segments, SHARDS), ("segment", "shard"))
+    return _tally(release, size, columns, ("shard", SHARDED, *told), paired=paired, binned=binned)
+
+
+def whole(
+    release: Release, segments: int, columns: Source, per_unit: int, told: Told = ((), ()), *, paired: bool
+) -> Tally:
+    """Return the tally [segment, ...] of the same, with bins of the table score."""
+    size = Size((segments,), ("segment",))
+    return _tally(release, size, columns, ("score", per_unit, *told), paired=paired, binned=True)
+
+
+def _tally(
+    release: Release,
+    size: Size,
+    columns: Source,
+    told: tuple[str, int, Sequence[str], Groups],
+    *,
+    paired: bool,
+    binned: bool,
+) -> Tally:
+    """Return the tally [*size, ...]; `told` adds the table of the bins and their number per unit of log-odds."""
+    table, per_unit, unseen, groups = told
+    counted = acts.counted(release, size, lambda: columns("pair"), unseen, paired=paired)
+    totals = _totals(size, lambda: columns("pair"))
+    bins = _Bins(release, lambda: columns(table), size)
 
     def fetch(name: str) -> Array:
         if name in acts.EVERY:
             return counted(name)
         return bins[name] if name in BINNED else totals[TOTALS[name], name]
 
-    return Tally(lambda: grid_of(release, bins.ids, SHARDED, groups), fetch, binned=binned)
-
-
-def whole(release: Release, summed: Tally, columns: Source, per_unit: int, groups: Groups = ()) -> Tally:
-    """Return `summed` [segment, ...] with bins of the table score."""
-    fine = _Bins(release, lambda: columns("score"), (len(summed.actions),), ("segment",))
-    return Tally(
-        lambda: grid_of(release, fine.ids, per_unit, groups),
-        lambda name: fine[name] if name in BINNED else getattr(summed, name),
-    )
+    return Tally(lambda: grid_of(release, bins.ids, per_unit, groups), fetch, binned=binned)
 
 
 class _Lazy:
@@ -103,8 +111,8 @@ class _Lazy:
         return self._kept[group][name]
 
 
-def _totals(segments: int, columns: Callable[[], Columns]) -> _Lazy:
-    """Return the sums over all events that both versions scored, [segment, shard, version], by measure."""
+def _totals(size: Size, columns: Callable[[], Columns]) -> _Lazy:
+    """Return the sums over all events that both versions scored, [*size, version], by measure."""
 
     @cache
     def places() -> Places:
@@ -112,17 +120,16 @@ def _totals(segments: int, columns: Callable[[], Columns]) -> _Lazy:
 
         def make(keys: Columns) -> Array:
             whose = np.where(keys["both_scored"] != 0, population(keys["label"]), POPULATIONS)
-            return coded(whose, (SHARDS,), (keys["shard"],))
+            return coded(whose, size.rest, [keys[axis] for axis in size.axes[1:]])
 
-        first = pair["segment"] if segments > 1 else None
-        return FixedPlaces((segments, SHARDS), first, pair.made("scored by both", make))
+        return FixedPlaces(size.shape, size.first(pair), pair.made(f"scored by both by {size.axes}", make))
 
     def sums(name: str) -> Array:
-        """Return the sums [population, segment, shard] of a column."""
+        """Return the sums [population, *size] of a column."""
         return places().sums(columns()[name])
 
     def side(name: str) -> Array:
-        """Return the sums [population, segment, shard, version] of what each version has of its own."""
+        """Return the sums [population, *size, version] of what each version has of its own."""
         return np.stack([sums(f"{version}_{name}") for version in VERSIONS], axis=-1)
 
     def counts() -> Columns:
@@ -152,10 +159,8 @@ def labels(columns: Columns) -> tuple[Array, Array, Array]:
 class _Bins:
     """The arrays [*size, version, bin] of cells of scores by measure, and those beyond cutoffs; each is computed once."""
 
-    def __init__(
-        self, release: Release, columns: Callable[[], Columns], size: tuple[int, ...], axes: tuple[str, ...]
-    ) -> None:
-        self._release, self._columns, self._size, self._axes = release, columns, size, axes
+    def __init__(self, release: Release, columns: Callable[[], Columns], size: Size) -> None:
+        self._release, self._columns, self._size = release, columns, size
         scores = {name: partial(self._scores, name) for name in ("score", "logit")}
         scores |= {f"labelled {name}": partial(self._labelled_scores, name) for name in ("score", "logit")}
         self._kept = _Lazy(
@@ -178,15 +183,15 @@ class _Bins:
     def _places(self) -> Places:
         rows = rows_of(self._columns())
         low, high = rows.span("bin")
-        size = (*self._size[1:], len(VERSIONS), high - low + 1)
+        rest = (*self._size.rest, len(VERSIONS), high - low + 1)
 
         def make(keys: Columns) -> Array:
-            index = (*(keys[axis] for axis in self._axes[1:]), keys["version"], keys["bin"] - low)
-            return coded(population(keys["label"]), size, index)
+            index = [*(keys[axis] for axis in self._size.axes[1:]), keys["version"], keys["bin"] - low]
+            return coded(population(keys["label"]), rest, index)
 
-        first, name = rows["segment"] if self._size[0] > 1 else None, f"bins by {self._axes}"
+        name = f"bins by {self._size.axes}"
         keep = lambda part, find: rows.made(f"{name}, {part}", lambda _: find())  # noqa: E731
-        return FixedPlaces((self._size[0], *size), first, rows.made(name, make), keep)
+        return FixedPlaces((self._size.shape[0], *rest), self._size.first(rows), rows.made(name, make), keep)
 
     @cached_property
     def _each(self) -> Array:
@@ -208,7 +213,7 @@ class _Bins:
 
     @cached_property
     def _bands(self) -> Bands:
-        return Bands(self._release, (*self._size, len(VERSIONS)), self._axes, self._columns())
+        return Bands(self._release, (*self._size.shape, len(VERSIONS)), self._size.axes, self._columns())
 
     def _sums(self, measure: str, unit: int) -> Array:
         """Return the sums [population, *size, version, bin]."""

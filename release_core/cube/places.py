@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from release_core.cube.rows import rows_of
 from release_core.frames import EVERYONE, NEGATIVE, POSITIVE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from release_core.frames import Array
     from release_core.release import Release
@@ -86,7 +86,23 @@ class FixedPlaces(Places):
         self._keep = keep or self._keep
 
 
-def coded(first: Array, shape: tuple[int, ...], index: tuple[Array, ...]) -> Array:
+class Size(NamedTuple):
+    """The first axes of sums: how long they are, and the columns that they stand for, the segment's first."""
+
+    shape: tuple[int, ...]
+    axes: tuple[str, ...]
+
+    @property
+    def rest(self) -> tuple[int, ...]:
+        """Return how long the axes behind the segment's are."""
+        return self.shape[1:]
+
+    def first(self, rows: Columns) -> Array | None:
+        """Return each row's place on the axis of segments; None where that has one place."""
+        return rows["segment"] if self.shape[0] > 1 else None
+
+
+def coded(first: Array, shape: tuple[int, ...], index: Sequence[Array]) -> Array:
     """Return one number per row for its place on an axis before, `first`, and on the axes of this shape."""
     for size, axis in zip(shape, index, strict=True):
         first = first * size + axis

@@ -7,6 +7,7 @@ passing is an intersection; L is a lower bound adjusted by Holm over the family,
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import isfinite
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -59,7 +60,8 @@ class Harm:
 class _Shown:
     """What a row shows: the harm, the sign and column behind it, the metric's own values, two-sided 95% bounds.
 
-    `counts` are the labelled events and positives [segment]; `reach` is how far unseen outcomes could move the metric.
+    `counts` are the labelled events and positives [segment], `needed` the events that would decide a gate left open; `reach`
+    is how far unseen outcomes could move the metric.
     """
 
     harm: Harm
@@ -68,6 +70,7 @@ class _Shown:
     raw: Array
     interval: tuple[Array, Array]
     counts: tuple[Array, Array]
+    needed: Array
     reach: unseen.Reach | None
 
 
@@ -94,7 +97,7 @@ def _judged(spec: GateSpec, metric: Metric, family: Family, min_events: int) -> 
     side = _side(spec, one)
     harm, sign = _harm(spec, one, family, side)
     seen = [_verdict(spec, one, harm, n, min_events) for n in range(len(family.cells.segments))]
-    shown = _Shown(harm, sign, side, raw, one.bounds(0.95), counts, reach)
+    shown = _Shown(harm, sign, side, raw, one.bounds(0.95), counts, _needed(spec, one, harm), reach)
     verdicts = [_agreed(spec, shown, n, verdict) for n, verdict in enumerate(seen)]
     rows = [_row(spec, one, family, shown, n, verdicts[n], seen[n]) for n in range(len(verdicts))]
     return rows + missing
@@ -311,7 +314,7 @@ def _row(
         n=round(float(shown.counts[0][n])),
         positives=round(float(shown.counts[1][n])),
         margin=_known(abs(harm.margin[n])),
-        needed=_needed(spec, one, harm, n) if seen is Verdict.INCONCLUSIVE else None,
+        needed=_whole(shown.needed[n]) if seen is Verdict.INCONCLUSIVE else None,
         **unseen.told(shown.reach, n, side),
     )
     metric = replace(one.metric, lack=one.note) if one.note else one.metric
@@ -323,14 +326,16 @@ def _unsigned(low: float, high: float, sign: int) -> tuple[float, float]:
     return (low, high) if sign > 0 else (-high, -low)
 
 
-def _needed(spec: GateSpec, one: Estimate, harm: Harm, n: int) -> int | None:
-    """Return the events still needed to prove the margin (METHODS e2); None where more events would not help."""
-    reach = float(intervals.critical(1 - spec.alpha, 1, one.df[n] if one.df[n] > 0 else np.inf))
-    se = (harm.high[n] - harm.value[n]) / reach
-    value = abs(harm.value[n]) if spec.comparison in TWO_SIDED else harm.value[n]
-    more = intervals.events_needed(one.evidence[n], value, se, harm.margin[n])
-    return round(float(more)) if np.isfinite(more) and more > 0 else None
+def _needed(spec: GateSpec, one: Estimate, harm: Harm) -> Array:
+    """Return the events still needed to prove the margin (METHODS e2), [segment]; NaN or 0 where more events would not help."""
+    reach = intervals.critical(1 - spec.alpha, 1, np.where(one.df > 0, one.df, np.inf))
+    value = np.abs(harm.value) if spec.comparison in TWO_SIDED else harm.value
+    return intervals.events_needed(one.evidence, value, (harm.high - harm.value) / reach, harm.margin)
+
+
+def _whole(more: float) -> int | None:
+    return round(float(more)) if isfinite(more) and more > 0 else None
 
 
 def _known(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
+    return float(value) if isfinite(value) else None

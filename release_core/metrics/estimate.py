@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
+from math import isfinite
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -35,7 +36,7 @@ BOOTSTRAP = "bootstrap over bins, widened and paired as all events are"
 INDEPENDENT = " (assumes independent events)"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Estimate:
     """One metric: arrays [segment, side], sides being baseline, candidate, difference (only the last for comparisons).
 
@@ -85,7 +86,7 @@ class Estimate:
         floor, ceiling = np.array(ends).T
         return np.maximum(low, floor), np.minimum(high, ceiling)
 
-    @property
+    @cached_property
     def jackknifed(self) -> Array:
         """Return [segment, side] where the interval rests on a standard error: enough shards, and they differ."""
         found: Array = np.isfinite(self.se) & ((self.se > 0) | (self.closed is None))
@@ -296,7 +297,7 @@ def _row(one: Estimate, bounds: Bounds, place: tuple[int, int], segment: Segment
 
 
 def _known(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
+    return float(value) if isfinite(value) else None
 
 
 def _reason(one: Estimate, place: tuple[int, int], value: float | None, low: float | None) -> str:

@@ -6,6 +6,7 @@ end return [...]. NaN where undefined.
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +17,7 @@ from release_core.stats.arrays import ratio
 from release_core.stats.average_precision import average_precision as averaged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from release_core.frames import Array, Tally
 
@@ -131,12 +132,18 @@ def unmapped(tally: Tally) -> Array:
 
 def taken(tally: Tally, actions: tuple[int, ...], population: int) -> Array:
     """Return how many events of a population (see frames.py) got one of these actions."""
-    return tally.once(actions, lambda: tally.actions[..., list(actions), :].sum(-2))[..., population]
+    return tally.once(actions, lambda: _summed(tally.actions, actions))[..., population]
 
 
 def decided(tally: Tally, population: int) -> Array:
     """Return how many events of a population got any action."""
-    return tally.once("decided", lambda: tally.actions.sum(-2))[..., population]
+    return tally.once("decided", lambda: _summed(tally.actions, range(tally.actions.shape[-2])))[..., population]
+
+
+def _summed(by_action: Array, actions: Iterable[int]) -> Array:
+    """Return the sums [..., population] over some actions: of so short an axis one by one, which is several times as fast."""
+    found: Array = reduce(np.add, (by_action[..., action, :] for action in actions))
+    return found
 
 
 def rate(actions: tuple[int, ...], population: int) -> Value:
