@@ -12,10 +12,10 @@ import numpy as np
 from release_core.frames import EVERYONE, MetricRow
 from release_core.metrics import resampled
 from release_core.metrics import values as v
-from release_core.metrics.shapes import areas, discordant, shaped
+from release_core.metrics.shapes import AUC, areas, discordant, shaped
 from release_core.metrics.table import ABOVE
 from release_core.release import VERSIONS
-from release_core.stats import decisions, intervals, ranking
+from release_core.stats import decisions, intervals
 from release_core.stats.arrays import ratio
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ SIDES = (*VERSIONS, "difference")
 SAME_EVENTS = {"labelled_share", "base_rate"}
 JACKKNIFE = "shard jackknife, t"
 BOOTSTRAP = "bootstrap over bins, widened and paired as all events are"
+DELONG = "DeLong, widened and paired as all events are"
 INDEPENDENT = " (assumes independent events)"
 
 
@@ -127,9 +128,15 @@ def _estimate(cells: Cells, metric: Metric, transform: Callable[[Array], Array] 
         evaluated(metric, cells.whole),
         closed,
         name,
-        BOOTSTRAP if drawn else JACKKNIFE if cells.clustered else JACKKNIFE + INDEPENDENT,
+        _spread_name(metric, cells, drawn=drawn),
         shaped=shape,
     )
+
+
+def _spread_name(metric: Metric, cells: Cells, *, drawn: bool) -> str:
+    if drawn:
+        return DELONG if metric.name == AUC else BOOTSTRAP
+    return JACKKNIFE if cells.clustered else JACKKNIFE + INDEPENDENT
 
 
 def _jackknifed(
@@ -177,8 +184,8 @@ def _closed(cells: Cells, metric: Metric) -> tuple[Closed | None, str]:
     """Return the closed-form bounds of shares and of the AUC, widened by the design effect seen where shards suffice."""
     if metric.compared:
         return (_one_share(metric, cells), "Wilson") if metric.unit == "share" else (None, "")
-    if metric.name == "auc":
-        return _auc(metric, cells), "DeLong, widened and paired as all events are"
+    if metric.name == AUC:
+        return _auc(metric, cells), DELONG
     if metric.unit == "share" and metric.name != "amount_recall":
         paired = bool(metric.rate) and cells.paired
         name = "Wilson; difference Bonett-Price" if paired else "Wilson; difference Newcombe"
@@ -255,14 +262,8 @@ def _auc(metric: Metric, cells: Cells) -> Closed:
     value = metric.of(tally)
     shown = np.column_stack([value, value[:, 1] - value[:, 0]])
 
-    @cache
-    def se() -> Array:
-        variance = ranking.delong_variance(tally.positive, tally.negative)
-        effect, correlation, _ = resampled.alike(metric, cells)
-        return resampled.paired(np.sqrt(variance * effect), correlation)
-
     def bounds(level: Array, sides: int) -> Bounds:
-        return areas(tally, shown, (se(), np.full(len(shown), np.inf)))(level, sides)
+        return areas(tally, shown, (resampled.spread(metric, cells)[0], np.full(len(shown), np.inf)))(level, sides)
 
     return bounds
 

@@ -1,7 +1,8 @@
 """Cells without shards per bin in, standard errors out: what a metric of two dimensions would do on other events.
 
-Counts per bin are redrawn as Poisson numbers (METHODS 0.11), which takes events for independent and the versions
-for unrelated. Both are mended by what all events show: the design effect, and the correlation of the versions.
+The AUC's error is DeLong's; for other metrics counts per bin are redrawn as Poisson numbers (METHODS 0.11). Both take events for
+independent and the versions for unrelated, which is mended by what all events show: the design effect, and the correlation
+of the versions.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from release_core.frames import Tally
-from release_core.stats import intervals
+from release_core.metrics.shapes import AUC
+from release_core.stats import intervals, ranking
 from release_core.stats.arrays import ratio
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ CLIP = 1e-7
 
 def spread(metric: Metric, cells: Cells) -> tuple[Array, Array]:
     """Return standard errors [segment, side] and degrees of freedom [segment] of a metric over bins."""
-    se = _drawn(metric, cells.whole)
+    se = _independent(metric, cells.whole)
     if metric.compared:
         return se, np.full(len(se), np.inf)
     effect, correlation, df = alike(metric, cells)
@@ -55,11 +57,18 @@ def _alike(metric: Metric, every: Cells) -> tuple[Array, float, float]:
     found = intervals.jackknife(values, left.T, used)
     if not np.isfinite(found.se).all():
         return np.ones(2), 0.0, np.inf
-    independent = _drawn(metric, every.whole)[0]
+    independent = _independent(metric, every.whole)[0]
     effect = np.fmax(ratio(found.se, independent) ** 2, 1.0)
     moved = left[used] - left[used].mean(axis=0)
     correlation = float(ratio((moved[:, 0] * moved[:, 1]).sum(), np.sqrt((moved**2).sum(axis=0).prod())))
     return effect, correlation if np.isfinite(correlation) else 0.0, float(found.df[0])
+
+
+def _independent(metric: Metric, tally: Tally) -> Array:
+    """Return the standard error of the metric if events were independent, [segment, version] (or [segment, 1])."""
+    if metric.name == AUC:
+        return np.sqrt(ranking.delong_variance(tally.positive, tally.negative))
+    return _drawn(metric, tally)
 
 
 def _drawn(metric: Metric, tally: Tally) -> Array:
