@@ -27,6 +27,8 @@ REPLAY_SET = "replay_set"
 LEVELS = {Comparison.BUDGET, Comparison.CALIBRATION}
 # Beyond this many times the events at hand, more of them are no answer.
 HOPELESS = 100
+# Sums of the same amounts or weights in another order differ by less than this.
+ROUNDING = 1e-12
 
 
 def number(value: float | None, unit: str, *, signed: bool = False) -> str:
@@ -111,7 +113,7 @@ def _body(row: GateRow, spec: GateSpec, metric: Metric, interval: tuple[float, f
     if spec.comparison is Comparison.BUDGET:
         value = row.difference if metric.compared else row.candidate
         return f"{_level(metric, where, 'is', value, interval)}; {_budget(spec, unit)} required"
-    change = row.difference or 0.0
+    change = row.difference if row.difference is not None and abs(row.difference) > ROUNDING else 0.0
     moved = "did not change" if change == 0 else f"{'rose' if change > 0 else 'fell'} by {points(change, unit)}"
     size = " points" if unit == "share" and change else ""
     return (

@@ -7,8 +7,8 @@ the spread of the change follows from the same counts, event by event, also wher
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from functools import lru_cache, reduce
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -143,7 +143,6 @@ def change(measure: Measure, slices: Slices, release: Release, *, halves: bool =
     places = [release.actions.index(action) for action in slices.actions]
     names = SUMS if measure.money else SUMS[:1]
     sums = [_exclusive(slices.measures(name) if halves else slices.measures(name).sum(1)) for name in names]
-    sums += [np.zeros_like(sums[0])] * (3 - len(sums))
     return changed(measure, sums, places, paired=slices.paired)
 
 
@@ -157,6 +156,8 @@ def _exclusive(sums: Array) -> Array:
 def changed(measure: Measure, sums: list[Array], places: list[int], *, paired: bool) -> Change:
     """Return the metric from counts, amounts and squared amounts [..., i, j, population], see `frames.Slices`.
 
+    Without amounts and their squares of a measure into which they do not enter.
+
     The variance is that of a ratio of means, both versions on the same events or each on its own (delta method): the
     sum over events of the square of what each adds, (numerator - value x denominator) / sum of denominators.
     """
@@ -164,20 +165,19 @@ def changed(measure: Measure, sums: list[Array], places: list[int], *, paired: b
     terms = [_terms(measure, sums, places, version, paired=paired) for version in range(2)]
     value = np.stack([ratio(term[0], term[1]) for term in terms], axis=-1)
     rates = [value[..., v].reshape(*value.shape[:-1], *(1,) * len(axes)) for v in range(2)]
-    fixed, slope = (
-        [
-            ratio(above - rates[v] * below, terms[v][1].reshape(rates[v].shape))
-            for v, (above, below) in enumerate(term[at] for term in terms)
-        ]
-        for at in (2, 3)
-    )
+    adds = [
+        [ratio(above - rate * below, term[1].reshape(rate.shape)) for above, below in term[2:][: len(sums)]]
+        for rate, term in zip(rates, terms, strict=True)
+    ]
     if paired:
-        pieces = [(fixed[1] - fixed[0], slope[1] - slope[0], sums)]
+        pieces = [([new - old for old, new in zip(*adds, strict=True)], sums)]
     else:
-        pieces = [(fixed[v], slope[v], [one[..., v, :, :] for one in sums]) for v in range(2)]
+        pieces = [(adds[v], [one[..., v, :, :] for one in sums]) for v in range(2)]
     squares = fourths = np.zeros(value.shape[:-1])
-    for constant, linear, (count, amount, amount2) in pieces:
-        each = constant**2 * count + 2 * constant * linear * amount + linear**2 * amount2
+    for (constant, *linear), (count, *amounts) in pieces:
+        each = constant**2 * count
+        for slope, amount, amount2 in zip(linear, amounts[:1], amounts[1:], strict=True):
+            each = each + 2 * constant * slope * amount + slope**2 * amount2
         squares = squares + each.sum(axes)
         fourths = fourths + np.nan_to_num(ratio(each**2, count)).sum(axes)
     return Change(
@@ -185,10 +185,8 @@ def changed(measure: Measure, sums: list[Array], places: list[int], *, paired: b
     )
 
 
-def _terms(
-    measure: Measure, sums: list[Array], places: list[int], version: int, *, paired: bool
-) -> tuple[Array, Array, tuple[Array, Array], tuple[Array, Array]]:
-    """Return numerator and denominator [...] of a version, and what one event adds to both: fixed, and per amount."""
+def _terms(measure: Measure, sums: list[Array], places: list[int], version: int, *, paired: bool) -> tuple[Any, ...]:
+    """Return numerator and denominator [...] of a version, and what one event adds to both: fixed, and per amount if they enter."""
 
     def spread(table: Array) -> Array:
         chosen = table[places]
@@ -197,12 +195,14 @@ def _terms(
         return chosen[:, None] if version == 0 else chosen[None]
 
     axes = PAIRED_AXES if paired else ARM_AXES
-    count, amount = (one if paired else one[..., version, :, :] for one in sums[:2])
-    above, below = spread(measure.above), spread(measure.below)
-    above_amount, below_amount = spread(measure.above_amount), spread(measure.below_amount)
-    top = (above * count + above_amount * amount).sum(axes)
-    bottom = (below * count + below_amount * amount).sum(axes)
-    return top, bottom, (above, below), (above_amount, below_amount)
+    own = [one if paired else one[..., version, :, :] for one in sums[:2]]
+    tables = [(measure.above, measure.below), (measure.above_amount, measure.below_amount)]
+    adds = [(spread(above), spread(below)) for above, below in tables[: len(own)]]
+    top, bottom = (
+        reduce(np.add, (add[side] * sums_of for add, sums_of in zip(adds, own, strict=True))).sum(axes)
+        for side in range(2)
+    )
+    return top, bottom, *adds
 
 
 def clustering(measure: Measure, cells: Cells, release: Release) -> float:
@@ -215,7 +215,7 @@ def clustering(measure: Measure, cells: Cells, release: Release) -> float:
         return 1.0
     full, whole, left = change(measure, segments_of(cells), release), cells.shards.take(0), cells.left_out.take(0)
     without = [_exclusive(getattr(left, name)) for name in _names(cells)[: 2 if measure.money else 1]]
-    without += [np.zeros_like(without[0])] * (3 - len(without))
+    without += [np.zeros_like(without[0])] if measure.money else []
     moved = changed(measure, without, list(range(len(cells.actions))), paired=cells.paired)
     counts = getattr(whole, _names(cells)[0])
     used = counts[..., POSITIVE] + counts[..., NEGATIVE] if measure.labels else counts[..., EVERYONE]

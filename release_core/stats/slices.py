@@ -6,6 +6,7 @@ A slice is named by up to three conditions, numbers from 1 on, rising, filled up
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -197,10 +198,15 @@ class Names:
         share = self._shares(weight)[new].prod(axis=1)
         return Part(found, np.where(deep, share, 0.0), empty)
 
-    def _shares(self, weight: Array) -> Array:
-        """Return [condition + 1] the share of all events that meet a condition; 1 for no condition."""
-        shares = np.ones(len(self.dims))
+    @cached_property
+    def _single(self) -> tuple[Flags, Indices]:
+        """Return which slices have one condition more than the one that holds all, and those conditions."""
         new = np.where((self.conditions[:, :, None] == self.conditions[0]).any(axis=2), 0, self.conditions)
         single = (new > 0).sum(axis=1) == 1
-        shares[new.max(axis=1)[single]] = np.nan_to_num(ratio(weight[single], weight[0]))
+        return single, new.max(axis=1)[single]
+
+    def _shares(self, weight: Array) -> Array:
+        """Return [condition + 1] the share of all events that meet a condition; 1 for no condition."""
+        shares, (single, number) = np.ones(len(self.dims)), self._single
+        shares[number] = np.nan_to_num(ratio(weight[single], weight[0]))
         return shares

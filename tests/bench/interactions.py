@@ -93,15 +93,15 @@ def costs(view: View) -> Costs:
     return cutoffs.costs_of(view)
 
 
-# The page keeps its answer (read.page): a row that is looked into does not compute it again.
-split = memory.of_cube(512)(segments.segments)
+# The page keeps its answers (read.page): a row that is looked into, or another picture of it, computes none of them again.
+split, looked = memory.of_cube(512)(segments.segments), memory.of_cube(512)(segments.drill)
 
 
 def drilled(view: View, metric: str = "recall", picture: str = "Scores") -> object:
     """Return the worst segment in detail, as the page does, with one picture of it."""
     rows = split(view, metric, (dim(view),)).rows
     where = segments.where_of(rows[0]["key"]) if rows else ()
-    return rows and [segments.drill(view, where), segments.picture(view, where, picture)]
+    return rows and [looked(view, where), picture and segments.picture(view, where, picture)]
 
 
 def screens() -> Iterator[Screen]:
@@ -180,9 +180,9 @@ def _segments() -> Iterator[Screen]:
         yield Screen("Segments", f"{metric} by one", base, (lambda v, m=metric: split(v, m, (dim(v),)), worst))  # type: ignore[misc]
     one: Work = lambda v: split(v, "recall", (dim(v),))  # noqa: E731
     yield Screen("Segments", "click on a row", (*base, one), (drilled,))
-    yield Screen(
-        "Segments", "calibration of a row", (*base, one, drilled), (lambda v: drilled(v, picture="Calibration"),)
-    )
+    unpictured: Work = lambda v: drilled(v, picture="")  # noqa: E731
+    pictured: Work = lambda v: drilled(v, picture="Calibration")  # noqa: E731
+    yield Screen("Segments", "calibration of a row", (*base, one, unpictured), (pictured,))
     other: Work = lambda v: split(v, "recall", (dim(v, 1),))  # noqa: E731
     yield Screen("Segments", "other dimension", (*base, one), (other,))
     yield Screen("Segments", "recall by two", base, (lambda v: split(v, "recall", (dim(v), dim(v, 1))),))
@@ -325,7 +325,8 @@ def measured(opened: library.Opened, stage: Stage, screen: Screen) -> dict[str, 
 
 def anew(works: tuple[Work, ...], view: View) -> float:
     """Return the CPU milliseconds of works of which the pages' own answers are forgotten."""
-    view.opened.cube.answers.pop(segments.segments, None)
+    for answered in (segments.segments, segments.drill):
+        view.opened.cube.answers.pop(answered, None)
     return ms(works, view)
 
 
