@@ -213,8 +213,6 @@ def test_cutoffs_of_two_dimensions_agree_with_those_of_paired_events_to_a_step(v
     at, _ = transfer._cutoff(other, transfer._value(other, other.today, other.today_lost, asked), asked)
     if rule != "loss":
         assert (transfer._apart_se(one, at, asked) > transfer._paired_se(other.pairs, other, at, asked)).all()
-    else:
-        assert np.isnan(transfer._apart_se(one, at, asked)).all()
     many = transfer.rows_of(replace(view, where=(("market", "DE"),)), "surface", rule)
     assert {row["segment"] for row in many} == {"market DE", "app", "web"}
     assert all((row["low"] is None) == (rule == "loss") or row["alert_none"] for row in many if row["segment"] == "web")
