@@ -45,13 +45,16 @@ def unseen(metric: Metric, tally: Tally) -> Array:
 
 
 def weighs(metric: Metric, cells: Cells) -> bool:
-    """Return whether logged propensities can weigh the metric: not amounts, and not bins where there are none."""
+    """Return whether logged propensities can weigh the metric: not amounts, and not sums over bins where there are none.
+
+    The arms of a live stage are compared by such sums without bins: only what is read from bins can be weighed there.
+    """
     return bool(
         metric.labels
         and cells.weighted
         and metric.name != AMOUNTS
         and metric.unit != MONEY
-        and (metric.rate or cells.shards.binned)
+        and (metric.rate or (cells.shards.binned and (metric.bins or cells.arms is None)))
     )
 
 

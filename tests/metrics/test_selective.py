@@ -11,6 +11,8 @@ from release_core import metrics, review
 from release_core.metrics import selective
 from release_core.release import Stage, Verdict
 from release_core.stats import selection
+from release_core.views import segments
+from release_core.views.view import View
 from tests import factory
 
 EXACT = ("recall", "fpr", "precision", "recall_block", "fpr_block", "precision_block", "base_rate")
@@ -311,3 +313,18 @@ def test_sizing_is_the_published_example():
     assert outcomes == 100
     assert reach == pytest.approx(0.078, abs=5e-4)
     assert np.isnan(selection.holdout_reach(0.0, 10_000, 0.2)[1])
+
+
+def test_arms_with_logged_chances_are_compared_in_every_metric(tmp_path):
+    """Sums over bins are not kept of arms: what cannot be weighed there is read as it was seen."""
+    log, told, _ = held_out(3000, 12)
+    arm = np.where(log["entity_id"].str[1:].astype(int) % 2, "candidate", "baseline")
+    live = log.assign(stage="canary", arm=arm, ramp_step="0.5")
+    one = factory.opened(factory.write(tmp_path / "r", live, told, stage=[{"name": "canary", "shares": [0.5]}]))
+    view = View(one, Stage.CANARY, one.cube.steps[-1])
+    assert view.cells("market").weighted
+    for name, _ in segments.comparable(view):
+        rows = segments.segments(view, name, ("market",)).rows
+        assert len(rows) == 3
+        # What reviews and blocks cost is not declared.
+        assert name == "false_positive_cost" or any(row["candidate"] is not None for row in rows), name
