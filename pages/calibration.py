@@ -5,6 +5,7 @@ import streamlit as st
 from pages.frame import columns, parts, plot, read, recalibrating, show, state
 from release_core.charts import digits
 from release_core.views import calibration
+from release_core.views.view import View
 
 ZONES = tuple(show.Column(title, key, number=key != "zone") for title, key in (
     ("Events", "zone"), ("Baseline: observed / expected", "baseline_oe"), ("Bad", "baseline_sums"),
@@ -19,6 +20,23 @@ TESTS = columns.COMPARED[:3]
 SEGMENTS = tuple(show.Column(title, key, write, number=key != "segment") for title, key, write in (
     ("Segment", "segment", None), ("Baseline", "baseline_oe", None), ("Candidate", "candidate_oe", None), ("Change", "shown_both", None),
     ("Bad", "positives", digits.count), ("Labelled events", "n", digits.count)))  # fmt: skip
+
+
+def by_segment(view: View) -> None:
+    """Show observed / expected of every value of a dimension."""
+    dims = [dim for dim in view.release.segments.all if dim not in dict(view.where)]
+    if not dims:
+        show.empty("No dimension is left to split by: remove a filter.")
+        return
+    by = parts.pick("Split by", dims, "split_by", parts.words)
+    found = read.page(calibration.by_segment, by)
+    plot.plot(found.chart, "segments")
+    rows = columns.written(found.rows, read.units())
+    show.table(SEGMENTS, rows, f"Observed / expected by {parts.words(by)}, with 95% intervals")
+
+
+# What stands under the page, each part computed when it is open.
+PARTS = {"By segment": by_segment, "What if recalibrated": recalibrating.section}
 
 with read.told("Calibration cannot be shown"):
     view = read.view(state.current())
@@ -44,13 +62,9 @@ with read.told("Calibration cannot be shown"):
         show.table(ZONES, page.zones, "Observed / expected, with exact Poisson intervals")
         st.subheader("How much of the loss is miscalibration?", anchor=False)
         show.table(LOSSES, read.page(calibration.losses), "Value = MCB − DSC + UNC (CORP)")
-    dims = [dim for dim in view.release.segments.all if dim not in dict(view.where)]
-    if dims and page.numbers:
-        st.subheader("Observed / expected by segment", anchor=False)
-        by = parts.pick("Split by", dims, "split_by", parts.words)
-        found = read.page(calibration.by_segment, by)
-        plot.plot(found.chart, "segments")
-        rows = columns.written(found.rows, read.units())
-        show.table(SEGMENTS, rows, f"Observed / expected by {parts.words(by)}, with 95% intervals")
     if page.numbers:
-        recalibrating.section()
+        parts.tell_wrong("Part", list(PARTS), "under")
+        for tab, draw in zip(st.tabs(list(PARTS), key="under", bind="query-params"), PARTS.values(), strict=True):
+            if tab.open:
+                with tab:
+                    draw(view)

@@ -28,11 +28,9 @@ PLATEAUS = tuple(show.Column(title, key, write, number=key != "low") for title, 
 MOST_PLATEAUS = 10
 
 
-def section() -> None:
+def section(view: View) -> None:
     """Show the what-if; where there are not two windows with labels, say so."""
-    st.subheader("What if the candidate were recalibrated?", anchor=False)
     with read.told("Recalibration cannot be tried here"):
-        view = read.view(state.current())
         if len(narrow := windows.filtered(view)) > windows.MOST_DEEP:
             _unfilter(
                 f"Scores are kept within up to two dimensions together, and the filter has {len(narrow)}: remove one to try a "

@@ -216,13 +216,13 @@ def _cutoffs() -> Iterator[Screen]:
         yield Screen(
             "Cutoffs",
             f"capacity{', busiest period' * worst}",
-            (*base, *panels),
+            base,
             (lambda v, w=worst: cutoff_capacity.within(v, dim(v), costs(v), 100.0, worst=w),),
         )  # type: ignore[misc]
     yield Screen(
         "Cutoffs",
         "edited table",
-        (*base, *panels),
+        base,
         (lambda v: cutoff_tables.start(v, dim(v), costs(v), 100.0, "candidate"),),
     )
 

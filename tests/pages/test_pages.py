@@ -110,7 +110,7 @@ def test_without_labels_calibration_is_not_known(show):
 
 
 def test_calibration_offers_recalibration_on_other_windows_and_exports_it(show):
-    app = show("calibration", release="small")
+    app = show("calibration", release="small", under="What if recalibrated")
     assert "fitted on week of" in words(app)
     assert app.get("download_button")
     app.selectbox(key="method").set_value("isotonic").run()
@@ -139,6 +139,7 @@ def test_a_filter_by_two_dimensions_still_answers(page, show):
     [
         ("score_drift", {"part": ("By segment", "Over time", "Distribution", "Score map", "Threshold transfer")}),
         ("segments", {"show": ("Worst slices", "Mix or rate")}),
+        ("calibration", {"under": ("By segment", "What if recalibrated")}),
         ("cutoffs", {"worst": ("true",)}),
     ],
 )
