@@ -177,7 +177,7 @@ def _found(one: Places, rule: Rule) -> _Found:
     wanted = _value(one, one.today, one.today_lost, rule)
     at, passes = _cutoff(one, wanted, rule)
     if rule.name == "loss":
-        ends = _loss_ends(one)
+        ends = _loss_ends(one, at)
         reach = only(0.0, ends[0] >= 0)
     else:
         reach = _reach(one, at, rule)
@@ -290,15 +290,20 @@ def _reach(one: Places, at: Array, rule: Rule) -> Array:
     return only(intervals.critical(0.95) * se * np.sqrt(one.effect), at >= 0)
 
 
-def _loss_ends(one: Places) -> tuple[Array, Array]:
-    """Return the ends of the interval of the cutoff that keeps the loss; -1 of two dimensions: single amounts are not kept."""
+def _loss_ends(one: Places, at: Array) -> tuple[Array, Array]:
+    """Return the ends of the interval of the cutoff `at` that keeps the loss; -1 of two dimensions: single amounts are not kept.
+
+    Where many events share a score the cutoff may be told from today's: no cutoff keeps the loss. It is in its interval all
+    the same.
+    """
     if one.pairs is None:
         unknown = np.full(one.today.shape[:-1], -1)
         return unknown, unknown
     losses = np.stack([_asked(one.pairs.loss), _asked(one.pairs.squares)])
     events = np.broadcast_to(one.labelled, losses.shape[1:3])
     reach = intervals.critical(0.95) * np.sqrt(one.effect)
-    return transfer.equal_loss_ends(losses[..., REACHED, :], losses[..., BELOW, :], events, reach)
+    low, high = transfer.equal_loss_ends(losses[..., REACHED, :], losses[..., BELOW, :], events, reach)
+    return np.minimum(low, at), np.where(low < 0, -1, np.maximum(high, at))
 
 
 def _paired_se(pairs: Pairs, one: Places, at: Array, rule: Rule) -> Array:
