@@ -163,6 +163,8 @@ def _drawn(events: Array, expected: Array, seed: int, resamples: int) -> Array:
     z, tilt = normal[many], (1 - 2 * p[many]) / 6
     drawn[many] = np.clip(np.rint((n * p)[many] - tilt + (np.sqrt(variance[many]) + tilt * z) * z), 0, n[many])
     drawn[few] = _inverted(n[few], p[few], uniform[few])
+    # Weighed events are rounded to be drawn: never more positives than there are events.
+    np.minimum(drawn, events.reshape(-1, 1), out=drawn)
     return np.ascontiguousarray(drawn.T).reshape(resamples, *events.shape)
 
 

@@ -125,6 +125,12 @@ def test_band_miscalibration_quantile_is_exceeded_by_one_calibrated_model_in_twe
     assert 0.03 < (corp.corp_log_loss(pos, n, log_loss).mcb > band.mcb_log_loss).mean() < 0.08
 
 
+def test_band_of_weighed_events_stays_a_share():
+    band = corp.consistency_band([1.6, 1.7, 30.6], [0.97, 0.98, 0.99], seed=3)
+    assert (band.high <= 1).all()
+    assert np.isfinite([band.mcb_brier, band.mcb_log_loss]).all()
+
+
 def test_band_is_repeatable_and_takes_leading_axes():
     n, s = np.array([[30, 50], [0, 80]]), np.array([[0.1, 0.4], [np.nan, 0.2]])
     one, two = (corp.consistency_band(n, s, seed=3, resamples=50) for _ in range(2))
