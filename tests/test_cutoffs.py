@@ -193,6 +193,11 @@ def test_without_any_label_nothing_is_cheapest_and_nothing_is_zero(view):
     assert "no event has a mature label" in shared.headline
 
 
+def test_where_no_event_is_no_segment_is_drawn(view):
+    there = replace(view, where=(("market", "none"),))
+    assert [cutoffs.panels(there, by, UNITS, "review") for by in ("", "surface")] == [([], [])] * 2
+
+
 def test_sensitivity_has_no_negative_regret_and_none_at_the_cheapest(view):
     best = cutoff_optima.optima(view, "", UNITS)
     chosen = cutoffs.what_if.Stand(*(int(edge[0]) for edge in best.sides[1].advised[:2]))

@@ -368,7 +368,7 @@ def _drawn(best: Optima, action: str) -> list[tuple[list[Row], float]]:
     """Return the points of each segment's small cost chart, none without labelled events, and where its cost axis ends."""
     ground, stand = best.ground, what_if.in_force(best.ground, CANDIDATE)
     places = range(len(ground.names))
-    edges = np.array([what_if.edges_of(ground, place, stand) for place in places])
+    edges = np.array([what_if.edges_of(ground, place, stand) for place in places], dtype=np.int64).reshape(-1, 2)
     values, tops = _costs_along(best, action, places, edges)
     labelled = ground.sides[CANDIDATE].events
     points = [_points_of(ground, values[p], VERSIONS, PANEL_POINTS, segment=ground.names[p]) for p in places]
