@@ -253,6 +253,12 @@ def test_labels_seen_by_chance_count_by_their_inverse_propensity(tmp_path):
     assert any("inverse propensity" in sentence for sentence in page.warnings)
 
 
+def test_two_filters_without_events_have_no_windows(tmp_path):
+    where = (("market", "AT"), ("surface", "none"))
+    view = view_of(tmp_path, factory.decisions(300, seed=4), where, segments={"dims": ["market", "surface"]})
+    assert [windows.fits(view, dim) for dim in windows.dims(view)] == [[]]
+
+
 def test_too_few_positives_are_refused_per_method(tmp_path):
     log = factory.decisions(900, seed=4, rate=0.08)
     view = view_of(tmp_path, log)

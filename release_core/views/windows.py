@@ -217,8 +217,8 @@ def sums_of(tally: Tally, *, weighted: bool, names: Sequence[str] = SUMS) -> dic
 
 
 def _sums(cells: Cells) -> dict[str, Array]:
-    """Return the sums [B] of the candidate's bins."""
-    return {name: part[0] for name, part in sums_of(cells.whole, weighted=cells.weighted).items()}
+    """Return the sums [B] of the candidate's bins; 0 without events."""
+    return {name: part.sum(axis=0) for name, part in sums_of(cells.whole, weighted=cells.weighted).items()}
 
 
 def _since(then: Cells, now: Cells) -> Bins:
