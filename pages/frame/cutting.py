@@ -272,7 +272,7 @@ def by_segment(by: str, priced: Costs, page: CutoffsPage) -> None:
     if not charts or not any(chart.spec for chart in charts):
         show.empty(
             "No event here has a mature label: which cutoffs are cheapest in each segment is not known."
-            if charts
+            if charts or not rows
             else "No costs are declared: type them above to see which cutoffs are cheapest in each segment."
         )
         return
