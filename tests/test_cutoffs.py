@@ -261,3 +261,15 @@ def test_without_costs_work_and_outcome_are_told_and_cost_is_not(view):
 def test_names_of_small_segments_are_shrunken_only_from_five_on(view):
     shift = grounds(view, "market").sides[1].shift
     assert (shift.weight == 1).all()
+
+
+def test_a_segment_without_events_that_both_versions_scored_has_no_work(log, tmp_path):
+    some = log.iloc[:600]
+    unscored = some.assign(candidate_score=some["candidate_score"].where(some["market"] != "PL"))
+    opened = factory.opened(factory.write(tmp_path / "r", unscored, factory.outcomes(some)))
+    view = View(opened, Stage.REPLAY, opened.cube.steps[-1])
+    inner = replace(view, where=(("market", "PL"),))
+    for one, of in ((view, ("market", "PL")), (inner, ("", ""))):
+        for at in ((None, None), (0.4, 0.8)):
+            told = {row["key"]: row["what_if"] for row in cutoffs.cutoffs(one, Ask(*of, *at)).told}
+            assert not told.get("busiest"), (of, at)

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 class Loads:
     """Events by segment, version, score and the period of their entry: a day, week or month as the steps are, of hours the day.
 
-    `names` are the values of the split ("" without one). Sums are by slot: a step of entry, and the as-of step from which on
-    what entered then counts.
+    `names` are the values of the split of which an event has both scores ("" without a split). Sums are by slot: a step of
+    entry, and the as-of step from which on what entered then counts.
     """
 
     def __init__(self, cube: Cube, stage: Stage, group: Group) -> None:
@@ -35,7 +35,7 @@ class Loads:
         by, where = group
         dims = cube.dimensions((*by, *dict(where)))
         rows = cube.moves("score", stage, dims, (True, True)).entries(((PERIOD, *by), where))
-        codes, place = occurring(rows["k1"] if by else np.zeros(len(rows["n"]), np.int64))
+        codes, place = occurring(rows["k1"]) if by else (np.zeros(1, np.int64), np.zeros(len(rows["n"]), np.int64))
         self.names = tuple(str(cube.names[code]) for code in codes) if by else ("",)
         first, self._steps = rows.span("entry")[0], cube.steps
         slots, slot = occurring((rows["k0"] - first) * len(cube.steps) + rows["look"])

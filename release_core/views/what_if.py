@@ -216,7 +216,10 @@ def busiest(ground: Grounds, stands: list[tuple[int, int, Stand]]) -> float:
     known = {name: place for place, name in enumerate(loads.names)}
     low, total = int(ground.whole.grid.ids[0]), np.zeros(loads.slots)
     for place, version, where in stands:
-        at = known[ground.names[place] if ground.by else ""]
+        at = known.get(ground.names[place] if ground.by else "")
+        if at is None:
+            # Nothing was scored by both versions there, so nothing reaches a cutoff.
+            continue
 
         def above(cutoff: int | str | None, at: int = at, version: int = version) -> Array:
             if isinstance(cutoff, str):
