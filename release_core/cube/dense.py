@@ -190,7 +190,7 @@ class _Bins:
             return coded(population(keys["label"]), rest, index)
 
         name = f"bins by {self._size.axes}"
-        keep = lambda part, find: rows.made(f"{name}, {part}", lambda _: find())  # noqa: E731
+        keep = lambda part, find: rows.kept(f"{name}, {part}", find)  # noqa: E731
         return FixedPlaces((self._size.shape[0], *rest), self._size.first(rows), rows.made(name, make), keep)
 
     @cached_property

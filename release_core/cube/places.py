@@ -164,7 +164,7 @@ def occurring(values: Array) -> tuple[Array, Array]:
 def segment(rows: Mapping[str, Array], known: Array, key: Callable[[Mapping[str, Array]], Array]) -> Array:
     """Return the place among segments of each row by its key; of rows of no such segment, which hold no events, any one."""
     of = rows_of(rows)
-    return of.made(f"segments {known.tobytes().hex()}", lambda _: np.minimum(place_in(known, key(of)), len(known) - 1))
+    return of.kept(f"segments {known.tobytes().hex()}", lambda: np.minimum(place_in(known, key(of)), len(known) - 1))
 
 
 def present(keys: Array) -> Array:

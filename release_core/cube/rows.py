@@ -68,6 +68,12 @@ class Rows(Mapping[str, "Array"]):
         found = keys.made(name, make)
         return found if place is None else found[place]
 
+    def kept(self, name: str, find: Callable[[], Array]) -> Array:
+        """Return what `find` finds of these rows, kept by name only where they are all of a table's: it holds at every step."""
+        if self.of is None or self.of[1] is not None:
+            return find()
+        return self.of[0].made(name, lambda _: find())
+
     def span(self, name: str) -> tuple[int, int]:
         """Return values between which those of a key column lie, at this step or any other."""
         return span(self[name]) if self.of is None else self.of[0].span(name)

@@ -120,6 +120,20 @@ def test_segments_add_up_to_the_whole_and_pairs_to_segments(whole):
         assert parts.n.sum((0, -1)) == pytest.approx(every.n[0].sum(-1))
 
 
+def test_what_was_asked_before_a_segment_had_events_changes_no_later_answer(log, tmp_path):
+    rows = log[(log["market"] != "PL") | (log["event_time"] >= factory.START + pd.Timedelta(days=10))]
+    opened = factory.opened(factory.write(tmp_path / "r", rows, factory.outcomes(rows)))
+    fresh = cube.Cube(opened.release, opened.cube.folder)
+    (first, *_, last), stage = opened.cube.steps, review.stage_of(opened, None)
+    asked = {step: (stage, step, (((), (("market", "PL"),)),)) for step in (first, last)}
+    early, late, wanted = opened.cube.slice(*asked[first]), opened.cube.slice(*asked[last]), fresh.slice(*asked[last])
+    assert early.segments == ()
+    for name in ("score", "amount", "labelled_score", "positive_amount"):
+        assert getattr(early.whole, name).sum() == 0
+        assert (getattr(late.whole, name) == getattr(wanted.whole, name)).all(), name
+        assert getattr(late.whole, name).sum() > 0
+
+
 def test_shards_add_up_to_the_whole(whole):
     found = whole.cube.slice(review.stage_of(whole, None), whole.cube.steps[-1], ((("market",), ()),))
     for name in ("events", "positives", "squared", "joint"):
