@@ -161,10 +161,15 @@ def occurring(values: Array) -> tuple[Array, Array]:
     return found, place_in(found, values)
 
 
-def segment(rows: Mapping[str, Array], known: Array, key: Callable[[Mapping[str, Array]], Array]) -> Array:
-    """Return the place among segments of each row by its key; of rows of no such segment, which hold no events, any one."""
-    of = rows_of(rows)
-    return of.kept(f"segments {known.tobytes().hex()}", lambda: np.minimum(place_in(known, key(of)), len(known) - 1))
+def segment(
+    rows: Mapping[str, Array], by: tuple[str, ...], known: Array, key: Callable[[Mapping[str, Array]], Array]
+) -> Array:
+    """Return the place among segments of each row by its key; of rows of no such segment, which hold no events, any one.
+
+    `by` are the dimensions that the keys stand for, in their order.
+    """
+    of, name = rows_of(rows), f"segments by {by}: {known.tobytes().hex()}"
+    return of.kept(name, lambda: np.minimum(place_in(known, key(of)), len(known) - 1))
 
 
 def present(keys: Array) -> Array:

@@ -134,6 +134,15 @@ def test_what_was_asked_before_a_segment_had_events_changes_no_later_answer(log,
         assert getattr(late.whole, name).sum() > 0
 
 
+def test_two_dimensions_with_the_same_values_can_be_split_in_either_order(log, tmp_path):
+    rows = log[log["market"] != "PL"].assign(surface=lambda one: one["surface"].map({"app": "AT", "web": "DE"}))
+    opened = factory.opened(factory.write(tmp_path / "r", rows, factory.outcomes(rows)))
+    for by in (("market", "surface"), ("surface", "market")):
+        found = opened.cube.slice(review.stage_of(opened, None), opened.cube.steps[-1], ((by, ()),))
+        wanted = [(rows[list(by)] == [segment[dim] for dim in by]).all(axis=1).sum() for segment in found.segments]
+        assert found.whole.n.sum(-1)[:, 0].tolist() == wanted, by
+
+
 def test_shards_add_up_to_the_whole(whole):
     found = whole.cube.slice(review.stage_of(whole, None), whole.cube.steps[-1], ((("market",), ()),))
     for name in ("events", "positives", "squared", "joint"):
