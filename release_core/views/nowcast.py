@@ -131,7 +131,7 @@ _T31 = 2.0395
 def _speaks(view: View, one: Delay) -> list[str]:
     """Return what events each reading speaks of."""
     label, ends, rules = view.opened.cube.label, one.own.ends, view.release.labels
-    silent = "" if one.told.all() else "; an event without a label counts as good"
+    silent = "" if delay.explicit(view) else "; an event without a label counts as good"
     found = [f"Known now: all events up to {label(ends[0])}, with the labels known by {view.as_of}{silent}."]
     old = np.flatnonzero((one.own.days >= rules.maturity_days) & (one.own.events.sum(0) > 0))
     found.append(
