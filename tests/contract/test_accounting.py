@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from release_core import contract
 
-few = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+few = settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
 NUMBER = st.floats() | st.integers(-(2**70), 2**70) | st.sampled_from([0.5, 0.1, 1, 0])

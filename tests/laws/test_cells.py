@@ -35,7 +35,7 @@ def added(opened):
     return found
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(parts=st.integers(1, 7), seed=st.integers(0, 1000))
 def test_files_and_row_order_do_not_matter(parts, seed, log, whole, tmp_path_factory):
     mixed = log.sample(frac=1, random_state=seed)

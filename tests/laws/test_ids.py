@@ -23,7 +23,7 @@ def parts_of(folder, logs):
 
 
 @given(st.lists(EVENTS, min_size=1, max_size=4), EVENTS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_rows_of_sought_events_are_found_in_every_part(tmp_path_factory, logs, sought):
     parts = parts_of(tmp_path_factory.mktemp("parts"), logs)
     with Store(shared=True) as store, store.cursor() as cursor:

@@ -35,7 +35,7 @@ def histories(draw):
     return events, told, rules, draw(st.sampled_from(list(UNITS)))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(case=histories())
 def test_labels_as_of_every_step_follow_the_rules(case, tmp_path_factory):
     hours, told, rules, unit = case

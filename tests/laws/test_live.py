@@ -74,9 +74,7 @@ def everything(cube):
     return found | {name: getattr(tally, name) for name in ("actions", "joint", "positives", "loss")}
 
 
-@settings(
-    max_examples=2, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=2, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(parts=st.integers(1, 6), seed=st.integers(0, 1000))
 def test_files_and_row_order_do_not_matter(parts, seed, log, told, whole, tmp_path_factory):
     mixed = log.sample(frac=1, random_state=seed)
@@ -214,9 +212,7 @@ def test_entities_and_their_first_cases_are_of_the_segment_of_their_first_event(
     assert shared.sum(0) == pytest.approx(frame.n[0])
 
 
-@settings(
-    max_examples=2, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=2, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 1000), share=st.sampled_from([0.01, 0.2]), parts=st.integers(2, 3))
 def test_sums_are_those_without_contaminated_entities_at_every_look(seed, share, parts, tmp_path_factory):
     """Files arrive one after another in any order; at each look the arms hold what pandas counts of clean entities."""

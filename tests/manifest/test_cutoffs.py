@@ -120,7 +120,7 @@ def winners(rows, action, event):
     return [row[action] for row in matching if len(row["where"]) == longest]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(rows=ROWS)
 def test_cutoff_table_loads_exactly_if_every_event_has_one_answer_in_order(load, example_text, rows):
     default = {"review": 0.4, "block": 0.6}

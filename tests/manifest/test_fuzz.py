@@ -62,13 +62,13 @@ def explains_itself(load, content, house=None):
     return False
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(content=st.binary(max_size=200))
 def test_any_bytes_are_explained(load, content):
     assert not explains_itself(load, content)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_damaged_text_is_explained(load, read_text, data):
     text = read_text("example.toml").encode()
@@ -83,7 +83,7 @@ def places(value, path=()):
     return [path, *(found for key, item in inner for found in places(item, (*path, key)))]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(data=st.data(), value=VALUES)
 def test_any_value_anywhere_is_explained(load, read_example, data, value):
     tables = read_example(data.draw(st.sampled_from(["example.toml", "complete.toml"])))
@@ -97,7 +97,7 @@ def test_any_value_anywhere_is_explained(load, read_example, data, value):
     explains_itself(load, tables)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(tables=st.dictionaries(KEYS, VALUES, max_size=6))
 def test_any_tables_are_explained(load, read_example, tables):
     explains_itself(load, tables)

@@ -31,7 +31,7 @@ def test_render_leaves_out_what_is_not_known():
     assert text == 'watch = [\n  { column = "c" },\n]\n\n[release]\nid = "r"\n'
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     title=PRINTABLE,
     note=FREE,

@@ -9,7 +9,7 @@ from scipy.stats import ks_2samp
 
 from release_core.stats import grid
 
-FUZZ = settings(deadline=None, max_examples=60)
+FUZZ = settings(max_examples=60)
 TWO_CLASSES = st.lists(
     st.tuples(st.floats(-18, 18).map(lambda x: float(1 / (1 + np.exp(-x)))), st.booleans()), min_size=2, max_size=40
 ).filter(lambda rows: len({y for _, y in rows}) == 2)

@@ -66,7 +66,7 @@ def test_no_event_at_all_is_not_known():
 counts = st.lists(st.tuples(*[st.integers(0, 50)] * 4), min_size=1, max_size=8)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(counts)
 def test_parts_always_add_up_to_the_total(rows):
     extra0, top0, extra1, top1 = map(np.array, zip(*rows, strict=True))

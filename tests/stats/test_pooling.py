@@ -59,7 +59,7 @@ def test_segments_that_do_not_differ_shrink_to_one_value():
 finite = st.floats(-10, 10)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(finite, st.floats(0.01, 10)), min_size=5, max_size=30))
 def test_a_shrunken_value_lies_between_the_mean_and_the_value(pairs):
     values, variance = map(np.array, zip(*pairs, strict=True))
