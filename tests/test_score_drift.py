@@ -305,18 +305,6 @@ def test_points_where_lower_is_riskier_are_read_in_their_own_direction(tmp_path)
     )
 
 
-def test_the_cutoff_at_equal_loss_lies_in_its_interval_where_many_events_share_a_score(tmp_path):
-    log = factory.decisions(3000, seed=25, rate=0.3, shift=-1.5)
-    for name in ("baseline_score", "candidate_score"):
-        log[name] = np.round(20 * (1 - log[name]))
-    score = {"scale": "points", "min": 0, "max": 20, "step": 1, "higher_is": "safer"}
-    cutoffs = {"t1": {"default": {"review": 10, "block": 6}}}
-    one = view_of(tmp_path / "r", log.assign(amount=10.0), factory.outcomes(log), score=score, thresholds=cutoffs)
-    rows = transfer.rows_of(one, "market", "loss")
-    assert len(rows) == 8
-    assert all(row["low"] <= row["transferred"] <= row["high"] for row in rows)
-
-
 def test_a_cutoff_that_differs_by_segment_is_said_to(tmp_path):
     log = factory.decisions(1500, seed=26)
     tables = {"t1": {"default": factory.CUTOFFS, "segment": [{"where": {"market": "AT"}, "review": 0.5}]}}
