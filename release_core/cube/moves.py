@@ -39,8 +39,6 @@ ACTIONS = ("baseline_action", "candidate_action", "taken")
 TEXTS = ("baseline_reason", "candidate_reason")
 # Tables that tell events apart by whether they are mature, and by whether silence told of them.
 MATURING = {"pair", "cover"}
-# Of so many as-of steps one has its sums kept.
-EVERY = 8
 # Moves take at most so many bytes together, beside those read last.
 MOST_BYTES = 1_000_000_000
 # So many filters have what is made of their keys kept.
@@ -79,6 +77,7 @@ class Moves:
             self._go_on(*before)
         self._size = len(self._keys_at["label"])
         self._ends = np.searchsorted(self._look, cube.steps, side="right")
+        self._marked = _marked(self._ends, self._size)
         self._steps = cube.steps
         self._kept: dict[str, Array] = {}
         self._made = Keys(self._keys_at)
@@ -196,8 +195,9 @@ class Moves:
         held = last[1]
         if name not in held:
             # From the nearest mark, which may lie ahead: what came since is taken out.
-            mark = min(round(look / EVERY), (len(self._ends) - 1) // EVERY)
-            start, end = int(self._ends[mark * EVERY]), int(self._ends[look])
+            end = int(self._ends[look])
+            mark = int(np.abs(self._ends[self._marked] - end).argmin())
+            start = int(self._ends[self._marked[mark]])
             part, adding = slice(min(start, end), max(start, end)), np.add if start <= end else np.subtract
             found = self._marks(name)[mark].copy()
             adding.at(found, self._code[part].astype(np.intp), self._sums[name][part].astype(np.float64))
@@ -205,9 +205,9 @@ class Moves:
         return held[name]
 
     def _marks(self, name: str) -> Array:
-        """Return the sums of every key at every eighth look, [mark, key]."""
+        """Return the sums of every key at the marked looks, [mark, key]."""
         if name not in self._kept:
-            ends = [0, *self._ends[::EVERY].tolist()]
+            ends = [0, *self._ends[self._marked].tolist()]
             parts = [self._between(name, start, end) for start, end in pairwise(ends)]
             self._kept[name] = np.cumsum(parts, axis=0)
         return self._kept[name]
@@ -370,6 +370,18 @@ def _coded(columns: Mapping[str, Array]) -> tuple[dict[str, Array], Array]:
         code, size = code * max(many, 1) + (column - first), size * max(many, 1)
     _, first_at, back = np.unique(code, return_index=True, return_inverse=True)
     return {name: column[first_at] for name, column in columns.items()}, back.astype(np.int32)
+
+
+def _marked(ends: Array, size: int) -> list[int]:
+    """Return the looks whose sums are kept: no other has more than `size` rows since the one before it.
+
+    So kept sums, `size` each, take about as much memory as the rows.
+    """
+    found = [0]
+    for look, end in enumerate(ends.tolist()):
+        if end - ends[found[-1]] > size:
+            found.append(look)
+    return found
 
 
 def _small(column: Array) -> Array:

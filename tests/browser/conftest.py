@@ -129,12 +129,13 @@ class Window:
         return self.page
 
     def settle(self) -> None:
-        """Wait until the script has run and every chart is drawn."""
+        """Wait until the script has run and every chart is drawn; a chart's own element comes a little after its place."""
         self.page.wait_for_selector(READY, timeout=30_000)
         self.page.wait_for_selector('[data-testid="stMainBlockContainer"] h1', timeout=30_000)
         self.page.wait_for_function(
             """() => !document.querySelector('[data-testid="stSkeleton"]')
-                 && [...document.querySelectorAll('.chart')].every(c => c.querySelector('.main-svg, .chart-error'))"""
+                 && [...document.querySelectorAll('.stBidiComponent')].every(
+                      place => place.querySelector('.main-svg, .chart-error'))"""
         )
 
 

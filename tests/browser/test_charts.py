@@ -110,7 +110,7 @@ def test_chart_follows_the_width_of_the_window(window):
     page.set_viewport_size({"width": 800, "height": 900})
     page.wait_for_function(
         """() => [...document.querySelectorAll('.chart')].every(
-             c => Math.abs(c.clientWidth - c.querySelector('.main-svg').getAttribute('width')) < 2)"""
+             c => Math.abs(c.clientWidth - c.querySelector('.main-svg')?.getAttribute('width')) < 2)"""
     )
 
 
