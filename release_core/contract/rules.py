@@ -18,6 +18,9 @@ NOT_OF_KIND = {"number": "not a number", "flag": "not true or false", "time": "n
 # When every row of a file breaks the same one of these, the file is wrong, not its rows.
 WHOLESALE = {*NOT_OF_KIND.values(), "not valid JSON", "not a JSON object", "not UTF-8"}
 STEP_TOLERANCE = 1e-9
+# So that sums of squares, in whole units of the currency, fit 64 bits.
+LARGEST_AMOUNT = 1_000_000_000
+TOO_LARGE = f"amount above {LARGEST_AMOUNT:,}: log amounts in a larger unit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,8 @@ def _range_rules(source: Source, scale: Scale) -> Iterator[Rule]:
         yield from _score_rules(source, scale)
     elif source.column.field == "latency_ms" or name == "amount":
         yield Rule(name, f"{source.column.field or name} negative or not finite", _not_positive(typed), source.given)
+        if name == "amount":
+            yield Rule(name, TOO_LARGE, f"{typed} > {LARGEST_AMOUNT}", source.given)
     elif source.column.field == "cost" or (name == "value" and source.column.kind == "number"):
         yield Rule(name, f"{source.column.field or name} not finite", f"not isfinite({typed})", source.given)
     elif name == "label_propensity":

@@ -125,7 +125,7 @@ CLIPPED = " or ".join(f"{version}_risk < {CLIP} or {version}_risk > 1 - {CLIP}" 
 MEASURES = {
     "n": "1",
     "amount": "amount",
-    "amount2": "round(amount * amount / 10000.0)",
+    "amount2": "round(amount::double * amount / 10000.0)",
     "weighted": "(weight is not null)::int",
     "weight": "coalesce(weight, 0)",
     "weight2": "coalesce(weight2, 0)",

@@ -33,6 +33,7 @@ BY = '"by"'
 DIMS = (BY, "v1", "v2", "v3")
 FRAMED = frozenset((*cells.FRAME.split(", "), "entry"))
 WORDS = frozenset((*DIMS, *cells.TEXTS, "kind", "error", "name", "code"))
+REMEDY = "Correct the log, or log amounts in a larger unit, such as thousands."
 # Least and largest score, which do not add.
 ENDS = {"low": np.minimum, "high": np.maximum}
 
@@ -118,7 +119,7 @@ class Rows:
         if self.size and column.min() == column.max():
             return int(column[0])
         if float(np.abs(column).sum(dtype=np.float64)) >= LARGEST:
-            raise SourceError(Problem(f"sum of {name}", "beyond 64 bits", "usual numbers", "Correct the log."))
+            raise SourceError(Problem(f"sum of {name}", "beyond 64 bits", "sums below 4.6e18", REMEDY))
         return column
 
     def shown(self, key: str, values: Array) -> pa.Array:

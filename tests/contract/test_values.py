@@ -4,6 +4,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from release_core.contract import rules
 from release_core.release import Scale, Source
 
 PLUS_TWO = timezone(timedelta(hours=2))
@@ -120,6 +121,7 @@ def test_epoch_numbers_in_the_wrong_unit_are_no_times(check_rows, make_release, 
         ({"candidate_score": "1e400"}, ("candidate_score", "1e400", "score NaN or infinite")),
         ({"amount": -0.01}, ("amount", "-0.01", "amount negative or not finite")),
         ({"amount": "inf"}, ("amount", "inf", "amount negative or not finite")),
+        ({"amount": 1e18}, ("amount", "1e+18", rules.TOO_LARGE)),
         ({"amount": "nan"}, ("amount", "nan", "amount negative or not finite")),
         ({"baseline_action": "aprove"}, ("baseline_action", "aprove", "unknown action")),
         ({"action_taken": "shrug"}, ("action_taken", "shrug", "unknown action")),

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from release_core import cube, manifest, review, store
+from release_core.contract import rules
 from release_core.cube import cells
 from tests import factory
 
@@ -209,6 +210,16 @@ def test_logged_actions_that_the_bundle_does_not_give_break_parity(log, tmp_path
     assert said == [
         "7 of 600 logged actions of the candidate differ from those that its bundle gives: the logs were not made by this bundle."
     ]
+
+
+def test_amounts_of_tens_of_millions_and_more_are_counted_and_larger_ones_set_aside(log, tmp_path):
+    amounts = np.full(len(log), 4e7)
+    amounts[:3] = 5e8, 1e9, 3e9
+    opened = factory.opened(factory.write(tmp_path / "r", log.assign(amount=amounts)))
+    found = opened.cube.slice(review.stage_of(opened, None), opened.cube.steps[-1], (((), ()),)).whole
+    assert found.joint_amounts.sum() == amounts[amounts <= 1e9].sum()
+    assert found.joint_squares.sum() == (amounts[amounts <= 1e9] ** 2).sum()
+    assert [row["rule"] for row in opened.cube.quarantined(5)] == [rules.TOO_LARGE]
 
 
 def test_crowded_dimensions_keep_their_largest_values_and_count_the_rest(log, tmp_path):
