@@ -103,16 +103,19 @@ def _cube(asker: Any) -> Any:  # noqa: ANN401 - an open release, or what has one
 
 
 # Arrays of at least so many bytes go back to the machine as soon as nobody holds them (mallopt's M_MMAP_THRESHOLD).
-LARGE, THRESHOLD = 1_048_576, -3
+LARGE, THRESHOLD = 8 * 2**20, -3
+# So much of other memory stays for the next answer, which would else get it anew page by page (M_TRIM_THRESHOLD).
+SPARE, TRIM = 64 * 2**20, -1
 
 
 def spare() -> None:
-    """Have the C library keep no large array that nobody holds any more.
+    """Have the C library keep what smaller arrays take, and no large array that nobody holds any more.
 
-    Glibc learns from the first that is freed to keep such arrays for later, and what lies between them cannot be returned: a
-    feed, which replaces cubes, then takes twice the memory. Other C libraries are left as they are.
+    Glibc learns from the first large one that is freed to keep such arrays for later: a feed, which replaces cubes, then takes
+    twice the memory. Told of either, it learns neither, and would return every small piece. Other C libraries are left as they are.
     """
     _glibc("mallopt", THRESHOLD, LARGE)
+    _glibc("mallopt", TRIM, SPARE)
 
 
 def give_back() -> None:

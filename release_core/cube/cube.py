@@ -353,8 +353,7 @@ class Cube:
             found, first = [], 0
             for group, placed in zip(groups, keys, strict=True):
                 columns = self.moved(table, (stage, step, mature), group, among, every=len(placed) > 0)
-                place = places.segment(columns, group[0], placed, partial(self._key, group[0]))
-                found.append(beside(columns, {"segment": first + place if first else place}))
+                found.append(places.segmented(columns, group[0], placed, partial(self._key, group[0]), first))
                 first += len(placed)
             return together(found)
 

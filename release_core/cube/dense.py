@@ -190,8 +190,8 @@ class _Bins:
             return coded(population(keys["label"]), rest, index)
 
         name = f"bins by {self._size.axes}"
-        keep = lambda part, find: rows.kept(f"{name}, {part}", find)  # noqa: E731
-        return FixedPlaces((self._size.shape[0], *rest), self._size.first(rows), rows.made(name, make), keep)
+        first, keep = self._size.first(rows), partial(rows.kept_split, name)
+        return FixedPlaces((self._size.shape[0], *rest), first, rows.made(name, make), keep)
 
     @cached_property
     def _each(self) -> Array:
@@ -215,10 +215,6 @@ class _Bins:
     def _bands(self) -> Bands:
         return Bands(self._release, (*self._size.shape, len(VERSIONS)), self._size.axes, self._columns())
 
-    def _sums(self, measure: str, unit: int) -> Array:
-        """Return the sums [population, *size, version, bin]."""
-        return self._places.sums(self._columns()[measure], unit)[..., self._held]
-
     def _counts(self) -> Columns:
         return dict(zip(("n", "positive", "negative"), self._each[..., self._held], strict=True))
 
@@ -233,8 +229,8 @@ class _Bins:
         return {f"labelled_{measure}": np.add(*sums)[..., self._held]}
 
     def _excess(self) -> Columns:
-        found = self._sums("excess", WEIGHTED)
-        return {"positive_excess": found[POSITIVE], "negative_excess": found[NEGATIVE]}
+        excess, named = self._columns()["excess"], {"positive_excess": POSITIVE, "negative_excess": NEGATIVE}
+        return {name: self._places.alone(whose, excess, WEIGHTED)[..., self._held] for name, whose in named.items()}
 
     def _zones(self) -> Columns:
         n, score = self._bands.n, self._bands.beyond(self._columns()["score"])

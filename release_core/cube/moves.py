@@ -144,7 +144,7 @@ class Moves:
             for name, column in names.items()
         }
         sums = {name: lambda name=name: _taken(_taken(self._at(look, name), place), alive) for name in self._sums}
-        return Rows(compute | sums, of=(keys, alive))
+        return Rows(compute | sums, of=(keys, alive), keeps=place is not None or alive is not None)
 
     def _met(self, where: Sequence[tuple[str, str]], among: Sequence[tuple[str, Sequence[str]]]) -> Array:
         """Return which keys meet a filter by single values and by several."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from release_core.cube.labels import EVENT
-from release_core.cube.rows import rows_of
+from release_core.cube.rows import Rows, beside, rows_of
 from release_core.frames import EVERYONE, NEGATIVE, POSITIVE
 
 if TYPE_CHECKING:
@@ -39,15 +39,22 @@ class Places:
         self._shape, self._first = shape, first
         # Codes run over the segment, then the population, then the other axes.
         self._size = int(np.prod(shape[1:]))
-        self._code = fixed if first is None else first * ((POPULATIONS + 1) * self._size) + fixed
+        # One population more only where there are rows that count for nothing.
+        self._kinds = POPULATIONS + int(fixed.max(initial=0) >= POPULATIONS * self._size)
         self._fixed = fixed
         self._rows: dict[int, tuple[Array, Array]] = {}
         self._keep: Callable[[str, Callable[[], Array]], Array] = lambda _, find: find()
 
+    @cached_property
+    def _code(self) -> Array:
+        """Return the place of each row in the sums."""
+        first, fixed = self._first, self._fixed
+        return fixed if first is None else self._keep("codes", lambda: first * (self._kinds * self._size) + fixed)
+
     def sums(self, values: Array, unit: int = 1) -> Array:
         """Return the sums [population, ...] of a value per row; float64 holds these integers exactly up to 9e15."""
         weights = np.asarray(values, dtype=np.float64)
-        shape = (self._shape[0], POPULATIONS + 1, *self._shape[1:])
+        shape = (self._shape[0], self._kinds, *self._shape[1:])
         summed = np.bincount(self._code, weights=weights, minlength=int(np.prod(shape))).reshape(shape)
         found = np.moveaxis(summed[:, :POPULATIONS], 1, 0)
         return found if unit == 1 else found / unit
@@ -59,8 +66,9 @@ class Places:
             rows = self._keep(
                 f"rows of {population}", lambda: np.flatnonzero((start <= self._fixed) & (self._fixed < end))
             )
-            code = self._keep(f"places of {population}", lambda: self._fixed[rows] - start)
-            self._rows[population] = rows, code if self._first is None else self._first[rows] * self._size + code
+            segment = 0 if self._first is None else self._first[rows]
+            code = self._keep(f"places of {population}", lambda: segment * self._size + self._fixed[rows] - start)
+            self._rows[population] = rows, code
         rows, code = self._rows[population]
         weights = np.asarray(values[rows], dtype=np.float64)
         summed = np.bincount(code, weights=weights, minlength=int(np.prod(self._shape)))
@@ -80,7 +88,7 @@ class FixedPlaces(Places):
     ) -> None:
         """Take the sums' shape, each row's place on the first axis (None: it has one place), and the other axes' code.
 
-        `keep` computes by name what follows from the code alone, once for all as-of steps.
+        `keep` computes by name what follows from the code and the first places, once for all as-of steps.
         """
         self._take(shape, first, fixed)
         self._keep = keep or self._keep
@@ -131,8 +139,10 @@ class Bands:
             index = (*(keys[axis] for axis in (*axes[1:], "version")), keys["band"] if band is None else band)
             return coded(population(keys["label"]), size, index)
 
-        code = rows.made(f"bands by {axes}", make) if band is None else make(rows)
-        self._places = FixedPlaces((shape[0], *size), rows["segment"] if shape[0] > 1 else None, code)
+        name = f"bands by {axes}"
+        code = rows.made(name, make) if band is None else make(rows)
+        keep = partial(rows.kept_split, name) if band is None else None
+        self._places = FixedPlaces((shape[0], *size), rows["segment"] if shape[0] > 1 else None, code, keep)
         self._count = cells["n"]
 
     @cached_property
@@ -161,15 +171,20 @@ def occurring(values: Array) -> tuple[Array, Array]:
     return found, place_in(found, values)
 
 
-def segment(
-    rows: Mapping[str, Array], by: tuple[str, ...], known: Array, key: Callable[[Mapping[str, Array]], Array]
-) -> Array:
-    """Return the place among segments of each row by its key; of rows of no such segment, which hold no events, any one.
+def segmented(
+    rows: Mapping[str, Array],
+    by: tuple[str, ...],
+    known: Array,
+    key: Callable[[Mapping[str, Array]], Array],
+    first: int = 0,
+) -> Rows:
+    """Return the rows with the number of each one's segment by its key, counted from `first`.
 
-    `by` are the dimensions that the keys stand for, in their order.
+    Rows of no such segment, which hold no events, get any. `by` are the dimensions that the keys stand for, in their order.
     """
-    of, name = rows_of(rows), f"segments by {by}: {known.tobytes().hex()}"
-    return of.kept(name, lambda: np.minimum(place_in(known, key(of)), len(known) - 1))
+    of, name = rows_of(rows), f"segments from {first} by {by}: {known.tobytes().hex()}"
+    place = of.kept(name, lambda: first + np.minimum(place_in(known, key(of)), len(known) - 1))
+    return beside(of, {"segment": place}, name)
 
 
 def present(keys: Array) -> Array:

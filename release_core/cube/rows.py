@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,18 +48,25 @@ class Keys:
 
 
 class Rows(Mapping[str, "Array"]):
-    """Columns of equal length by name; each is computed when it is first asked for."""
+    """Columns of equal length by name; each is computed when it is first asked for, and kept."""
 
     def __init__(
         self,
         compute: Mapping[str, Callable[[], Array]],
         held: Mapping[str, Array] | None = None,
         of: tuple[Keys, Array | None] | None = None,
+        *,
+        split: str = "",
+        keeps: bool = True,
     ) -> None:
-        """Take what computes each column, columns that are at hand, and of which rows of a table's keys these are (None: all)."""
+        """Take what computes each column, columns that are at hand, and of which rows of a table's keys these are (None: all).
+
+        `split` names what the column `segment` was made by. Not `keeps`: another one keeps the columns, these hold on to none.
+        """
         self._compute = compute
         self._held = dict(held or {})
-        self.of = of
+        self._keeps = keeps
+        self.of, self.split = of, split
 
     def made(self, name: str, make: Make) -> Array:
         """Return a column that is made of the table's keys, by the name that stands for it."""
@@ -74,15 +82,22 @@ class Rows(Mapping[str, "Array"]):
             return find()
         return self.of[0].made(name, lambda _: find())
 
+    def kept_split(self, name: str, part: str, find: Callable[[], Array]) -> Array:
+        """Return what `find` finds of these rows and the segments that they are split into, kept in the same way."""
+        return self.kept(f"{name} of {self.split}, {part}", find)
+
     def span(self, name: str) -> tuple[int, int]:
         """Return values between which those of a key column lie, at this step or any other."""
         return span(self[name]) if self.of is None else self.of[0].span(name)
 
     def __getitem__(self, name: str) -> Array:
         """Return a column."""
-        if name not in self._held:
-            self._held[name] = self._compute[name]()
-        return self._held[name]
+        found = self._held.get(name)
+        if found is None:
+            found = self._compute[name]()
+            if self._keeps:
+                self._held[name] = found
+        return found
 
     def __iter__(self) -> Iterator[str]:
         """Yield the names."""
@@ -107,10 +122,12 @@ def together(many: Sequence[Mapping[str, Array]]) -> Rows:
     """Return the rows of several groups one after the other, without the codes of their dimensions."""
     names = [name for name in many[0] if name not in {"k0", "k1", "k2"}]
     if len(many) == 1:
-        return Rows({name: lambda name=name: many[0][name] for name in names}, of=rows_of(many[0]).of)  # type: ignore[misc]
+        one = rows_of(many[0])
+        return Rows({name: partial(one.__getitem__, name) for name in names}, of=one.of, split=one.split, keeps=False)
     return Rows({name: lambda name=name: np.concatenate([one[name] for one in many]) for name in names})  # type: ignore[misc]
 
 
-def beside(rows: Mapping[str, Array], more: Mapping[str, Array]) -> Rows:
-    """Return the rows with further columns, or others in their place."""
-    return Rows({name: lambda name=name: rows[name] for name in rows}, more, rows_of(rows).of)  # type: ignore[misc]
+def beside(rows: Mapping[str, Array], more: Mapping[str, Array], split: str = "") -> Rows:
+    """Return the rows with further columns, or others in their place; `split` names what a column `segment` is made by."""
+    compute = {name: partial(rows.__getitem__, name) for name in rows}
+    return Rows(compute, more, rows_of(rows).of, split=split, keeps=False)
