@@ -43,11 +43,10 @@ class _Once:
 
     def once(self, name: Hashable, find: Callable[[], T]) -> T:
         """Return what `find` returned when it was first asked for by this name."""
-        found = self.__dict__.setdefault("_found", {})
+        found: dict[Hashable, T] = self.__dict__.setdefault("_found", {})
         if name not in found:
             found[name] = find()
-        answer: T = found[name]
-        return answer
+        return found[name]
 
 
 class Tally(_Once):
@@ -139,7 +138,14 @@ class Tally(_Once):
 
     def __sub__(self, other: Tally) -> Tally:
         """Return the cells that are left when `other`'s are taken out."""
-        return Tally(lambda: self.grid, lambda name: getattr(self, name) - getattr(other, name), binned=self.binned)
+        left = Tally(lambda: self.grid, lambda name: getattr(self, name) - getattr(other, name), binned=self.binned)
+        left.__dict__["apart"] = self, other
+        return left
+
+    def summed(self, name: Hashable, find: Callable[[Tally], Array]) -> Array:
+        """Return sums over the arrays of a tally, computed once; of what is left, they are taken out as few numbers."""
+        apart: tuple[Tally, ...] = self.__dict__.get("apart", ())
+        return self.once(name, lambda: np.subtract(*(one.summed(name, find) for one in apart)) if apart else find(self))
 
     def __add__(self, other: Tally) -> Tally:
         """Return both tallies' cells together."""
