@@ -43,10 +43,11 @@ class _Once:
 
     def once(self, name: Hashable, find: Callable[[], T]) -> T:
         """Return what `find` returned when it was first asked for by this name."""
-        found: dict[Hashable, T] = self.__dict__.setdefault("_found", {})
+        found = self.__dict__.setdefault("_found", {})
         if name not in found:
             found[name] = find()
-        return found[name]
+        answer: T = found[name]
+        return answer
 
 
 class Tally(_Once):
@@ -138,14 +139,7 @@ class Tally(_Once):
 
     def __sub__(self, other: Tally) -> Tally:
         """Return the cells that are left when `other`'s are taken out."""
-        left = Tally(lambda: self.grid, lambda name: getattr(self, name) - getattr(other, name), binned=self.binned)
-        left.__dict__["apart"] = self, other
-        return left
-
-    def summed(self, name: Hashable, find: Callable[[Tally], Array]) -> Array:
-        """Return sums over the arrays of a tally, computed once; of what is left, they are taken out as few numbers."""
-        apart: tuple[Tally, ...] = self.__dict__.get("apart", ())
-        return self.once(name, lambda: np.subtract(*(one.summed(name, find) for one in apart)) if apart else find(self))
+        return Tally(lambda: self.grid, lambda name: getattr(self, name) - getattr(other, name), binned=self.binned)
 
     def __add__(self, other: Tally) -> Tally:
         """Return both tallies' cells together."""
@@ -179,7 +173,8 @@ class Cells(_Once):
     dimensions are split. `cutoffs` and `actions` name the axes of the tallies. `overall` returns the cells of all
     events of the stage: how far clustering widens an interval, and how alike the versions err, is seen there.
     `unseen` names the actions after which no outcome can be seen; `weighted` says that label propensities are logged.
-    Of live stages `arms` returns what both arms did, for bounds that hold at every look.
+    Of live stages `arms` returns what both arms did, for bounds that hold at every look. `apart` returns how far the versions'
+    ranks of an event of the stage lie apart at most, as a share of all events.
     """
 
     segments: tuple[Segment, ...]
@@ -193,6 +188,7 @@ class Cells(_Once):
     unseen: tuple[str, ...] = ()
     weighted: bool = False
     arms: Callable[[], Arms] | None = None
+    apart: Callable[[], float] | None = None
 
     def pooled(self, groups: Sequence[tuple[Segment, Sequence[int]]]) -> Cells:
         """Return one segment per group: the sum of the segments at the given positions."""

@@ -371,6 +371,7 @@ class Cube:
             unseen,
             weighted,
             None if stage.paired else lambda: live.at_look(self, (stage, step), groups, segments),
+            lambda: joined.apart(self.moved("joint", (stage, step, mature), ((), ()))),
         )
 
     def sql(self, table: str, stage: Stage, step: int, group: Group) -> str:

@@ -9,10 +9,12 @@ import numpy as np
 from release_core import worlds as mixed
 from release_core.cube import acts, dense
 from release_core.cube.encode import FINE, SHARDED, joined_levels
+from release_core.cube.labels import EVENT
 from release_core.cube.places import Places, occurring, population
 from release_core.frames import EVERYONE, POSITIVE, Grid, Worlds
 from release_core.joint_frames import Crossing, ScoreMap
-from release_core.release import SHARDS
+from release_core.release import SHARDS, VERSIONS
+from release_core.stats.arrays import below
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +33,19 @@ def score_map(release: Release, columns: Columns) -> ScoreMap:
     return ScoreMap(
         _grid(release, ids), n, positive, negative, places.sums(columns["amount"], acts.UNITS["amount"])[EVERYONE]
     )
+
+
+def apart(columns: Columns) -> float:
+    """Return how far the ranks that the versions give an event lie apart at most, 0 to 1, from the cells of the table `joint`."""
+    n = np.where(columns["label"] == EVENT, columns["n"], 0)
+    if not n.any():
+        return 1.0
+    ranks = []
+    for version in VERSIONS:
+        _, place = np.unique(columns[f"{version}_bin"], return_inverse=True)
+        counts = np.bincount(place, weights=n)
+        ranks.append((below(counts) + counts / 2)[place])
+    return float(np.abs(ranks[1] - ranks[0])[n > 0].max() / n.sum())
 
 
 def _grid(release: Release, ids: Array) -> Grid:

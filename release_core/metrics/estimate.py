@@ -263,7 +263,7 @@ def _auc(metric: Metric, cells: Cells) -> Closed:
     shown = np.column_stack([value, value[:, 1] - value[:, 0]])
 
     def bounds(level: Array, sides: int) -> Bounds:
-        return areas(tally, shown, (resampled.spread(metric, cells)[0], np.full(len(shown), np.inf)))(level, sides)
+        return areas(cells, shown, (resampled.spread(metric, cells)[0], np.full(len(shown), np.inf)))(level, sides)
 
     return bounds
 

@@ -38,7 +38,7 @@ def shaped(metric: Metric, cells: Cells, value: Array, spread: tuple[Array, Arra
         spread: their errors [segment, side] and the degrees of freedom [segment].
     """
     if metric.name == AUC:
-        return areas(cells.whole, value, spread)
+        return areas(cells, value, spread)
     if metric.name == OE:
         return _ratios(cells.whole, value, spread)
     if metric.unit != "share":
@@ -48,17 +48,22 @@ def shaped(metric: Metric, cells: Cells, value: Array, spread: tuple[Array, Arra
     return _pairs(discordant(metric, cells.whole), value, spread)
 
 
-def areas(tally: Tally, value: Array, spread: tuple[Array, Array]) -> Closed:
+def areas(cells: Cells, value: Array, spread: tuple[Array, Array]) -> Closed:
     """Return the bounds of AUCs by their errors [segment, side] and degrees of freedom [segment]."""
     se, df = spread
-    fewest = np.minimum(tally.positives, tally.negatives)
-    freedom = np.maximum(np.minimum(df, fewest.min(-1) - 1), 1)[:, None]
+    classes = (cells.whole.positives, cells.whole.negatives)
+    fewest = np.minimum(*classes).min(-1)
 
     def bounds(level: Array, sides: int) -> Bounds:
-        low, high = intervals.interval(value, se, freedom, level, sides)
-        classes = (tally.positives, tally.negatives)
-        own = ranking.auc_interval(value[:, :2], se[:, :2], classes, df[:, None], level, sides)
-        return np.column_stack([own.low, low[:, 2]]), np.column_stack([own.high, high[:, 2]])
+        low, high = ranking.auc_interval(value[:, :2], se[:, :2], classes, df[:, None], level, sides)
+        own = (se[:, 2], fewest)
+        if cells.paired:
+            apart = cells.once("apart", cells.apart) if cells.apart else 1.0
+            between = ranking.auc_difference_interval((value[:, 0], value[:, 1]), *own, apart, df, level[:, 0], sides)
+        else:
+            freedom = np.maximum(np.minimum(df, fewest - 1), 1)
+            between = intervals.interval(value[:, 2], se[:, 2], freedom, level[:, 0], sides)
+        return np.column_stack([low, between.low]), np.column_stack([high, between.high])
 
     return bounds
 

@@ -16,8 +16,10 @@ from release_core.stats.intervals import Interval
 
 # How many events of the smaller class the worst variance that an AUC can have counts for, beside the observed one.
 WORST_EVENTS = 3
-# Up to so many events of the smaller class may show none of a kind of which there are enough to matter; from so many on not.
-FEW, MANY = 75.0, 100.0
+# So many further events are reckoned with that score like the other class, as Agresti and Coull add two of each kind to a share:
+# however many events there are, they may show few or none of a kind of which there are enough to matter. So many for one AUC,
+# and for the difference of two, which both ends guard.
+UNLIKE, UNLIKE_BETWEEN = 2.0, 1.25
 
 
 class Sweep(NamedTuple):
@@ -167,8 +169,8 @@ def auc_interval(
     if of `WORST_EVENTS` more events, with the largest that it can have, A (1 - A) (1 / P + 1 / N), which is reached
     where scores of a class are either all above or all below the other's (Birnbaum and Klose 1957). With many events
     that is value -+ quantile x se. Of an AUC of 1 the interval starts below 1. The end on the side of 0.5 reaches at least as
-    far as with one more event that scores like the other class: few events may show none of the unlike ones that there are.
-    By simulation; see tests/bench/coverage.py.
+    far as with two more events that score like the other class: the events at hand may show none of the unlike ones that
+    there are. By simulation; see tests/bench/coverage.py.
 
     Args:
         value: the AUC [...].
@@ -179,7 +181,7 @@ def auc_interval(
         sides: 2 or 1.
 
     >>> [bound.round(3).item() for bound in auc_interval(0.96, 0.02, (20, 4000), 19)]
-    [0.871, 0.988]
+    [0.83, 0.988]
     """
     positives, negatives = map(floats, classes)
     fewest = np.minimum(positives, negatives)
@@ -195,22 +197,62 @@ def auc_interval(
     low, high = decisions.wilson(floats(value) * events, events, confidence, sides, freedom)
     above = np.abs(floats(value) - 0.5)
     reach = intervals.critical(confidence, sides, np.maximum(np.minimum(floats(df), fewest), 1))
-    least = 0.5 + np.maximum(_with_one_more(above, se, fewest, reach), -0.5)
+    least = 0.5 + np.maximum(_with_more(above, se, fewest, reach, UNLIKE), -0.5)
     low = np.where(floats(value) >= 0.5, np.minimum(low, least), low)
     high = np.where(floats(value) < 0.5, np.maximum(high, 1 - least), high)
     return Interval(only(low, enough), only(high, enough))
 
 
-def _with_one_more(above: Array, se: ArrayLike, n: Array, reach: Array) -> Array:
-    """Return where the interval of mean -+ reach x error starts, counted from 0.5, with one more event like the other class.
+def auc_difference_interval(
+    areas: tuple[ArrayLike, ArrayLike],
+    se: ArrayLike,
+    fewest: ArrayLike,
+    apart: ArrayLike = 1.0,
+    df: ArrayLike = np.inf,
+    confidence: ArrayLike = 0.95,
+    sides: int = 2,
+) -> Interval:
+    """Return the interval of second - first AUC of versions that scored the same events.
 
-    The placements of n events have the mean `above` and its error; that of the one more is uniform on [-0.5, 0.5]. Beyond
-    `FEW` events it counts for less than one, from `MANY` on for nothing.
+    It is value -+ quantile x se, and either end reaches at least as far as with some more events (1.25) of the smaller class that
+    one version alone scores like the other class: versions that agree on all events at hand may differ on a kind that these
+    do not show. How far it may move is in proportion to `apart`; versions that rank all events alike differ by exactly
+    nothing. By simulation; see tests/bench/coverage.py.
+
+    Args:
+        areas: the AUC [...] of either version.
+        se: the standard error of the difference.
+        fewest: the events of the smaller class.
+        apart: the largest difference of an event's ranks by the two versions, 0 to 1.
+        df: degrees of freedom of the error; at most one less than `fewest`.
+        confidence: of both bounds together, or with one side of each.
+        sides: 2 or 1.
+
+    >>> [bound.round(4).item() for bound in auc_difference_interval((0.86, 0.86), 0.001, 200)]
+    [-0.0067, 0.0067]
     """
-    more = np.clip((MANY - n) / (MANY - FEW), 0.0, 1.0)
+    first, second = map(floats, areas)
+    n, error, between, most = floats(fewest), floats(se), second - first, floats(apart)
+    reach = intervals.critical(confidence, sides, np.maximum(np.minimum(floats(df), n - 1), 1))
+    low, high = (
+        np.minimum(change - reach * error, _with_more(change, error, n, reach, UNLIKE_BETWEEN, -lost, most))
+        for change, lost in ((between, most * np.abs(second - 0.5)), (-between, most * np.abs(first - 0.5)))
+    )
+    enough = (n > 1) & ~np.isnan(error)
+    return Interval(only(low, enough), only(-high, enough))
+
+
+def _with_more(
+    mean: Array, se: ArrayLike, n: Array, reach: Array, more: float, at: ArrayLike = 0.0, width: ArrayLike = 1.0
+) -> Array:
+    """Return where the interval of mean -+ reach x error starts with more events beside the n at hand.
+
+    Their placements are uniform around `at`, over `width`; those at hand have the mean and its error.
+    """
     total = n + more
-    squares = n * (n - 1) * floats(se) ** 2 + n * more / total * above**2 + more / 12
-    return n * above / total - reach * np.sqrt(ratio(squares, total * (total - 1)))
+    apart = n * more / total * (mean - floats(at)) ** 2 + more * floats(width) ** 2 / 12
+    squares = n * np.maximum(n - 1, 0.0) * floats(se) ** 2 + apart
+    return (n * mean + more * floats(at)) / total - reach * np.sqrt(ratio(squares, total * (total - 1)))
 
 
 def _placements(positives: Array, negatives: Array) -> tuple[Array, Array, Array]:

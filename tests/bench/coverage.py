@@ -144,6 +144,21 @@ def unlike(rng: np.random.Generator, runs: int, positives: int, odd: float) -> A
     return inside(*_around(ranking.auc_interval(value, se, (positives, 4000)), truth))
 
 
+def between(rng: np.random.Generator, runs: int, positives: int, same: float, odd: float) -> Array:
+    """Return how the interval of the difference of two AUCs does where the candidate alone scores so many bad events like good ones.
+
+    The good events are so many that they are known; `same` is the correlation of both versions' scores of bad ones.
+    """
+    one, other = rng.standard_normal((2, runs, positives))
+    first = scipy_stats.norm.cdf(1.5 + one)
+    second = scipy_stats.norm.cdf(1.5 + same * one + np.sqrt(1 - same**2) * other)
+    second = np.where(rng.random(second.shape) < odd / positives, rng.random(second.shape), second)
+    se = (second - first).std(-1, ddof=1) / np.sqrt(positives)
+    truth = odd / positives * (0.5 - scipy_stats.norm.cdf(1.5 / np.sqrt(2)))
+    found = ranking.auc_difference_interval((first.mean(-1), second.mean(-1)), se, positives)
+    return inside(*_around(found, truth))
+
+
 def _by_shard(rng: np.random.Generator, runs: int, counts: tuple[Array, ...]) -> tuple[Array, ...]:
     """Return counts [run] of events of several kinds dealt to shards [run, shard]."""
     deal = np.full(SHARDS, 1 / SHARDS)
@@ -287,6 +302,13 @@ TABLE: tuple[tuple[str, str, int, Simulation], ...] = (
     ("AUC, 1 in 10 bad scores like a good one", "20 bad, 4,000 good", 2_000, lambda r, n: unlike(r, n, 20, 0.1)),
     ("AUC, 1 in 20 bad scores like a good one", "50 bad, 4,000 good", 2_000, lambda r, n: unlike(r, n, 50, 0.05)),
     ("AUC, 1 in 20 bad scores like a good one", "200 bad, 4,000 good", 1_000, lambda r, n: unlike(r, n, 200, 0.05)),
+    ("AUC, 1 in 20 bad scores like a good one", "100 bad, 4,000 good", 2_000, lambda r, n: unlike(r, n, 100, 0.05)),
+    ("AUC, 1 in 100 bad scores like a good one", "300 bad, 4,000 good", 2_000, lambda r, n: unlike(r, n, 300, 0.01)),
+    ("AUC difference, versions 90% alike", "100 bad", 10_000, lambda r, n: between(r, n, 100, 0.9, 0)),
+    ("AUC difference, one version alone misplaces 1 bad", "100 bad", 10_000, lambda r, n: between(r, n, 100, 0.999, 1)),
+    ("AUC difference, one version alone misplaces 3 bad", "75 bad", 10_000, lambda r, n: between(r, n, 75, 0.99, 3)),
+    ("AUC difference, one version alone misplaces 5 bad", "100 bad", 10_000, lambda r, n: between(r, n, 100, 0.999, 5)),
+    ("AUC difference, one version alone misplaces 3 bad", "1,000 bad", 4_000, lambda r, n: between(r, n, 1000, 0.999, 3)),
     ("Share, shard jackknife", "100 events at 95%", 20_000, lambda r, n: few(r, n, 100, 0.95)),
     ("Share, shard jackknife", "2,000 events at 1%", 20_000, lambda r, n: few(r, n, 2000, 0.01)),
     ("Paired difference, shard jackknife, one bound", "100 events, 7 differ", 20_000, lambda r, n: harmed(r, n, 100, (0.05, 0.02))),

