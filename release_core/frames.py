@@ -43,11 +43,10 @@ class _Once:
 
     def once(self, name: Hashable, find: Callable[[], T]) -> T:
         """Return what `find` returned when it was first asked for by this name."""
-        found = self.__dict__.setdefault("_found", {})
+        found: dict[Hashable, T] = self.__dict__.setdefault("_found", {})
         if name not in found:
             found[name] = find()
-        answer: T = found[name]
-        return answer
+        return found[name]
 
 
 class Tally(_Once):
@@ -139,7 +138,14 @@ class Tally(_Once):
 
     def __sub__(self, other: Tally) -> Tally:
         """Return the cells that are left when `other`'s are taken out."""
-        return Tally(lambda: self.grid, lambda name: getattr(self, name) - getattr(other, name), binned=self.binned)
+        left = Tally(lambda: self.grid, lambda name: getattr(self, name) - getattr(other, name), binned=self.binned)
+        left.__dict__["apart"] = self, other
+        return left
+
+    def summed(self, name: Hashable, find: Callable[[Tally], Array]) -> Array:
+        """Return sums over the arrays of a tally, computed once; of what is left, they are taken out as few numbers."""
+        apart: tuple[Tally, ...] = self.__dict__.get("apart", ())
+        return self.once(name, lambda: np.subtract(*(one.summed(name, find) for one in apart)) if apart else find(self))
 
     def __add__(self, other: Tally) -> Tally:
         """Return both tallies' cells together."""
@@ -169,12 +175,10 @@ COUNTED = frozenset(Tally.__annotations__)
 class Cells(_Once):
     """A slice of the cube: one row of `whole` per segment, and the same cells by entity shard.
 
-    `whole` is on the finest grid at hand, `shards` [segment, shard, ...] on a coarser one, or without bins where two
-    dimensions are split. `cutoffs` and `actions` name the axes of the tallies. `overall` returns the cells of all
-    events of the stage: how far clustering widens an interval, and how alike the versions err, is seen there.
-    `unseen` names the actions after which no outcome can be seen; `weighted` says that label propensities are logged.
-    Of live stages `arms` returns what both arms did, for bounds that hold at every look. `apart` returns how far the versions'
-    ranks of an event of the stage lie apart at most, as a share of all events.
+    `whole` is on the finest grid at hand, `shards` [segment, shard, ...] on a coarser one, or without bins where two dimensions
+    are split. `cutoffs` and `actions` name axes; `unseen` the actions after which no outcome can be seen; `weighted`: propensities
+    are logged. `overall` returns the cells of all events of the stage, which show how far clustering widens an interval and how
+    alike the versions err; `arms` what both arms did; `apart` how far the versions' ranks of an event differ at most, 0 to 1.
     """
 
     segments: tuple[Segment, ...]

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     Value = Callable[[Tally], Array]
 
 APPROVE = 0
+# Amounts are read to the hundredth of the currency.
+MINOR_UNITS = 100
 
 
 def events(tally: Tally) -> Array:
@@ -132,17 +134,18 @@ def unmapped(tally: Tally) -> Array:
 
 def taken(tally: Tally, actions: tuple[int, ...], population: int) -> Array:
     """Return how many events of a population (see frames.py) got one of these actions."""
-    return tally.once(actions, lambda: _summed(tally.actions, actions))[..., population]
+    return tally.summed((actions, population), lambda one: _summed(one.actions[..., population], actions))
 
 
 def decided(tally: Tally, population: int) -> Array:
     """Return how many events of a population got any action."""
-    return tally.once("decided", lambda: _summed(tally.actions, range(tally.actions.shape[-2])))[..., population]
+    return tally.summed(("decided", population), lambda one: _summed(one.actions[..., population]))
 
 
-def _summed(by_action: Array, actions: Iterable[int]) -> Array:
-    """Return the sums [..., population] over some actions: of so short an axis one by one, which is several times as fast."""
-    found: Array = reduce(np.add, (by_action[..., action, :] for action in actions))
+def _summed(by_action: Array, actions: Iterable[int] | None = None) -> Array:
+    """Return the sums over the last axis, or some places on it: of so short an axis one by one, which is several times as fast."""
+    places = range(by_action.shape[-1]) if actions is None else actions
+    found: Array = reduce(np.add, (by_action[..., place] for place in places))
     return found
 
 
@@ -162,10 +165,16 @@ def acted(actions: tuple[int, ...]) -> Value:
 
 
 def amount_recall(actions: tuple[int, ...]) -> Value:
-    """Return the metric "share of the amount of positives that got one of these actions"."""
-    return lambda tally: ratio(
-        tally.action_amounts[..., list(actions), POSITIVE].sum(-1), tally.action_amounts[..., POSITIVE].sum(-1)
-    )
+    """Return the metric "share of the amount of positives that got one of these actions".
+
+    Summed in whole minor units: what adds up to the same is then the same, and no rounding passes for a change.
+    """
+
+    def amount(tally: Tally, some: tuple[int, ...] | None = None) -> Array:
+        minor: Callable[[Tally], Array] = lambda one: np.rint(one.action_amounts[..., POSITIVE] * MINOR_UNITS)  # noqa: E731
+        return tally.summed(("amount", some), lambda one: _summed(minor(one), some))
+
+    return lambda tally: ratio(amount(tally, actions), amount(tally))
 
 
 def share_above(cutoff: int) -> Value:
@@ -175,7 +184,7 @@ def share_above(cutoff: int) -> Value:
 
 def both_decided(tally: Tally) -> Array:
     """Return the number of events on which both versions decided, [...]."""
-    return tally.joint[..., EVERYONE].sum((-2, -1))
+    return tally.summed("both decided", lambda one: one.joint[..., EVERYONE].sum((-2, -1)))
 
 
 def disagreement_rate(tally: Tally) -> Array:
@@ -185,7 +194,8 @@ def disagreement_rate(tally: Tally) -> Array:
 
 def disagreements(tally: Tally) -> Array:
     """Return the number of events on which the two versions' actions differ, [...]."""
-    return both_decided(tally) - np.trace(tally.joint[..., EVERYONE], axis1=-2, axis2=-1)
+    alike = tally.summed("alike", lambda one: np.trace(one.joint[..., EVERYONE], axis1=-2, axis2=-1))
+    return both_decided(tally) - alike
 
 
 def explained_share(tally: Tally) -> Array:
