@@ -53,7 +53,6 @@ class Tally(_Once):
     """Counts and sums of one slice; every array may carry leading axes (segment, or segment and shard).
 
     `positive_excess` and `negative_excess` are by how much inverse propensities exceed the counts of labelled events.
-
     Whole numbers throughout, in float64: scores, logits and losses are sums of values, amounts are in the currency.
     An array is computed when it is first asked for: a metric pays for the cells that it needs, and for no others.
     """
@@ -138,18 +137,16 @@ class Tally(_Once):
 
     def __sub__(self, other: Tally) -> Tally:
         """Return the cells that are left when `other`'s are taken out."""
-        left = Tally(lambda: self.grid, lambda name: getattr(self, name) - getattr(other, name), binned=self.binned)
-        left.__dict__["apart"] = self, other
-        return left
+        return self.map(np.subtract, other)
 
     def summed(self, name: Hashable, find: Callable[[Tally], Array]) -> Array:
-        """Return sums over the arrays of a tally, computed once; of what is left, they are taken out as few numbers."""
-        apart: tuple[Tally, ...] = self.__dict__.get("apart", ())
-        return self.once(name, lambda: np.subtract(*(one.summed(name, find) for one in apart)) if apart else find(self))
+        """Return sums over last axes of a tally's arrays, once; of a tally made of others it is made of theirs: fewer numbers."""
+        how, of = self.__dict__.get("made", (None, ()))
+        return self.once(name, lambda: how(*(one.summed(name, find) for one in of)) if of else find(self))
 
     def __add__(self, other: Tally) -> Tally:
         """Return both tallies' cells together."""
-        return Tally(lambda: self.grid, lambda name: getattr(self, name) + getattr(other, name), binned=self.binned)
+        return self.map(np.add, other)
 
     def take(self, index: Any) -> Tally:  # noqa: ANN401 - whatever numpy takes
         """Return the tally at `index` of the leading axes."""
@@ -163,9 +160,12 @@ class Tally(_Once):
         """Return the tally with a new leading axis of length one."""
         return self.map(lambda array: np.expand_dims(array, axis))
 
-    def map(self, function: Callable[[Array], Array]) -> Tally:
-        """Return the tally whose every array is `function` of this one's."""
-        return Tally(lambda: self.grid, lambda name: function(getattr(self, name)), binned=self.binned)
+    def map(self, function: Callable[..., Array], *others: Tally) -> Tally:
+        """Return the tally whose every array is `function`, which leaves last axes alone, of this one's (and of others')."""
+        of = (self, *others)
+        made = Tally(lambda: self.grid, lambda name: function(*(getattr(one, name) for one in of)), binned=self.binned)
+        made.__dict__["made"] = function, of
+        return made
 
 
 COUNTED = frozenset(Tally.__annotations__)

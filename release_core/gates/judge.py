@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import isfinite
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from scipy.special import ndtr, stdtr
@@ -284,14 +284,9 @@ def _row(
     low_adjusted, high_adjusted = _unsigned(harm.low_adjusted[n], harm.high_adjusted[n], shown.sign)
     compared = one.metric.compared
     # Compared within ramp steps, or less what scores before treatment foretell, arms differ by what the bounds are around.
-    apart = (
-        one.value[n, DIFFERENCE]
-        if isinstance(one, anytime.Anytime)
-        else raw[CANDIDATE] - raw[BASELINE]
-        if not compared
-        else raw
-    )
-    row = GateRow(
+    change = raw if compared else raw[CANDIDATE] - raw[BASELINE]
+    apart = one.value[n, DIFFERENCE] if isinstance(one, anytime.Anytime) else change
+    fields: dict[str, Any] = dict(
         gate=spec.id,
         title=spec.title or one.metric.title,
         metric=one.metric.name,
@@ -300,7 +295,6 @@ def _row(
         scope=spec.scope,
         segment=family.cells.segments[n],
         verdict=verdict,
-        sentence="",
         counts=family.counts[n],
         baseline=None if compared else _known(raw[BASELINE]),
         candidate=None if compared else _known(raw[CANDIDATE]),
@@ -318,7 +312,9 @@ def _row(
         **unseen.told(shown.reach, n, side),
     )
     metric = replace(one.metric, lack=one.note) if one.note else one.metric
-    return words.told(row, spec, metric, (shown.interval[0][n, side], shown.interval[1][n, side]))
+    interval = shown.interval[0][n, side], shown.interval[1][n, side]
+    told = words.told(GateRow(**fields, sentence=""), spec, metric, interval)
+    return GateRow(**fields, sentence=told)
 
 
 def _unsigned(low: float, high: float, sign: int) -> tuple[float, float]:

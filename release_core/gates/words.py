@@ -85,16 +85,14 @@ def idle(one: Estimate, n: int) -> bool:
     return bool(one.metric.idle and one.n[n].max() == 0)
 
 
-def told(row: GateRow, spec: GateSpec, metric: Metric, interval: tuple[float, float]) -> GateRow:
-    """Return the row with its sentence; `interval` is the two-sided 95% interval of what the gate reads."""
+def told(row: GateRow, spec: GateSpec, metric: Metric, interval: tuple[float, float]) -> str:
+    """Return the sentence of a row; `interval` is the two-sided 95% interval of what the gate reads."""
     if row.verdict is Verdict.PASS and metric.idle and row.difference is None:
-        return replace(
-            row, sentence=f"{metric.title} in {place(row.segment)}: {metric.idle}; {_evidence(row, metric)}."
-        )
+        return f"{metric.title} in {place(row.segment)}: {metric.idle}; {_evidence(row, metric)}."
     if row.verdict is Verdict.NODATA:
-        return replace(row, sentence=f"{metric.title} in {place(row.segment)}: {_lack(row, metric)}.")
+        return f"{metric.title} in {place(row.segment)}: {_lack(row, metric)}."
     body = _body(row, spec, metric, interval)
-    return replace(row, sentence=f"{body}; {_evidence(row, metric)}.{_hidden(row, spec, metric)}{_open_end(row)}")
+    return f"{body}; {_evidence(row, metric)}.{_hidden(row, spec, metric)}{_open_end(row)}"
 
 
 def _lack(row: GateRow, metric: Metric) -> str:
@@ -158,7 +156,7 @@ def _between(change: float, interval: tuple[float, float], unit: str) -> str:
     if not (np.isfinite(low) and np.isfinite(high)):
         return "no interval"
     ends = (low, high) if change >= 0 else (-high, -low)
-    return " to ".join((MINUS if end < 0 else "") + points(end, unit) for end in ends)
+    return " to ".join((MINUS if end < -ROUNDING else "") + points(end, unit) for end in ends)
 
 
 def _allowed(row: GateRow, spec: GateSpec, metric: Metric) -> str:

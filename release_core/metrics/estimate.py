@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     Closed = Callable[[Array, int], Bounds]
 
 SIDES = (*VERSIONS, "difference")
+# Versions that differ by less of the metric than this are the same but for how weights, which are no whole numbers, add up.
+ROUNDED = 1e-13
 SAME_EVENTS = {"labelled_share", "base_rate"}
 JACKKNIFE = "shard jackknife, t"
 BOOTSTRAP = "bootstrap over bins, widened and paired as all events are"
@@ -157,7 +159,9 @@ def _sides(metric: Metric, tally: Tally, transform: Callable[[Array], Array] | N
     with np.errstate(divide="ignore", invalid="ignore"):
         shown = transform(value) if transform else value
         shown = np.where(np.isfinite(shown), shown, np.nan)
-        return np.concatenate([shown, shown[..., 1:] - shown[..., :1]], axis=-1)
+        apart = shown[..., 1:] - shown[..., :1]
+        apart[np.abs(apart) <= ROUNDED * np.abs(shown[..., 1:])] = 0.0
+        return np.concatenate([shown, apart], axis=-1)
 
 
 def evaluated(metric: Metric, tally: Tally) -> Array:
@@ -258,12 +262,12 @@ def _widened(metric: Metric, cells: Cells) -> float:
 
 
 def _auc(metric: Metric, cells: Cells) -> Closed:
-    tally = cells.whole
-    value = metric.of(tally)
+    value = metric.of(cells.whole)
     shown = np.column_stack([value, value[:, 1] - value[:, 0]])
+    closed = cache(lambda: areas(cells, shown, (resampled.spread(metric, cells)[0], np.full(len(shown), np.inf))))
 
     def bounds(level: Array, sides: int) -> Bounds:
-        return areas(cells, shown, (resampled.spread(metric, cells)[0], np.full(len(shown), np.inf)))(level, sides)
+        return closed()(level, sides)
 
     return bounds
 

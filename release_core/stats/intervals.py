@@ -41,17 +41,20 @@ def jackknife(full: ArrayLike, replicates: ArrayLike, used: ArrayLike, axis: int
     >>> jackknife(0.5, np.tile([0.4, 0.6], 10), np.ones(20)).se.round(4).item()
     0.4359
     """
-    values, flags = np.broadcast_arrays(floats(replicates), np.asarray(used, dtype=bool))
+    values, flags = floats(replicates), np.asarray(used, dtype=bool)
+    shape = np.broadcast_shapes(values.shape, flags.shape)
     values = only(values, np.isfinite(values))
-    shards = flags.sum(axis=axis)
     # Differences from one replicate, not from a rounded mean: equal replicates give exactly 0.
-    if flags.take(0, axis).all():
-        anchor = np.expand_dims(values.take(0, axis), axis)
+    if shape == values.shape and flags.all():
+        shards, moved = np.asarray(shape[axis]), values - values.take([0], axis)
+        squares = ((moved - moved.sum(axis=axis, keepdims=True) / shards) ** 2).sum(axis=axis)
     else:
+        values, flags = np.broadcast_to(values, shape), np.broadcast_to(flags, shape)
+        shards = flags.sum(axis=axis)
         anchor = np.take_along_axis(values, np.expand_dims(flags.argmax(axis=axis), axis), axis=axis)
-    moved = np.where(flags, values - anchor, 0.0)
-    centre = np.expand_dims(ratio(moved.sum(axis=axis), shards), axis)
-    squares = np.where(flags, (moved - centre) ** 2, 0.0).sum(axis=axis)
+        moved = np.where(flags, values - anchor, 0.0)
+        centre = np.expand_dims(ratio(moved.sum(axis=axis), shards), axis)
+        squares = np.where(flags, (moved - centre) ** 2, 0.0).sum(axis=axis)
     enough = (shards >= MIN_SHARDS) & ~np.isnan(squares) & ~np.isnan(floats(full))
     df = only(shards - 1.0, enough)
     return Spread(np.sqrt(squares * ratio(df, df + 1)), df)
@@ -63,11 +66,17 @@ def critical(confidence: ArrayLike, sides: int = 2, df: ArrayLike = np.inf) -> A
     >>> critical(0.95).round(3).item(), critical(0.95, sides=1).round(3).item(), critical(0.95, df=31).round(3).item()
     (1.96, 1.645, 2.04)
     """
-    probability = 1 - (1 - floats(confidence)) / sides
-    freedom = floats(df)
+    probability, freedom = _single(1 - (1 - floats(confidence)) / sides), _single(floats(df))
+    shape = np.broadcast_shapes(np.shape(confidence), np.shape(df))
     student = stdtrit(np.where(np.isfinite(freedom), freedom, 1.0), probability)
     quantile = np.where(np.isfinite(freedom), student, ndtri(probability))
-    return only(quantile, ~np.isnan(freedom))
+    return np.broadcast_to(only(quantile, ~np.isnan(freedom)), shape)
+
+
+def _single(values: Array) -> Array:
+    """Return one of many values that are all the same, else all: Student's quantile, which is dear, is then found once."""
+    first = values.reshape(-1)[:1]
+    return first if values.size > 1 and (values == first).all() else values
 
 
 def interval(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from release_core.stats import decisions, intervals
-from release_core.stats.arrays import Array, at_or_above, below, floats, only, ratio
+from release_core.stats.arrays import Array, at_or_above, floats, only, ratio
 from release_core.stats.intervals import Interval
 
 # How many events of the smaller class the worst variance that an AUC can have counts for, beside the observed one.
@@ -69,7 +69,7 @@ def auc(pos: ArrayLike, neg: ArrayLike) -> Array:
     0.875
     """
     positives, negatives = floats(pos), floats(neg)
-    wins = np.einsum("...b,...b->...", positives, below(negatives) + negatives / 2)
+    wins = np.einsum("...b,...b->...", positives, _beaten(negatives))
     return ratio(wins, positives.sum(axis=-1) * negatives.sum(axis=-1))
 
 
@@ -261,9 +261,16 @@ def _placements(positives: Array, negatives: Array) -> tuple[Array, Array, Array
     The second is 1 - V01 of DeLong: it has the same variance, but its mean is 1 - AUC; flipped here to mean AUC.
     """
     p, q = positives.sum(axis=-1, keepdims=True), negatives.sum(axis=-1, keepdims=True)
-    of_pos = ratio(below(negatives) + negatives / 2, q)
-    of_neg = 1.0 - ratio(below(positives) + positives / 2, p)
+    of_pos = ratio(_beaten(negatives), q)
+    of_neg = 1.0 - ratio(_beaten(positives), p)
     return of_pos, of_neg, auc(positives, negatives)
+
+
+def _beaten(counts: Array) -> Array:
+    """Return for every bin the events in the bins before it, and half of those in it."""
+    found: Array = np.cumsum(counts, axis=-1)
+    found -= counts / 2
+    return found
 
 
 def _mean_variance(squares: Array, n: Array) -> Array:

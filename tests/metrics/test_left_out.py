@@ -48,3 +48,13 @@ def test_one_amount_in_other_parts_is_no_change_and_has_no_error():
     assert (one.value[0, 2], one.se[0, 2]) == (0.0, 0.0)
     assert one.value[0, 0] == pytest.approx(cents.sum() / (cents.sum() + 7 * SHARDS), rel=1e-15)
     assert one.se[0, 0] > 0
+
+
+@pytest.mark.parametrize("name", ["recall", "fpr", "alert_rate"])
+def test_events_of_any_weight_in_other_parts_are_no_change_and_have_no_error(name):
+    counts, weights = np.zeros((1, SHARDS, 4, 4, 3)), np.random.default_rng(7).uniform(1, 9, (SHARDS, 3))
+    counts[0, :, 1, 2], counts[0, :, 2, 2], counts[0, :, 2, 1] = weights[:, [0]], weights[:, [1]], weights[:, [2]]
+    counts[0, :, 0, 0] = 0.3
+    one = metrics.estimate(cells(counts), metrics.METRICS[name])
+    assert (one.value[0, 2], one.se[0, 2]) == (0.0, 0.0)
+    assert one.se[0, 0] > 0
