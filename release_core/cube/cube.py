@@ -88,8 +88,8 @@ class Cube:
         """Have the last few answers of each kind kept; those of live stages (live_frames.py) hold for all as-of times."""
         self.slice = lru_cache(maxsize=64)(self._slice)
         self.days = lru_cache(maxsize=256)(partial(watched.days, self))
-        self.map = lru_cache(maxsize=16)(self._map)
-        self.crossing = lru_cache(maxsize=8)(self._crossing)
+        self.map, self.crossing = lru_cache(maxsize=16)(self._map), lru_cache(maxsize=8)(self._crossing)
+        self.apart = lru_cache(maxsize=256)(lambda *view: joined.apart(self.moved("joint", view, ((), ()))))
         self.arms = lru_cache(maxsize=16)(partial(live.arms, self))
         self.treated = lru_cache(maxsize=16)(lambda stage, groups: live.treated(self, stage, self.arms(stage, groups)))
         self.happened = lru_cache(maxsize=8)(partial(live.happened, self))
@@ -371,7 +371,7 @@ class Cube:
             unseen,
             weighted,
             None if stage.paired else lambda: live.at_look(self, (stage, step), groups, segments),
-            lambda: joined.apart(self.moved("joint", (stage, step, mature), ((), ()))),
+            partial(self.apart, stage, step, mature),
         )
 
     def sql(self, table: str, stage: Stage, step: int, group: Group) -> str:

@@ -42,7 +42,7 @@ def apart(columns: Columns) -> float:
         return 1.0
     ranks = []
     for version in VERSIONS:
-        _, place = np.unique(columns[f"{version}_bin"], return_inverse=True)
+        place = columns[f"{version}_bin"] - columns[f"{version}_bin"].min()
         counts = np.bincount(place, weights=n)
         ranks.append((below(counts) + counts / 2)[place])
     return float(np.abs(ranks[1] - ranks[0])[n > 0].max() / n.sum())
