@@ -210,9 +210,9 @@ ROWS = (
         v.mean_score, v.events, probability=True,
     ),
     _ranking("auc", "AUC", v.auc, "higher",
-             "Chance that a positive scores above a negative, ties counting half. Up to 75 positives the interval reaches as far "
-             "as with one more that scores like a negative, since so few may show none of such a kind; with more that counts for "
-             "less, from 100 on for nothing.", f"Mann-Whitney {BINS}, b1"),
+             "Chance that a positive scores above a negative, ties counting half. The interval reaches at least as far as with two more "
+             "positives that score like negatives, that of a difference as with 1.25 that one version alone so misplaces: the events at "
+             "hand may show none of such a kind.", f"Mann-Whitney {BINS}, b1"),
     _ranking("average_precision", "Average precision", v.average_precision, "higher",
              "Precision averaged over the positives in the order of their scores.", f"step rule {BINS}, b2"),
     _ranking("ks_separation", "KS separation", v.ks_separation, "higher",
