@@ -69,12 +69,13 @@ COLUMNS = ("first", "as-of", "filter", "click", "again")
 
 
 class Screen(NamedTuple):
-    """A page in one state: what it always computes, and what this state adds."""
+    """A page in one state: what it always computes, what this state adds, and what the state before showed `instead` of that."""
 
     page: str
     state: str
     base: tuple[Work, ...]
     part: tuple[Work, ...] = ()
+    instead: tuple[Work, ...] = ()
 
 
 def dim(view: View, place: int = 0) -> str:
@@ -132,12 +133,12 @@ def screens() -> Iterator[Screen]:
 
 
 def _live() -> Iterator[Screen]:
-    served: tuple[Work, ...] = (runtime.page, lambda v: runtime.over_time(v, runtime.offered(v)[0]))
-    yield Screen("Runtime", "", served)
-    yield Screen("Runtime", "another metric", served, (lambda v: runtime.over_time(v, runtime.offered(v)[-1]),))
-
     sample: Work = lambda v: [runtime.sampled(v, name) for name in runtime.page(v).gauges[:1]]  # noqa: E731
-    yield Screen("Runtime", "a runtime sample", served, (sample,))
+    served: tuple[Work, ...] = (runtime.page, sample)
+    first: Work = lambda v: runtime.over_time(v, runtime.offered(v)[0])  # noqa: E731
+    last: Work = lambda v: runtime.over_time(v, runtime.offered(v)[-1])  # noqa: E731
+    yield Screen("Runtime", "", (*served, first))
+    yield Screen("Runtime", "another metric", served, (last,), (first,))
 
     def compared(view: View, place: int = 0) -> object:
         found = business.comparable(view)
@@ -147,16 +148,17 @@ def _live() -> Iterator[Screen]:
         found = business.reached(view)
         return [business.at_age(view, found[-1]), business.ages(view, business.kinds(view)[0])] if found else None
 
-    base: tuple[Work, ...] = (business.page, compared, at_age)
-    yield Screen("Business", "", base)
-    yield Screen("Business", "other dimension", base, (lambda v: compared(v, 1),))
+    base: tuple[Work, ...] = (business.page, at_age)
+    yield Screen("Business", "", (*base, compared))
+    yield Screen("Business", "other dimension", base, (lambda v: compared(v, 1),), (compared,))
 
 
 def _drift() -> Iterator[Screen]:
     base: tuple[Work, ...] = (score_drift.score_drift,)
     yield Screen("Score drift", "swap set", base, (score_drift.swaps,))
     yield Screen("Score drift", "distribution", base, (score_drift.shape,))
-    yield Screen("Score drift", "linear axis", (*base, score_drift.shape), (lambda v: score_drift.shape(v, True),))
+    linear: Work = lambda v: score_drift.shape(v, True)  # noqa: E731
+    yield Screen("Score drift", "linear axis", base, (linear,), (score_drift.shape,))
     yield Screen(
         "Score drift",
         "over time",
@@ -184,7 +186,7 @@ def _segments() -> Iterator[Screen]:
     pictured: Work = lambda v: drilled(v, picture="Calibration")  # noqa: E731
     yield Screen("Segments", "calibration of a row", (*base, one, unpictured), (pictured,))
     other: Work = lambda v: split(v, "recall", (dim(v, 1),))  # noqa: E731
-    yield Screen("Segments", "other dimension", (*base, one), (other,))
+    yield Screen("Segments", "other dimension", base, (other,), (one,))
     yield Screen("Segments", "recall by two", base, (lambda v: split(v, "recall", (dim(v), dim(v, 1))),))
     three = lambda v: split(v, "recall", tuple(dim(v, n) for n in range(3 - len(v.where))))  # noqa: E731
     yield Screen("Segments", "recall by three", base, (three,))
@@ -203,10 +205,11 @@ def _segments() -> Iterator[Screen]:
 
 
 def _cutoffs() -> Iterator[Screen]:
-    base: tuple[Work, ...] = (lambda v: cutoffs.cutoffs(v, ask(v)), cutoff_tables.in_force)
+    now: Work = lambda v: cutoffs.cutoffs(v, ask(v))  # noqa: E731
+    base: tuple[Work, ...] = (now, cutoff_tables.in_force)
     yield Screen("Cutoffs", "all events", base)
     moved: Work = lambda v: cutoffs.cutoffs(v, replace(ask(v), review=0.06))  # noqa: E731
-    yield Screen("Cutoffs", "another cutoff", base, (moved,))
+    yield Screen("Cutoffs", "another cutoff", (cutoff_tables.in_force,), (moved,), (now,))
     panels: tuple[Work, ...] = (
         lambda v: cutoffs.panels(v, dim(v), costs(v), "review"),
         lambda v: cutoffs.explained(v, dim(v), costs(v)),
@@ -243,7 +246,8 @@ def _calibration() -> Iterator[Screen]:
         )
 
     yield Screen("Calibration", "what if recalibrated", base, (recalibrated,))
-    yield Screen("Calibration", "another method", (*base, recalibrated), (lambda v: recalibrated(v, "isotonic"),))
+    isotonic: Work = lambda v: recalibrated(v, "isotonic")  # noqa: E731
+    yield Screen("Calibration", "another method", base, (isotonic,), (recalibrated,))
 
 
 def _labels() -> Iterator[Screen]:
@@ -316,7 +320,7 @@ def measured(opened: library.Opened, stage: Stage, screen: Screen) -> dict[str, 
     clicks = []
     for step in islice(fresh, TIMES if screen.part else 0):
         view = View(opened, stage, step)
-        ms(screen.base, view)
+        ms((*screen.base, *screen.instead), view)
         clicks.append(ms(screen.part, view))
     found["click"] = middle(iter(clicks))
     found["again"] = min(anew(works, last) for _ in range(TIMES))
