@@ -35,8 +35,15 @@ def by_segment(view: View) -> None:
     show.table(SEGMENTS, rows, f"Observed / expected by {parts.words(by)}, with 95% intervals")
 
 
+def losses(_: View) -> None:
+    """Show how much of each loss is miscalibration."""
+    show.table(
+        LOSSES, read.page(calibration.losses), "How much of the loss is miscalibration? Value = MCB − DSC + UNC (CORP)"
+    )
+
+
 # What stands under the page, each part computed when it is open.
-PARTS = {"By segment": by_segment, "What if recalibrated": recalibrating.section}
+PARTS = {"By segment": by_segment, "What if recalibrated": recalibrating.section, "Parts of the loss": losses}
 
 with read.told("Calibration cannot be shown"):
     view = read.view(state.current())
@@ -60,9 +67,6 @@ with read.told("Calibration cannot be shown"):
     if page.numbers:
         st.subheader("Where scores are high", anchor=False)
         show.table(ZONES, page.zones, "Observed / expected, with exact Poisson intervals")
-        st.subheader("How much of the loss is miscalibration?", anchor=False)
-        show.table(LOSSES, read.page(calibration.losses), "Value = MCB − DSC + UNC (CORP)")
-    if page.numbers:
         parts.tell_wrong("Part", list(PARTS), "under")
         for tab, draw in zip(st.tabs(list(PARTS), key="under", bind="query-params"), PARTS.values(), strict=True):
             if tab.open:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from release_core.charts import digits, style
+from release_core.charts import style
 from release_core.charts.chart import Caption, Chart, Row, blank, finish
 from release_core.charts.style import PROBABILITY
 
@@ -24,6 +24,12 @@ RECALIBRATED_DEFINITION = (
     "rising map moves the steps sideways and pools at most equal scores. Grey: where the curve of a score that is "
     "calibrated would fall 90% of the time, pointwise, for the scores after the map. The strip below shows where the "
     "events are."
+)
+
+
+STEP = (
+    "score %{customdata[0]:.3~p}: observed %{customdata[1]:.3~p}<br>%{customdata[2]:,} of %{customdata[3]:,}"
+    "<extra>%{fullData.name}</extra>"
 )
 
 
@@ -101,22 +107,14 @@ def _diagonal(low: float, high: float) -> dict[str, Any]:
 
 
 def _steps(curve: list[Row], version: str, name: str, span: tuple[float, float]) -> dict[str, Any]:
-    x, y, text = [], [], []
+    x, y, told = [], [], []
     for step in curve:
         height = max(span[0], min(span[1], PROBABILITY.place(step["rate"]) or 0.0))
-        said = (
-            f"observed {digits.percent(step['rate'])}<br>{digits.count(step['positives'])} of {digits.count(step['n'])}"
-        )
-        # Both ends of a step of one bin are one and the same place.
-        places = [
-            (PROBABILITY.place(end), f"score {digits.percent(end)}: {said}")
-            for end in sorted({step["low"], step["high"]})
-        ]
-        for at, words in (places[0], places[-1]):
-            x.append(at)
+        for end in ("low", "high"):
+            x.append(PROBABILITY.place(step[end]))
             y.append(height)
-            text.append(words)
-    return style.line(name, version, x, y, text=text, hovertemplate="%{text}<extra>%{fullData.name}</extra>")
+            told.append([step[end], step["rate"], step["positives"], step["n"]])
+    return style.line(name, version, x, y, customdata=told, hovertemplate=STEP)
 
 
 def _strip(bins: list[Row], version: str) -> dict[str, Any]:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     Row = dict[str, Any]
 
-MOST_POINTS, PANEL_POINTS = 240, 70
+MOST_POINTS, PANEL_POINTS = 160, 60
 FEWEST_FLAGGED = 50
 # A cost axis that ends a little above the dearest of what matters; reviewing everything may cost many times that.
 HEADROOM = 1.15

@@ -126,11 +126,11 @@ def shown_scores(release: Release, lower: Array) -> list[float]:
     scale = release.scale
     lower = np.where(lower < TINY, 0.0, lower)
     if scale.name == "probability":
-        return [float(x) for x in (lower if scale.riskier == "higher" else 1 - lower)]
-    span = scale.maximum - scale.minimum
-    return [
-        float(scale.minimum + span * x) if scale.riskier == "higher" else float(scale.maximum - span * x) for x in lower
-    ]
+        shown = lower if scale.riskier == "higher" else 1 - lower
+    else:
+        span = scale.maximum - scale.minimum
+        shown = scale.minimum + span * lower if scale.riskier == "higher" else scale.maximum - span * lower
+    return list(shown.tolist())
 
 
 def cutoff_marks(release: Release) -> list[Row]:

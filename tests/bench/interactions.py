@@ -231,9 +231,11 @@ def _cutoffs() -> Iterator[Screen]:
 
 
 def _calibration() -> Iterator[Screen]:
-    base: tuple[Work, ...] = (calibration.calibration, selection.speaks, calibration.losses)
+    base: tuple[Work, ...] = (calibration.calibration, selection.speaks)
     yield Screen("Calibration", "", (*base, lambda v: calibration.by_segment(v, dim(v))))
     yield Screen("Calibration", "other dimension", base, (lambda v: calibration.by_segment(v, dim(v, 1)),))
+
+    yield Screen("Calibration", "parts of the loss", base, (calibration.losses,))
 
     def recalibrated(view: View, method: str = "") -> object:
         offered = [one for one in windows.dims(view) if windows.fits(view, one)]
