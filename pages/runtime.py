@@ -50,7 +50,10 @@ with read.told("Runtime cannot be shown"):
     if page.queue.full:
         st.caption(show.escape_markdown(page.queue.full))
     show.table(FAILING, page.dependencies, "Failing dependencies", "No dependency failed, or no error is logged.")
-    show.table(STAGES, page.stages, "The same in every stage, with 95% intervals", "No stage has served yet.")
+    every = st.expander("The same in every stage", key="every-stage", on_change="rerun")
+    if every.open:
+        with every:
+            show.table(STAGES, read.page(runtime.stages), "Every stage, with 95% intervals", "No stage has served yet.")
     st.caption(
         "In live stages each version answers for the events of its own arm. Intervals of latency are order statistics; all widen "
         "as far as the as-of steps differ more than chance, since load and outages come in spells."

@@ -53,7 +53,6 @@ class RuntimePage:
     headline: str
     detail: str
     budgets: list[Row]
-    stages: list[Row]
     dependencies: list[Row]
     queue: QueueView
     gauges: list[str]
@@ -68,7 +67,6 @@ def page(view: View) -> RuntimePage:
     return RuntimePage(
         *_headline(view, judged, budgets),
         budgets,
-        _stages(view),
         _dependencies(view),
         queue_view(view),
         _sampled(view),
@@ -241,8 +239,9 @@ def _tail(budgets: list[Row]) -> str:
     return "" if row is None else row["sentence"]
 
 
-def _stages(view: View) -> list[Row]:
+def stages(view: View) -> list[Row]:
     """Return latency, errors, fallback and cost of every stage that served, one row per stage and version."""
+    view, _ = single_view(view)
     rows: list[Row] = []
     for stage in view.opened.cube.stages():
         found = paired_rows(replace(view, stage=stage).rows(OVER_TIME))

@@ -95,7 +95,7 @@ def costs(view: View) -> Costs:
 
 
 # The page keeps its answers (read.page): a row that is looked into, or another picture of it, computes none of them again.
-split, looked = memory.of_cube(512)(segments.segments), memory.of_cube(512)(segments.drill)
+split, looked, served_by = map(memory.of_cube(512), (segments.segments, segments.drill, runtime.page))
 
 
 def drilled(view: View, metric: str = "recall", picture: str = "Scores") -> object:
@@ -133,12 +133,13 @@ def screens() -> Iterator[Screen]:
 
 
 def _live() -> Iterator[Screen]:
-    sample: Work = lambda v: [runtime.sampled(v, name) for name in runtime.page(v).gauges[:1]]  # noqa: E731
-    served: tuple[Work, ...] = (runtime.page, sample)
+    sample: Work = lambda v: [runtime.sampled(v, name) for name in served_by(v).gauges[:1]]  # noqa: E731
+    served: tuple[Work, ...] = (served_by, sample)
     first: Work = lambda v: runtime.over_time(v, runtime.offered(v)[0])  # noqa: E731
     last: Work = lambda v: runtime.over_time(v, runtime.offered(v)[-1])  # noqa: E731
     yield Screen("Runtime", "", (*served, first))
     yield Screen("Runtime", "another metric", served, (last,), (first,))
+    yield Screen("Runtime", "every stage", (*served, first), (runtime.stages,))
 
     def compared(view: View, place: int = 0) -> object:
         found = business.comparable(view)
@@ -331,7 +332,7 @@ def measured(opened: library.Opened, stage: Stage, screen: Screen) -> dict[str, 
 
 def anew(works: tuple[Work, ...], view: View) -> float:
     """Return the CPU milliseconds of works of which the pages' own answers are forgotten."""
-    for answered in (segments.segments, segments.drill):
+    for answered in (segments.segments, segments.drill, runtime.page):
         view.opened.cube.answers.pop(answered, None)
     return ms(works, view)
 

@@ -64,6 +64,18 @@ def test_runtime_over_time_shows_each_step_on_its_own_against_the_budget(view, l
     assert runtime.offered(view)[0] == "latency_p99"
 
 
+def test_runtime_of_every_stage_has_both_versions_and_names_the_one_looked_at(view, log):
+    rows = runtime.stages(view)
+    assert {(row["stage"], row["version"]) for row in rows} == {
+        (f"{stage}{' (this page)' * (stage == view.stage)}", version)
+        for stage in view.opened.cube.stages()
+        for version in ("baseline", "candidate")
+    }
+    mine = next(row for row in rows if row["stage"].endswith("(this page)") and row["version"] == "candidate")
+    failed = log[(log["stage"] == "canary") & (log["arm"] == "candidate")]["candidate_error"].notna().mean()
+    assert float(mine["error_rate"].split("%")[0]) == pytest.approx(100 * failed, abs=0.06)
+
+
 def test_runtime_counts_the_failures_of_each_dependency(view, log):
     rows = {row["dependency"]: row for row in runtime.page(view).dependencies}
     for name, row in rows.items():
