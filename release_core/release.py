@@ -16,7 +16,7 @@ VERSIONS = ("baseline", "candidate")
 COMPONENTS = ("model", "calibration", "thresholds", "policy")
 ACTIONS = ("approve", "review", "block", "escalate")
 CUTOFF_ACTIONS = ("review", "block")
-SHARDS = 32
+SHARDS, MINOR_UNITS = 32, 100
 MISSING, OTHER = "(missing)", "(other)"
 
 

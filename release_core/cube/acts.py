@@ -11,7 +11,7 @@ from release_core.cube.encode import SCALED, SQUARED, WEIGHTED
 from release_core.cube.places import MATURED, POPULATIONS, FixedPlaces, Size, coded, population
 from release_core.cube.rows import beside, rows_of
 from release_core.frames import EVERYONE, NEGATIVE, POSITIVE
-from release_core.release import VERSIONS
+from release_core.release import MINOR_UNITS, VERSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     Columns = Mapping[str, Array]
 
-MINOR_UNITS = 100
 UNITS = {
     "n": 1,
     "amount": MINOR_UNITS,

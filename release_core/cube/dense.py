@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from release_core.cube import acts
-from release_core.cube.acts import MINOR_UNITS
 from release_core.cube.encode import SCALED, SHARDED, WEIGHTED
 from release_core.cube.labels import EVENT
 from release_core.cube.places import POPULATIONS, Bands, FixedPlaces, Places, Size, coded, population
 from release_core.cube.rows import rows_of
 from release_core.frames import EVERYONE, NEGATIVE, POSITIVE, Grid, Tally
-from release_core.release import SHARDS, VERSIONS
+from release_core.release import MINOR_UNITS, SHARDS, VERSIONS
 from release_core.stats import grid as log_odds
 
 if TYPE_CHECKING:

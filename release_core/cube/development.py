@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from release_core.cube import steps
-from release_core.cube.acts import MINOR_UNITS
 from release_core.cube.encode import SCALED
 from release_core.cube.labels import EVENT, QUIET
 from release_core.label_frames import Development
-from release_core.release import VERSIONS
+from release_core.release import MINOR_UNITS, VERSIONS
 
 if TYPE_CHECKING:
     from release_core.cube.cube import Cube, Where

@@ -12,7 +12,7 @@ from release_core.cube.encode import dimension_columns
 from release_core.cube.files import listed
 from release_core.cube.query import REPLAY_SET, WINDOW
 from release_core.errors import NotFound, Problem
-from release_core.release import VERSIONS
+from release_core.release import MINOR_UNITS, VERSIONS
 from release_core.store import quote
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ MASKED = "'masked'"
 # Codes of customers cannot be found out by trying their ids.
 SALT = secrets.token_hex(16)
 # What is counted of events by their actions, and in which units.
-SUMMED = {"n": 1, "amount": acts.MINOR_UNITS}
+SUMMED = {"n": 1, "amount": MINOR_UNITS}
 WHY = ("baseline_action", "candidate_action", "baseline_reason", "candidate_reason")
 
 
@@ -39,7 +39,7 @@ def reasons(release: Release, columns: Columns) -> list[dict[str, Any]]:
         row = found.setdefault(names, dict(zip(WHY, names, strict=True)) | dict.fromkeys((*masks, "amount"), 0))
         for name, mask in masks.items():
             row[name] += int(columns["n"][place] * mask[place])
-        row["amount"] += float(columns["amount"][place] * masks["n"][place]) / acts.MINOR_UNITS
+        row["amount"] += float(columns["amount"][place] * masks["n"][place]) / MINOR_UNITS
     return sorted(found.values(), key=lambda row: -row["n"])
 
 
@@ -94,7 +94,7 @@ def sizes(columns: Columns) -> list[dict[str, Any]]:
 
 def _step(size: int) -> float:
     """Return where a step of the amounts begins: 0.01, 0.02, 0.05, 0.1, ... and 0 before all of them."""
-    return 0.0 if size < 0 else (1, 2, 5)[size % 3] * 10.0 ** (size // 3) / acts.MINOR_UNITS
+    return 0.0 if size < 0 else (1, 2, 5)[size % 3] * 10.0 ** (size // 3) / MINOR_UNITS
 
 
 def sample(
@@ -126,7 +126,7 @@ with chosen as (
 ), said as ({_said(cube)})
 select if(clustered and contains(event_id, entity_id), substr(md5($salt || event_id), 1, 12), event_id) as event,
     strftime(event_time, '%Y-%m-%d %H:%M') as event_time,
-    if(clustered, substr(md5($salt || entity_id), 1, 8), '') as customer, amount / {acts.MINOR_UNITS} as amount,
+    if(clustered, substr(md5($salt || entity_id), 1, 8), '') as customer, amount / {MINOR_UNITS} as amount,
     baseline_risk, candidate_risk, taken as action_taken, coalesce(outcomes, '') as outcomes,
     baseline_reason, candidate_reason{named}
 from chosen left join said using (event_id)"""

@@ -213,7 +213,9 @@ class Moves:
         return self._kept[name]
 
     def _between(self, name: str, start: int, end: int) -> Array:
-        return np.bincount(self._code[start:end], weights=self._sums[name][start:end], minlength=self._size)
+        # Of no rows numpy counts in whole numbers, to which fractions are added slowly.
+        found = np.bincount(self._code[start:end], weights=self._sums[name][start:end], minlength=self._size)
+        return found.astype(np.float64, copy=False)
 
 
 class Kept:

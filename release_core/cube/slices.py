@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from release_core.cube import acts
 from release_core.cube.labels import QUIET
 from release_core.cube.query import REPLAY_SET
 from release_core.frames import Slices
-from release_core.release import VERSIONS
+from release_core.release import MINOR_UNITS, VERSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,7 +32,7 @@ DEPTH = 3
 POPULATIONS = 3
 # Of so many as-of steps one has its sums kept.
 EVERY = 8
-UNITS = {"n": 1, "amount": acts.MINOR_UNITS, "amount2": 1}
+UNITS = {"n": 1, "amount": MINOR_UNITS, "amount2": 1}
 # A label counts from the step on at which it is known and its event mature; -2 is an event that turns negative then.
 SQL = """
 with own as (

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from release_core.frames import EVERYONE, NEGATIVE, POSITIVE
+from release_core.release import MINOR_UNITS
 from release_core.stats import calibration, corp, drift, logistic, ranking
 from release_core.stats.arrays import ratio
 from release_core.stats.average_precision import average_precision as averaged
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     Value = Callable[[Tally], Array]
 
 APPROVE = 0
-# Amounts are read to the hundredth of the currency.
-MINOR_UNITS = 100
 
 
 def events(tally: Tally) -> Array:
