@@ -98,9 +98,15 @@ def quality(view: View) -> None:
     show.table(COUNTS, counted.rows, "Final number of bad events, by action taken")
     dims = list(view.release.segments.all)
     if dims:
-        dim = parts.pick("By segment", dims, "by", parts.words)
-        rows = [_segment(row) for row in read.page(nowcast.by_segment, name, dim)]
-        show.table(SEGMENTS, rows, f"{offered[name]} of the candidate and final bad events, by {parts.words(dim)}")
+        said = f"{offered[name]} and final bad events by segment"
+        split = st.expander(said, "by" in st.query_params, key="labels-split", on_change="rerun")
+        if split.open:
+            with split:
+                dim = parts.pick("By segment", dims, "by", parts.words)
+                rows = [_segment(row) for row in read.page(nowcast.by_segment, name, dim)]
+                show.table(
+                    SEGMENTS, rows, f"{offered[name]} of the candidate and final bad events, by {parts.words(dim)}"
+                )
 
 
 def _three(row: Row, side: str) -> Row:

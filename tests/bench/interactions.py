@@ -256,17 +256,15 @@ def _calibration() -> Iterator[Screen]:
 def _labels() -> Iterator[Screen]:
     base: tuple[Work, ...] = (labels.labels,)
     course = next
-    yield Screen(
-        "Labels",
-        "quality now",
-        base,
-        (
-            nowcast.quality,
-            delay.counts,
-            lambda v: nowcast.by_cohort(v, course(iter(nowcast.offered(v)))),
-            lambda v: nowcast.by_segment(v, course(iter(nowcast.offered(v))), v.release.segments.all[0]),
-        ),
+    quality: tuple[Work, ...] = (
+        *base,
+        nowcast.quality,
+        delay.counts,
+        lambda v: nowcast.by_cohort(v, course(iter(nowcast.offered(v)))),
     )
+    each: Work = lambda v: nowcast.by_segment(v, course(iter(nowcast.offered(v))), v.release.segments.all[0])  # noqa: E731
+    yield Screen("Labels", "quality now", quality)
+    yield Screen("Labels", "quality now, by segment", quality, (each,))
     yield Screen(
         "Labels",
         "how fast",

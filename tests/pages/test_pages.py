@@ -139,7 +139,7 @@ def test_a_filter_by_two_dimensions_still_answers(page, show):
     [
         ("score_drift", {"part": ("By segment", "Over time", "Distribution", "Score map", "Threshold transfer")}),
         ("segments", {"show": ("Worst slices", "Mix or rate")}),
-        ("calibration", {"under": ("By segment", "What if recalibrated")}),
+        ("calibration", {"under": ("By segment", "What if recalibrated", "Parts of the loss")}),
         ("cutoffs", {"worst": ("true",)}),
     ],
 )
