@@ -17,6 +17,8 @@ from release_core.cube.query import PERIOD
 from release_core.release import VERSIONS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from release_core.cube.cube import Cube
     from release_core.cube.query import Group
     from release_core.frames import Array
@@ -56,13 +58,20 @@ class Loads:
         line, part, slot = index
         return csr_matrix((n.astype(np.int32), (line * each + part, slot)), (self._lines * each, self.slots))
 
+    def between(self, bands: Iterable[tuple[int, int, int, int]]) -> Array:
+        """Return the events [slot] of (segment, version, first bin, bin after the last one), all of them together."""
+        rows, each = self._by_bin, self._by_bin.shape[0] // self._lines
+        parts = []
+        for place, version, *ends in bands:
+            start = (place * len(VERSIONS) + version) * each
+            low, high = (rows.indptr[start + min(max(end - self._low, 0), each)] for end in ends)
+            parts.append(slice(low, high))
+        slots, n = (np.concatenate([every[part] for part in parts]) for every in (rows.indices, rows.data))
+        return np.bincount(slots, weights=n, minlength=self.slots)
+
     def from_bin(self, place: int, version: int, bin_id: int) -> Array:
         """Return the events [slot] of a segment on a version's score in a bin or a riskier one."""
-        rows, each = self._by_bin, self._by_bin.shape[0] // self._lines
-        line = place * len(VERSIONS) + version
-        start = line * each + min(max(bin_id - self._low, 0), each)
-        part = slice(rows.indptr[start], rows.indptr[(line + 1) * each])
-        return np.bincount(rows.indices[part], weights=rows.data[part], minlength=self.slots)
+        return self.between([(place, version, bin_id, self._low + self._by_bin.shape[0] // self._lines)])
 
     def from_cutoff(self, place: int, version: int, cutoff: int) -> Array:
         """Return the events [slot] at or beyond a registered cutoff, by its number."""

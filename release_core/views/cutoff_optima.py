@@ -84,7 +84,7 @@ class Best:
     @cached_property
     def advised(self) -> Pair:
         """Return the cheapest pairs by calibrated chances."""
-        return self._foreseen(self.side.expected)
+        return self.counted if self.side.own.all() else self._foreseen(self.side.expected)
 
     @cached_property
     def ends(self) -> tuple[Pair, Pair]:
@@ -178,7 +178,8 @@ def _alike(best: Optima, version: int) -> dict[str, Alike]:
     for action in moved(which):
         cost = cutoff_pairs.mean_cost(curve(whole, pair, action, which), labelled)
         least = cutoff_pairs.mean_cost(curve(others, spread, action, which), without)
-        cost, least = (np.where(np.isnan(part), 0.0, part) for part in (cost, least))
+        for part in (cost, least):
+            part[np.isnan(part)] = 0.0
         flags = cutoff_pairs.indistinguishable(cost, least, events > 0)
         often = cutoff_pairs.spread_of_optima(least, events > 0)
         found[action] = Alike(best.alike_edges, flags, often)

@@ -209,6 +209,8 @@ class Side:
 
     def foreseen(self, reach: float = 0.0) -> Array:
         """Return the same by chances that reach so many standard errors up."""
+        if self.own.all():
+            return self.counted
         own = self.own[:, None]
         positive = np.where(own, self.positive, self.chances(reach) * self.labelled)
         amount = np.where(own, self.positive_amount, positive * self._amounts)

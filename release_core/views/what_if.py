@@ -214,7 +214,7 @@ def busiest(ground: Grounds, stands: list[tuple[int, int, Stand]]) -> float:
         return float("nan")
     loads = view.opened.cube.loads(view.stage, ((ground.by,) if ground.by else (), view.where))
     known = {name: place for place, name in enumerate(loads.names)}
-    low, total = int(ground.whole.grid.ids[0]), np.zeros(loads.slots)
+    low, total, bands = int(ground.whole.grid.ids[0]), np.zeros(loads.slots), []
     for place, version, where in stands:
         at = known.get(ground.names[place] if ground.by else "")
         if at is None:
@@ -226,9 +226,12 @@ def busiest(ground: Grounds, stands: list[tuple[int, int, Stand]]) -> float:
                 return loads.from_cutoff(at, version, ground.cells.cutoffs.index(cutoff))
             return loads.from_bin(at, version, low + (len(ground.edges) - 1 if cutoff is None else cutoff))
 
-        block = above(where.block)
-        total += (block if where.review is None else above(where.review)) - block
-    return loads.busiest(view.step, total)
+        review, block = where.review, where.block
+        if isinstance(review, int) and isinstance(block, int) and review <= block:
+            bands.append((at, version, low + review, low + block))
+        elif review is not None:
+            total += above(review) - above(block)
+    return loads.busiest(view.step, total + loads.between(bands) if bands else total)
 
 
 def breakeven(ground: Grounds, place: int, units: UnitCosts) -> costing.ClosedForm:
