@@ -48,7 +48,7 @@ def page(view: View) -> DisagreementPage:
     return DisagreementPage(
         _headline(view),
         _demand(view),
-        flow(view, cells),
+        flow(view, pairs),
         [row for row in pairs if row["baseline"] != row["candidate"]],
         _reasons(view),
     )
@@ -237,9 +237,8 @@ def _saved(view: View, one: Array, amount: Array, actions: tuple[int, int]) -> f
     return costs[0] - costs[1]
 
 
-def flow(view: View, cells: Cells) -> Chart:
-    """Return the table of who is treated differently."""
-    rows = pairs_of(view, cells)
+def flow(view: View, rows: list[Row]) -> Chart:
+    """Return the table of who is treated differently, of every pair of actions that occurs (`pairs_of`)."""
     used = {row[version] for row in rows for version in ("baseline", "candidate")}
     actions = [action for action in view.release.actions if action in used]
     return transition(rows, actions, view.caption(sum(row["n"] for row in rows), table="pair"))

@@ -97,9 +97,10 @@ def swaps(view: View) -> Swaps:
     """Return who moves across the cutoffs; of two dimensions together without telling shift from re-ranking."""
     cells = view.cells()
     moved = explained(view)
-    pairs = [row for row in pairs_of(view, cells) if row["baseline"] != row["candidate"]]
+    pairs = pairs_of(view, cells)
+    apart = [row for row in pairs if row["baseline"] != row["candidate"]]
     return Swaps(
-        swap_rows(view, cells), pairs, flow(view, cells), explained_words(view, moved), moved, context(view, cells)
+        swap_rows(view, cells), apart, flow(view, pairs), explained_words(view, moved), moved, context(view, cells)
     )
 
 
