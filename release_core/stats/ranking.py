@@ -181,7 +181,7 @@ def auc_interval(
         sides: 2 or 1.
 
     >>> [bound.round(3).item() for bound in auc_interval(0.96, 0.02, (20, 4000), 19)]
-    [0.83, 0.988]
+    [0.837, 0.988]
     """
     positives, negatives = map(floats, classes)
     fewest = np.minimum(positives, negatives)
@@ -229,7 +229,7 @@ def auc_difference_interval(
         sides: 2 or 1.
 
     >>> [bound.round(4).item() for bound in auc_difference_interval((0.86, 0.86), 0.001, 200)]
-    [-0.0067, 0.0067]
+    [-0.0077, 0.0077]
     """
     first, second = map(floats, areas)
     n, error, between, most = floats(fewest), floats(se), second - first, floats(apart)
