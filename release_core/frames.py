@@ -178,7 +178,7 @@ class Cells(_Once):
     `whole` is on the finest grid at hand, `shards` [segment, shard, ...] on a coarser one, or without bins where two dimensions
     are split. `cutoffs` and `actions` name axes; `unseen` the actions after which no outcome can be seen; `weighted`: propensities
     are logged. `overall` returns the cells of all events of the stage, which show how far clustering widens an interval and how
-    alike the versions err; `arms` what both arms did; `apart` 0 if the versions rank all events alike, else 1.
+    alike the versions err; `arms` what both arms did; `apart` 0 if one model ranks all events alike in both versions, else 1.
     """
 
     segments: tuple[Segment, ...]

@@ -1,5 +1,7 @@
 """When the cells of both scores say that the versions rank all events alike, and what the interval of their AUCs makes of it."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy.special import expit, logit
@@ -14,10 +16,20 @@ from tests import factory
 AUC = metrics.METRICS["auc"]
 
 
-def apart(first, second, n=None, label=EVENT):
+def named(*models):
+    first, second = (SimpleNamespace(model=model) for model in models)
+    return SimpleNamespace(baseline=first, candidate=second)
+
+
+def apart(first, second, n=None, label=EVENT, models=("m1", "m1")):
     n = np.ones(len(first), int) if n is None else np.array(n)
     labels = np.full(len(first), label)
-    return joined.apart({"label": labels, "n": n, "baseline_bin": np.array(first), "candidate_bin": np.array(second)})
+    cells = {"label": labels, "n": n, "baseline_bin": np.array(first), "candidate_bin": np.array(second)}
+    return joined.apart(named(*models), lambda: cells)
+
+
+def test_two_models_never_rank_alike_though_all_events_so_far_are_in_the_same_order():
+    assert apart([1, 2, 3], [1, 2, 3], models=("m1", "m2")) == 1
 
 
 def test_versions_whose_bins_rise_together_rank_alike():
@@ -43,10 +55,19 @@ def log():
     return factory.decisions(2000, seed=5)
 
 
-@pytest.mark.parametrize(("noise", "found"), [(0.0, 0.0), (0.1, 1.0)])
-def test_a_recalibration_ranks_alike_and_a_slightly_other_model_does_not(log, tmp_path, noise, found):
+RECALIBRATED = {"kind": "recalibration", "to": {"model": "m1", "calibration": "c2", "thresholds": "t1", "policy": "p1"}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "noise", "found"), [(RECALIBRATED, 0.0, 0.0), (RECALIBRATED, 0.1, 1.0), ({}, 0.001, 1.0)]
+)
+def test_a_recalibration_ranks_alike_and_a_slightly_other_model_does_not(log, tmp_path, changes, noise, found):
+    told = {"release": factory.tables()["release"] | changes}
+    told |= {"rollback": {"target": "c1", "how": "load c1"}} if changes else {}
     moved = 0.8 * logit(log["baseline_score"]) - 0.3 + noise * np.random.default_rng(1).normal(size=len(log))
-    one = factory.opened(factory.write(tmp_path / "r", log.assign(candidate_score=expit(moved)), factory.outcomes(log)))
+    one = factory.opened(
+        factory.write(tmp_path / "r", log.assign(candidate_score=expit(moved)), factory.outcomes(log), **told)
+    )
     cells = one.cube.slice(Stage.REPLAY, one.cube.steps[-1], (((), ()),))
     assert cells.apart() == found
     low, high = metrics.estimate(cells, AUC).bounds(0.95)

@@ -98,8 +98,8 @@ def quality(view: View) -> None:
     show.table(COUNTS, counted.rows, "Final number of bad events, by action taken")
     dims = list(view.release.segments.all)
     if dims:
-        said = f"{offered[name]} and final bad events by segment"
-        split = st.expander(said, "by" in st.query_params, key="labels-split", on_change="rerun")
+        # Always the same words: with others it would be another drawer, which is closed.
+        split = st.expander("One metric and final bad events by segment", key="labels-split", on_change="rerun")
         if split.open:
             with split:
                 dim = parts.pick("By segment", dims, "by", parts.words)

@@ -18,7 +18,7 @@ NOT_OF_KIND = {"number": "not a number", "flag": "not true or false", "time": "n
 # When every row of a file breaks the same one of these, the file is wrong, not its rows.
 WHOLESALE = {*NOT_OF_KIND.values(), "not valid JSON", "not a JSON object", "not UTF-8"}
 STEP_TOLERANCE = 1e-9
-# So that sums of squares, in whole units of the currency, fit 64 bits.
+# So that the square of one, in whole units of the currency, fits 64 bits; the cube refuses sums that do not.
 LARGEST_AMOUNT = 1_000_000_000
 TOO_LARGE = f"amount above {LARGEST_AMOUNT:,}: log amounts in a larger unit"
 

@@ -89,7 +89,9 @@ class Cube:
         self.slice = lru_cache(maxsize=64)(self._slice)
         self.days = lru_cache(maxsize=256)(partial(watched.days, self))
         self.map, self.crossing = lru_cache(maxsize=16)(self._map), lru_cache(maxsize=8)(self._crossing)
-        self.apart = lru_cache(maxsize=256)(lambda *view: joined.apart(self.moved("joint", view, ((), ()))))
+        self.apart = lru_cache(maxsize=256)(
+            lambda *at: joined.apart(self.release, lambda: self.moved("joint", at, ((), ())))
+        )
         self.arms = lru_cache(maxsize=16)(partial(live.arms, self))
         self.treated = lru_cache(maxsize=16)(lambda stage, groups: live.treated(self, stage, self.arms(stage, groups)))
         self.happened = lru_cache(maxsize=8)(partial(live.happened, self))

@@ -116,10 +116,10 @@ class Rows:
             SourceError: a sum of it might not fit 64 bits.
         """
         column = self.columns[name]
-        if self.size and column.min() == column.max():
-            return int(column[0])
         if float(np.abs(column).sum(dtype=np.float64)) >= LARGEST:
             raise SourceError(Problem(f"sum of {name}", "beyond 64 bits", "sums below 4.6e18", REMEDY))
+        if self.size and column.min() == column.max():
+            return int(column[0])
         return column
 
     def shown(self, key: str, values: Array) -> pa.Array:

@@ -16,7 +16,7 @@ from release_core.joint_frames import Crossing, ScoreMap
 from release_core.release import SHARDS, VERSIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from release_core.cube.dense import Columns
     from release_core.frames import Array, Segment
@@ -34,12 +34,15 @@ def score_map(release: Release, columns: Columns) -> ScoreMap:
     )
 
 
-def apart(columns: Columns) -> float:
-    """Return 0 where both versions rank all events alike, else 1, from the cells of the table `joint`.
+def apart(release: Release, cells: Callable[[], Columns]) -> float:
+    """Return 0 where both versions rank all events alike, else 1; `cells` returns those of the table `joint`.
 
-    They rank alike, as far as bins tell, if no event that one version puts into a higher bin is put into a lower one by the other.
-    How far ranks lie apart does not count: a kind of events that one version misplaces may be missing in the events at hand.
+    Two models never count as alike, however few events they order differently so far. One model does if, as far as bins tell, no
+    event that one version puts into a higher bin is put into a lower one by the other: a recalibration, or other cutoffs.
     """
+    if release.baseline.model != release.candidate.model:
+        return 1.0
+    columns = cells()
     seen = (columns["label"] == EVENT) & (columns["n"] > 0)
     if not seen.any():
         return 1.0

@@ -211,8 +211,8 @@ ROWS = (
     ),
     _ranking("auc", "AUC", v.auc, "higher",
              "Chance that a positive scores above a negative, ties counting half. The interval reaches at least as far as with two more "
-             "positives that score like negatives, that of a difference as with 1.25 that one version alone so misplaces, unless both rank "
-             "all events alike: the events at hand may show none of such a kind.", f"Mann-Whitney {BINS}, b1"),
+             "positives that score like negatives, that of a difference as with 1.25 that one version alone so misplaces, unless both are "
+             "one model that ranks all events alike: the events at hand may show none of such a kind.", f"Mann-Whitney {BINS}, b1"),
     _ranking("average_precision", "Average precision", v.average_precision, "higher",
              "Precision averaged over the positives in the order of their scores.", f"step rule {BINS}, b2"),
     _ranking("ks_separation", "KS separation", v.ks_separation, "higher",

@@ -216,14 +216,14 @@ def auc_difference_interval(
 
     It is value -+ quantile x se, and either end reaches at least as far as with some more events (1.25) of the smaller class that
     one version alone scores like the other class: versions that agree on all events at hand may differ on a kind that these
-    do not show, however near their ranks lie. Nothing is added where they rank all events alike: those differ by exactly
-    nothing. By simulation; see tests/bench/coverage.py.
+    do not show, however near their ranks lie. Nothing is added where they must rank all events alike (`apart` is 0). By
+    simulation; see tests/bench/coverage.py.
 
     Args:
         areas: the AUC [...] of either version.
         se: the standard error of the difference.
         fewest: the events of the smaller class.
-        apart: how far the ranks of a further event may lie apart: 0 of versions that rank all events alike, else 1.
+        apart: how far the ranks of a further event may lie apart: 0 of one model recalibrated, say; of two models 1.
         df: degrees of freedom of the error; at most one less than `fewest`.
         confidence: of both bounds together, or with one side of each.
         sides: 2 or 1.

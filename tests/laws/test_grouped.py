@@ -90,7 +90,8 @@ def test_pieces_of_rows_give_the_same_cells(log, tmp_path, monkeypatch):
     assert pieces == whole
 
 
-def test_sums_that_might_not_fit_are_refused():
-    rows = grouped.Rows({"n": np.array([1, 1]), "amount": np.array([2**62, 2**61])}, [])
+@pytest.mark.parametrize("amounts", [[2**62, 2**61], [2**61] * 2])
+def test_sums_that_might_not_fit_are_refused(amounts):
+    rows = grouped.Rows({"n": np.array([1, 1]), "amount": np.array(amounts)}, [])
     with pytest.raises(grouped.SourceError, match="64 bits"):
         rows.measure("amount")

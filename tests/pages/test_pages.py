@@ -125,6 +125,21 @@ def test_calibration_offers_recalibration_on_other_windows_and_exports_it(show):
     assert "cannot be tried" not in words(app)
 
 
+def test_drawers_are_computed_when_open_and_stay_open(show):
+    app, said = show("labels", release="small"), "of the candidate and final bad events"
+    assert said not in words(app)
+    app.session_state["labels-split"] = True
+    app.run()
+    assert said in words(app)
+    course = app.selectbox(key="course")
+    course.set_value(course.options[1]).run()
+    assert said in words(app)
+    served = show("runtime", release="small")
+    assert "No stage has served yet" not in words(served)
+    served.session_state["every-stage"] = True
+    assert "No stage has served yet" in words(served.run())
+
+
 def test_a_choice_that_a_page_does_not_offer_is_told(show):
     assert "accuracy" in show("segments", release="small", metric="accuracy").warning[0].value
 
