@@ -16,16 +16,12 @@ from tests import factory
 AUC = metrics.METRICS["auc"]
 
 
-def named(*models):
-    first, second = (SimpleNamespace(model=model) for model in models)
-    return SimpleNamespace(baseline=first, candidate=second)
-
-
 def apart(first, second, n=None, label=EVENT, models=("m1", "m1")):
     n = np.ones(len(first), int) if n is None else np.array(n)
     labels = np.full(len(first), label)
     cells = {"label": labels, "n": n, "baseline_bin": np.array(first), "candidate_bin": np.array(second)}
-    return joined.apart(named(*models), lambda: cells)
+    release = SimpleNamespace(baseline=SimpleNamespace(model=models[0]), candidate=SimpleNamespace(model=models[1]))
+    return joined.apart(SimpleNamespace(release=release, moved=lambda *_: cells), (Stage.REPLAY, 0, True))
 
 
 def test_two_models_never_rank_alike_though_all_events_so_far_are_in_the_same_order():

@@ -89,9 +89,7 @@ class Cube:
         self.slice = lru_cache(maxsize=64)(self._slice)
         self.days = lru_cache(maxsize=256)(partial(watched.days, self))
         self.map, self.crossing = lru_cache(maxsize=16)(self._map), lru_cache(maxsize=8)(self._crossing)
-        self.apart = lru_cache(maxsize=256)(
-            lambda *at: joined.apart(self.release, lambda: self.moved("joint", at, ((), ())))
-        )
+        self.apart = lru_cache(maxsize=256)(partial(joined.apart, self))
         self.arms = lru_cache(maxsize=16)(partial(live.arms, self))
         self.treated = lru_cache(maxsize=16)(lambda stage, groups: live.treated(self, stage, self.arms(stage, groups)))
         self.happened = lru_cache(maxsize=8)(partial(live.happened, self))
@@ -373,7 +371,7 @@ class Cube:
             unseen,
             weighted,
             None if stage.paired else lambda: live.at_look(self, (stage, step), groups, segments),
-            partial(self.apart, stage, step, mature),
+            partial(self.apart, (stage, step, mature)),
         )
 
     def sql(self, table: str, stage: Stage, step: int, group: Group) -> str:

@@ -16,8 +16,9 @@ from release_core.joint_frames import Crossing, ScoreMap
 from release_core.release import SHARDS, VERSIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
+    from release_core.cube.cube import At, Cube
     from release_core.cube.dense import Columns
     from release_core.frames import Array, Segment
     from release_core.release import Release
@@ -34,15 +35,15 @@ def score_map(release: Release, columns: Columns) -> ScoreMap:
     )
 
 
-def apart(release: Release, cells: Callable[[], Columns]) -> float:
-    """Return 0 where both versions rank all events alike, else 1; `cells` returns those of the table `joint`.
+def apart(cube: Cube, view: At) -> float:
+    """Return 0 where both versions rank all events of a stage alike as of a step, else 1.
 
     Two models never count as alike, however few events they order differently so far. One model does if, as far as bins tell, no
     event that one version puts into a higher bin is put into a lower one by the other: a recalibration, or other cutoffs.
     """
-    if release.baseline.model != release.candidate.model:
+    if cube.release.baseline.model != cube.release.candidate.model:
         return 1.0
-    columns = cells()
+    columns = cube.moved("joint", view, ((), ()))
     seen = (columns["label"] == EVENT) & (columns["n"] > 0)
     if not seen.any():
         return 1.0
