@@ -11,7 +11,7 @@ import threading
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from release_core import course, library
+from release_core import course, library, memory
 from release_core.cube import WINDOW
 from release_core.cube.moves import MOST_BYTES
 
@@ -23,11 +23,10 @@ if TYPE_CHECKING:
 _working = threading.Lock()
 _work: dict[str, Iterator[None]] = {}
 NOTHING = object()
-# Of the memory for cells so much may be filled ahead: those of ten million decisions in three stages take 0.62 GB.
+# Of the memory for cells so much may be filled ahead: those of ten million decisions in three stages take 0.64 GB.
 MOST_AHEAD = 0.65
-# Cells that pages ask for without dimensions, by one dimension, and by the step at which events came in.
+# Cells that pages ask for, without dimensions and by one; and by the step at which events came in.
 WHOLE = ("score", "shard", "joint", "crossed", "world", "cover", "reason", "size")
-SPLIT = ("score", "shard")
 COMING = ("pair", "score")
 
 
@@ -49,7 +48,8 @@ def judge() -> bool:
 
 def _all(opened: library.Opened) -> Iterator[None]:
     """Do all there is to do for a release; pause after each thing."""
-    return chain(course.fill(opened, opened.cube.steps[-1:]), cells(opened), course.fill(opened), _slices(opened))
+    latest = opened.cube.steps[-1:]
+    return chain(course.fill(opened, latest), cells(opened), course.fill(opened), _slices(opened), _settled())
 
 
 def cells(opened: library.Opened) -> Iterator[None]:
@@ -65,11 +65,10 @@ def cells(opened: library.Opened) -> Iterator[None]:
 
 def _asked(release: Release, stage: Stage) -> list[tuple[str, tuple[str, ...], bool]]:
     """Return the tables, their dimensions, and whether events are kept by entry step, that pages of a stage ask for."""
-    pairs, dims = ("pair",) if stage.paired else ("pair", "armed"), release.segments.all
-    whole = [(table, (), False) for table in (*pairs, *WHOLE)]
-    split = [(table, (dim,), False) for dim in dims for table in (*pairs, *SPLIT)]
-    first = [("crossed", dims[:1], False), *((table, by, True) for by in ((), dims[:1]) for table in COMING)]
-    return [*whole, *split, *first, *((table, (WINDOW,), False) for table in ("pair", *SPLIT))]
+    pairs, splits = ("pair",) if stage.paired else ("pair", "armed"), ((), *((dim,) for dim in release.segments.all))
+    now = [(table, dims, False) for dims in splits for table in (*pairs, *WHOLE)]
+    windows = [(table, (WINDOW,), False) for table in (*COMING, "shard")]
+    return [*now, *windows, *((table, dims, True) for dims in splits for table in COMING)]
 
 
 def _slices(opened: library.Opened) -> Iterator[None]:
@@ -77,6 +76,11 @@ def _slices(opened: library.Opened) -> Iterator[None]:
     for stage in opened.cube.stages() if opened.release.segments.all else ():
         opened.cube.searched(stage, None)
         yield
+
+
+def _settled() -> Iterator[None]:
+    memory.settle()
+    yield
 
 
 __all__ = ["cells", "judge"]

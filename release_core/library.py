@@ -246,7 +246,7 @@ def _refresh(name: str, mark: str, known: _Followed, waited_for: bool) -> None: 
     if not (waited_for or known.failed):
         memory.ask_again(known.opened, before, LATELY, known.rests)
     del before
-    memory.give_back()
+    memory.settle()
 
 
 def _unexpected(name: str, error: Exception) -> SourceError:

@@ -118,9 +118,15 @@ def spare() -> None:
     _glibc("mallopt", TRIM, SPARE)
 
 
-def give_back() -> None:
-    """Collect what nobody holds any more (a cube and its answers hold on to each other), and return it to the machine."""
+def settle() -> None:
+    """Collect what nobody holds any more (a cube and its answers hold on to each other), and return it to the machine.
+
+    What is left stays: no collection looks at it again before the next call. To look through all that is kept of ten million
+    decisions takes 0.1 to 0.3 seconds, in which every page waits.
+    """
+    gc.unfreeze()
     gc.collect()
+    gc.freeze()
     _glibc("malloc_trim", 0)
 
 

@@ -21,7 +21,7 @@ from release_core.cube import opening
 from release_core.cube.labels import EVENT, QUIET
 from release_core.cube.places import MATURED, SILENT
 from release_core.cube.query import PERIOD, REPLAY_SET, SLICED, cells_of
-from release_core.cube.rows import Keys, Rows
+from release_core.cube.rows import Keys, Rows, taken
 from release_core.cube.steps import FOREVER
 from release_core.release import VERSIONS
 
@@ -118,14 +118,8 @@ class Moves:
     def nbytes(self) -> int:
         """Return the memory that the rows and the sums take, kept ones included."""
         sums = [*self._sums.values(), *list(self._kept.values()), *list(self._last[1].values())]
-        arrays = [*self._keys_at.values(), self._code, self._look, *sums]
-        arrays += [
-            array
-            for keys, place in list(self._filtered.values())
-            for array in (place, *map(keys.__getitem__, self._keys_at))
-        ]
-        made = [self._made, *(keys for keys, _ in list(self._filtered.values()))]
-        return sum(one.nbytes for one in made) + sum(array.nbytes for array in arrays)
+        held = [one for filtered in list(self._filtered.values()) for one in filtered]
+        return sum(one.nbytes for one in (self._made, self._code, self._look, *sums, *held))
 
     def rows(
         self, step: int, group: Group, among: Sequence[tuple[str, Sequence[str]]] = (), *, every: bool = False
@@ -138,12 +132,12 @@ class Moves:
         look, (by, where) = bisect_right(self._steps, step) - 1, group
         keys, place = self._within(where, tuple((dim, tuple(values)) for dim, values in among))
         names = {f"k{n}": self._column[dim] for n, dim in enumerate(by)} | {name: name for name in self._keys_at}
-        alive = None if every else np.flatnonzero(_taken(self._at(look, "n"), place))
+        alive = None if every else np.flatnonzero(taken(self._at(look, "n"), place))
         compute: dict[str, Callable[[], Array]] = {
-            name: lambda column=column: _taken(keys[column], alive)  # type: ignore[misc]
+            name: lambda column=column: keys.taken(column, alive)  # type: ignore[misc]
             for name, column in names.items()
         }
-        sums = {name: lambda name=name: _taken(_taken(self._at(look, name), place), alive) for name in self._sums}
+        sums = {name: lambda name=name: taken(taken(self._at(look, name), place), alive) for name in self._sums}
         return Rows(compute | sums, of=(keys, alive), keeps=place is not None or alive is not None)
 
     def _met(self, where: Sequence[tuple[str, str]], among: Sequence[tuple[str, Sequence[str]]]) -> Array:
@@ -178,7 +172,7 @@ class Moves:
         place = np.flatnonzero(keep)
         key = {f"k{n}": self._column[dim] for n, dim in enumerate(group[0])} | {name: name for name in self._keys_at}
         compute: dict[str, Callable[[], Array]] = {
-            name: lambda column=column: self._keys_at[column][code[place]]  # type: ignore[misc]
+            name: lambda column=column: self._made.taken(column, code[place])  # type: ignore[misc]
             for name, column in key.items()
         }
         compute |= {name: lambda column=column: column[place].astype(np.int64) for name, column in self._sums.items()}  # type: ignore[misc]
@@ -269,11 +263,6 @@ class Kept:
         with self._turn:
             self._held.clear()
             self._before.clear()
-
-
-def _taken(array: Array, place: Array | None) -> Array:
-    """Return the entries at some places (None: all)."""
-    return array if place is None else array[place]
 
 
 def _keys(table: str, depth: int, *, by_entry: bool) -> dict[str, str]:
@@ -371,7 +360,7 @@ def _coded(columns: Mapping[str, Array]) -> tuple[dict[str, Array], Array]:
             size = len(found)
         code, size = code * max(many, 1) + (column - first), size * max(many, 1)
     _, first_at, back = np.unique(code, return_index=True, return_inverse=True)
-    return {name: column[first_at] for name, column in columns.items()}, back.astype(np.int32)
+    return {name: _small(column[first_at]) for name, column in columns.items()}, back.astype(np.int32)
 
 
 def _marked(ends: Array, size: int) -> list[int]:
@@ -387,8 +376,8 @@ def _marked(ends: Array, size: int) -> list[int]:
 
 
 def _small(column: Array) -> Array:
-    """Return whole numbers in the smallest type that holds them."""
-    if not len(column):
+    """Return whole numbers in the smallest type that holds them; texts as they are."""
+    if not len(column) or column.dtype == object:
         return column
     wanted = np.promote_types(np.min_scalar_type(column.min()), np.min_scalar_type(column.max()))
     return column.astype(wanted)

@@ -16,28 +16,42 @@ if TYPE_CHECKING:
     Make = Callable[[Mapping[str, Array]], Array]
 
 
-class Keys:
+class Keys(Mapping[str, "Array"]):
     """The key columns of a table, the same at every as-of step; what is made of them is computed once."""
 
     def __init__(self, columns: Mapping[str, Array]) -> None:
-        """Take the columns."""
+        """Take the columns: texts, and whole numbers of any type, which are handed out as int64."""
         self._columns = columns
         self._made: dict[str, Array] = {}
         self._spans: dict[str, tuple[int, int]] = {}
 
     def __getitem__(self, name: str) -> Array:
         """Return a column."""
-        return self._columns[name]
+        return self.taken(name, None)
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the names."""
+        return iter(self._columns)
+
+    def __len__(self) -> int:
+        """Return how many columns there are."""
+        return len(self._columns)
+
+    def taken(self, name: str, place: Array | None) -> Array:
+        """Return a column at some places (None: all)."""
+        found = taken(self._columns[name], place)
+        # In small types a number made of several columns would not fit.
+        return found if found.dtype == object else found.astype(np.int64, copy=False)
 
     @property
     def nbytes(self) -> int:
-        """Return the memory that what was made takes."""
-        return sum(array.nbytes for array in list(self._made.values()))
+        """Return the memory that the columns take, and what was made of them."""
+        return sum(array.nbytes for array in (*self._columns.values(), *list(self._made.values())))
 
     def made(self, name: str, make: Make) -> Array:
         """Return what `make` computes, row by row, of the columns; its `name` stands for it."""
         if name not in self._made:
-            self._made[name] = make(self._columns)
+            self._made[name] = make(self)
         return self._made[name]
 
     def span(self, name: str) -> tuple[int, int]:
@@ -106,6 +120,11 @@ class Rows(Mapping[str, "Array"]):
     def __len__(self) -> int:
         """Return how many columns there are."""
         return len({*self._compute, *self._held})
+
+
+def taken(array: Array, place: Array | None) -> Array:
+    """Return the entries at some places (None: all)."""
+    return array if place is None else array[place]
 
 
 def span(values: Array) -> tuple[int, int]:
