@@ -6,6 +6,7 @@ from typing import Any
 
 from release_core.charts import style
 from release_core.charts.chart import Caption, Chart, Row, blank, finish
+from release_core.charts.digits import percent
 from release_core.charts.style import PROBABILITY
 
 QUESTION = "Does a score of 70% still mean 70%?"
@@ -28,7 +29,7 @@ RECALIBRATED_DEFINITION = (
 
 
 STEP = (
-    "score %{customdata[0]:.3~p}: observed %{customdata[1]:.3~p}<br>%{customdata[2]:,} of %{customdata[3]:,}"
+    "score %{customdata[0]}: observed %{customdata[1]}<br>%{customdata[2]:,} of %{customdata[3]:,}"
     "<extra>%{fullData.name}</extra>"
 )
 
@@ -109,11 +110,13 @@ def _diagonal(low: float, high: float) -> dict[str, Any]:
 def _steps(curve: list[Row], version: str, name: str, span: tuple[float, float]) -> dict[str, Any]:
     x, y, told = [], [], []
     for step in curve:
+        # Plotly's own percent would round to 0% and 100%, which only exact shares read.
+        rate = percent(step["rate"])
         height = max(span[0], min(span[1], PROBABILITY.place(step["rate"]) or 0.0))
         for end in ("low", "high"):
             x.append(PROBABILITY.place(step[end]))
             y.append(height)
-            told.append([step[end], step["rate"], step["positives"], step["n"]])
+            told.append([percent(step[end]), rate, step["positives"], step["n"]])
     return style.line(name, version, x, y, customdata=told, hovertemplate=STEP)
 
 

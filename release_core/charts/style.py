@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -80,13 +80,13 @@ class Score:
         return axis(title or self.title, range=[low - room, high + room], **marks)
 
 
-# The edges of bins are asked for again and again.
-@lru_cache(maxsize=8192)
 def _log_odds(score: float) -> float:
     """Return the log-odds of a score, at most EDGE on either side."""
-    if score <= 0 or score >= 1:
-        return math.copysign(EDGE, score - 0.5)
-    return max(-EDGE, min(EDGE, math.log(score / (1 - score))))
+    if 0 < score < 1:
+        at = math.log(score / (1 - score))
+        if -EDGE < at < EDGE:
+            return at
+    return math.copysign(EDGE, score - 0.5)
 
 
 @cache

@@ -78,7 +78,8 @@ def _flat(pos: ArrayLike, n: ArrayLike, log_odds: ArrayLike) -> tuple[_Bins, tup
     shape = arrays[0].shape[:-1]
     positives, events, x = (array.reshape(-1, array.shape[-1]) for array in arrays)
     filled = events.any(axis=0)
-    positives, events, x = positives[:, filled], events[:, filled], x[:, filled]
+    # Rows of numbers that lie side by side are summed several times as fast.
+    positives, events, x = (np.compress(filled, part, axis=1) for part in (positives, events, x))
     return _Bins(positives, events, np.where(events > 0, x, 0.0)), shape
 
 
@@ -171,7 +172,8 @@ def _newton(bins: _Bins, line: Array) -> tuple[Array, Array, Array]:
     """Return the log-likelihood at `line`, the next step, and the variances of intercept and slope."""
     eta = line[0, :, None] + line[1, :, None] * bins.x
     p, softplus = _sigmoid(eta)
-    residual, weight = bins.pos - bins.n * p, bins.n * p * (1 - p)
+    expected = bins.n * p
+    residual, weight = bins.pos - expected, expected * (1 - p)
     g0, g1 = residual.sum(axis=-1), np.einsum("rb,rb->r", residual, bins.x)
     # Moments about the weighted mean: with scores far from even odds the raw determinant would lose digits.
     h0 = weight.sum(axis=-1)
@@ -187,7 +189,8 @@ def _newton(bins: _Bins, line: Array) -> tuple[Array, Array, Array]:
 def _sigmoid(eta: Array) -> tuple[Array, Array]:
     """Return 1 / (1 + exp(-eta)) and ln(1 + exp(eta)) from one exponential."""
     small = np.exp(-np.abs(eta))
-    return np.where(eta > 0, 1.0, small) / (1 + small), np.maximum(eta, 0.0) + np.log(1 + small)
+    whole = 1 + small
+    return np.where(eta > 0, 1.0, small) / whole, np.maximum(eta, 0.0) + np.log(whole)
 
 
 def _log_likelihood(bins: _Bins, eta: Array) -> Array:

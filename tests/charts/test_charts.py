@@ -209,3 +209,15 @@ def test_cost_axis_spans_what_lies_below_its_top_and_the_lines():
     assert len(chart.data) == len(points)
     everything = charts.cost(points, [], samples.CAPTION).spec["layout"]["xaxis"]["range"]
     assert everything[0] < place(0.001)
+
+
+def test_hover_over_a_reliability_step_reads_all_or_nothing_of_exact_shares_alone():
+    step = {"low": 0.02, "high": 0.9996, "rate": 0.9996, "n": 2500, "positives": 2499}
+    sure = step | {"low": 0.99999, "rate": 1.0}
+    chart = charts.reliability({"candidate": [step, sure]}, [], [], samples.CAPTION)
+    trace = next(one for one in chart.spec["data"] if one.get("customdata"))
+    told = [trace["hovertemplate"].split("<br>")[0].replace("%{customdata[0]}", score).replace("%{customdata[1]}", rate)
+            for score, rate, *_ in trace["customdata"]]  # fmt: skip
+    assert told[0] == "score 2.0%: observed 100.0%"
+    assert told[2] == "score 100.0%: observed 100%"
+    assert "~p" not in trace["hovertemplate"]
