@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from release_core.stats.arrays import Array, Indices
-from release_core.stats.cutoff_pairs import BLOCK, BOTH, ActionCosts, Moves, Pair, cheapest, cost_at, moves
+from release_core.stats.cutoff_pairs import BLOCK, BOTH, ActionCosts, Moves, Pair, at, cheapest, cost_at, moves
 from release_core.stats.cutoffs import below_edges
 
 _MOST_STEPS = 60
@@ -97,9 +97,7 @@ class Frontier:
         """Return what is cheapest when every review costs `price` more; at an infinite price nothing is reviewed."""
         if price not in self._known:
             pair = self._nothing() if np.isinf(price) else self._priced(price)
-            low, high = (
-                np.take_along_axis(self._below, edge[..., None], axis=-1)[..., 0] for edge in (pair.review, pair.block)
-            )
+            low, high = at(self._below, pair.review), at(self._below, pair.block)
             cost = cost_at(self._parts, pair.review, pair.block)
             self._known[price] = _Answer(pair, high - low, cost)
         return self._known[price]

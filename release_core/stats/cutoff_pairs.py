@@ -7,7 +7,8 @@ a pair is the sum of a part for each of its cutoffs, so the cheapest of all B x 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,6 +16,9 @@ from numpy.typing import ArrayLike
 from release_core.stats import intervals
 from release_core.stats.arrays import Array, Flags, Indices, floats, ratio
 from release_core.stats.cutoffs import UnitCosts, below_edges, cheapest_edge
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # Which cutoffs there are: both, or one of them (review alone: nothing is blocked; block alone: nothing is reviewed).
 BOTH, REVIEW, BLOCK = "both", "review", "block"
@@ -96,10 +100,24 @@ def priced(sums: Array, costs: UnitCosts) -> Moves:
     >>> parts.review[1] + parts.block[1], (parts.review[0] + parts.block[1]).round(1)
     (np.float64(90.0), np.float64(42.5))
     """
-    positive, negative, amount = np.eye(len(sums))
-    one = by_action(positive, negative, amount, costs)
-    review, block = np.tensordot(np.stack([one.approve - one.review, one.review - one.block]), sums, 1)
-    return Moves(review, block + np.tensordot(one.block, sums[..., -1:], 1))
+    review, block = priced_each(sums, [costs])
+    return Moves(review[0], block[0])
+
+
+def priced_each(sums: Array, many: Sequence[UnitCosts]) -> Moves:
+    """Return the same at each of several costs, [costs, ..., B + 1]."""
+    weights = np.concatenate([_weights(costs) for costs in many], axis=1)
+    review, block = (weights.reshape(-1, len(sums)) @ sums.reshape(len(sums), -1)).reshape(2, len(many), *sums.shape[1:])
+    # Blocking all costs what its negatives cost.
+    wrong = floats([costs.false_positive for costs in many]).reshape(-1, *[1] * (sums.ndim - 1))
+    return Moves(review, block + wrong * sums[1, ..., -1:])
+
+
+@lru_cache(maxsize=64)
+def _weights(costs: UnitCosts) -> Array:
+    """Return what a positive, a negative and a unit of amount below the review and the block cutoff add, [2, 1, 3]."""
+    one = by_action(*np.eye(3), costs)
+    return np.stack([one.approve - one.review, one.review - one.block])[:, None]
 
 
 def cheapest(parts: Moves, which: str = BOTH) -> Pair:
@@ -116,7 +134,7 @@ def cheapest(parts: Moves, which: str = BOTH) -> Pair:
         return Pair(edge, edge, cost)
     least = np.minimum.accumulate(parts.review, axis=-1)
     block = np.full(parts.review.shape[:-1], edges - 1) if which == REVIEW else cheapest_edge(least + parts.block)[0]
-    reached = np.take_along_axis(least, block[..., None], axis=-1)
+    reached = at(least, block)[..., None]
     room = 1e-12 * np.abs(reached)
     wanted = (parts.review <= reached + room) & (np.arange(edges) <= block[..., None])
     review = edges - 1 - wanted[..., ::-1].argmax(axis=-1)
@@ -125,12 +143,18 @@ def cheapest(parts: Moves, which: str = BOTH) -> Pair:
 
 def cost_at(parts: Moves, review: ArrayLike, block: ArrayLike) -> Array:
     """Return what pairs of edges [...] cost."""
-    places = (np.asarray(edge, dtype=np.int64)[..., None] for edge in (review, block))
-    first, second = (
-        np.take_along_axis(part, np.broadcast_to(place, (*part.shape[:-1], 1)), axis=-1)[..., 0]
-        for part, place in zip(parts, places, strict=True)
-    )
-    return floats(first + second)
+    return floats(at(parts.review, review) + at(parts.block, block))
+
+
+def at(values: Array, edges: ArrayLike) -> Array:
+    """Return the values [..., K] at one edge [...] each.
+
+    >>> at(np.array([[1.0, 2.0], [3.0, 4.0]]), [1, 0])
+    array([2., 3.])
+    """
+    starts = np.arange(0, values.size, values.shape[-1]).reshape(values.shape[:-1])
+    found: Array = values.reshape(-1)[starts + np.asarray(edges, dtype=np.int64)]
+    return found
 
 
 def moving(parts: Moves, pair: Pair, which: str) -> Array:
@@ -145,10 +169,10 @@ def moving(parts: Moves, pair: Pair, which: str) -> Array:
     edges = np.arange(parts.review.shape[-1])
     if which == BOTH:
         return parts.review + parts.block
-    held = (pair.block if which == REVIEW else pair.review)[..., None]
+    held = pair.block if which == REVIEW else pair.review
     other, moved = (parts.block, parts.review) if which == REVIEW else (parts.review, parts.block)
-    crossed = edges > held if which == REVIEW else edges < held
-    return np.where(crossed, np.inf, moved + np.take_along_axis(other, held, axis=-1))
+    crossed = edges > held[..., None] if which == REVIEW else edges < held[..., None]
+    return np.where(crossed, np.inf, moved + at(other, held)[..., None])
 
 
 def lowest_alike(edges: ArrayLike, events: ArrayLike) -> Indices:
@@ -162,7 +186,7 @@ def lowest_alike(edges: ArrayLike, events: ArrayLike) -> Indices:
     """
     filled = np.where(floats(events) != 0, np.arange(1, np.shape(events)[-1] + 1), 0)
     before = np.concatenate([np.zeros((*filled.shape[:-1], 1), np.int64), np.maximum.accumulate(filled, -1)], axis=-1)
-    return np.take_along_axis(before, np.asarray(edges, dtype=np.int64)[..., None], axis=-1)[..., 0]
+    return at(before, edges)
 
 
 def indistinguishable(cost: ArrayLike, left_out: ArrayLike, used: ArrayLike) -> Flags:
@@ -176,11 +200,10 @@ def indistinguishable(cost: ArrayLike, left_out: ArrayLike, used: ArrayLike) -> 
         used: [..., S] the shards that hold evaluated events. Nothing is known with fewer than 20: all False.
     """
     values, without = floats(cost), floats(left_out)
-    place = cheapest_edge(values)[0][..., None]
-    allowed = np.isfinite(values)
+    place, allowed = cheapest_edge(values)[0], np.isfinite(values)
     values, without = np.where(allowed, values, 0.0), np.where(allowed[..., None, :], without, 0.0)
-    change = values - np.take_along_axis(values, place, axis=-1)
-    moved = without - np.take_along_axis(without, place[..., None, :], axis=-1)
+    change = values - at(values, place)[..., None]
+    moved = without - at(without, place[..., None])[..., None]
     shards = np.asarray(used, dtype=bool)
     spread = intervals.jackknife(change, moved, shards[..., None], axis=-2)
     # One quantile for all edges: they have the same shards.

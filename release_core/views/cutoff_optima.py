@@ -84,19 +84,27 @@ class Best:
     @cached_property
     def advised(self) -> Pair:
         """Return the cheapest pairs by calibrated chances."""
-        return self.counted if self.side.own.all() else self._foreseen(self.side.expected)
+        return self._foreseen()
 
     @cached_property
     def ends(self) -> tuple[Pair, Pair]:
         """Return the pairs advised at both ends of the chances' 95% intervals."""
-        low, high = (self._foreseen(self.side.foreseen(reach)) for reach in (NORMAL, -NORMAL))
+        low, high = (self._foreseen(reach) for reach in (NORMAL, -NORMAL))
         # Where no event tells cutoffs apart, the interval holds them all.
         seen = self.side.labelled
         review, block = (cutoff_pairs.lowest_alike(edge, seen) for edge in (low.review, low.block))
         return cutoff_pairs.Pair(review, block, low.cost), high
 
-    def _foreseen(self, sums: Array) -> Pair:
-        return cutoff_pairs.cheapest(cutoff_pairs.priced(sums, self.of.units), self.of.which)
+    def _foreseen(self, reach: float = 0.0) -> Pair:
+        """Return the cheapest pairs by chances that reach so many standard errors up; the counted ones of who speaks for itself."""
+        borrowing, pair = self.side.borrowing, self.counted
+        if not len(borrowing):
+            return pair
+        found = cutoff_pairs.cheapest(cutoff_pairs.priced(self.side.foreseen(reach), self.of.units), self.of.which)
+        every = cutoff_pairs.Pair(*(part.copy() for part in pair))
+        for part, new in zip(every, found, strict=True):
+            part[borrowing] = new
+        return every
 
     @cached_property
     def costs(self) -> tuple[list[float], ...]:
@@ -167,19 +175,20 @@ def _alike(best: Optima, version: int) -> dict[str, Alike]:
     sums = cutoff_pairs.running(*(kind[:, :, version] for kind in kinds))
     events = sums[0, ..., -1] + sums[1, ..., -1]
     each = cutoff_pairs.priced(sums, best.units)
-    # Costs add over events: without a shard they are those of all less its own.
     whole = cutoff_pairs.Moves(*(part.sum(1) for part in each))
-    others = cutoff_pairs.Moves(*(every[:, None] - part for every, part in zip(whole, each, strict=True)))
     labelled = events.sum(-1)
     without, pair = labelled[:, None] - events, cutoff_pairs.cheapest(whole, which)
+    # Costs add over events: without a shard they are those of all less its own, and nothing where none is left.
+    left = np.where(without > 0, without, np.inf)[..., None]
+    others = cutoff_pairs.Moves(*((every[:, None] - part) / left for every, part in zip(whole, each, strict=True)))
     review, block = (np.broadcast_to(edge[:, None], events.shape) for edge in (pair.review, pair.block))
-    spread = cutoff_pairs.Pair(review, block, np.zeros(events.shape))
+    spread = cutoff_pairs.Pair(review, block, without)
     found = {}
     for action in moved(which):
         cost = cutoff_pairs.mean_cost(curve(whole, pair, action, which), labelled)
-        least = cutoff_pairs.mean_cost(curve(others, spread, action, which), without)
-        for part in (cost, least):
-            part[np.isnan(part)] = 0.0
+        cost[np.isnan(cost)] = 0.0
+        least = curve(others, spread, action, which)
+        least[without == 0] = 0.0
         flags = cutoff_pairs.indistinguishable(cost, least, events > 0)
         often = cutoff_pairs.spread_of_optima(least, events > 0)
         found[action] = Alike(best.alike_edges, flags, often)
@@ -291,17 +300,26 @@ def sensitivity(best: Optima, place: int, costs: Costs, chosen: what_if.Stand) -
     ground = best.ground
     if not ground.told[place]:
         return []
-    edges = what_if.edges_of(ground, place, chosen)
-    found = [_varied(best, place, costs, ("As stated", 1.0), edges)]
+    tried = [("As stated", 1.0, costs)]
     left_out = {"review": {"false_positive"}, "block": {"review", "friction", "missed"}}.get(best.which, set())
     for name, title in VARIED.items():
-        if name in left_out:
-            continue
-        for factor in FACTORS:
-            changed = _changed(costs, name, factor)
-            if changed != costs:
-                found.append(_varied(best, place, changed, (title, factor), edges))
-    return found
+        changes = [] if name in left_out else [(title, factor, _changed(costs, name, factor)) for factor in FACTORS]
+        tried += [one for one in changes if one[2] != costs]
+    side, units = ground.sides[CANDIDATE], [costing.unit_costs(changed) for *_, changed in tried]
+    parts = cutoff_pairs.priced_each(side.expected[:, place], units)
+    pair, there = cutoff_pairs.cheapest(parts, best.which), what_if.edges_of(ground, place, chosen)
+    scale = 1000 * ratio(1.0, side.events[place])
+    least, regret = pair.cost * scale, (cutoff_pairs.cost_at(parts, *there) - pair.cost) * scale
+    return [
+        {
+            "cost": title,
+            "factor": factor,
+            **{a: ground.edges[int(getattr(pair, a)[row])] if a in moved(best.which) else None for a in CUTOFF_ACTIONS},
+            "least": known(least[row]),
+            "regret": known(regret[row]),
+        }
+        for row, (title, factor, _) in enumerate(tried)
+    ]
 
 
 def _changed(costs: Costs, name: str, factor: float) -> Costs:
@@ -317,23 +335,6 @@ def _changed(costs: Costs, name: str, factor: float) -> Costs:
     value = getattr(costs, name)
     changed: dict[str, Any] = {name: None if value is None else factor * value}
     return replace(costs, **changed)
-
-
-def _varied(best: Optima, place: int, costs: Costs, said: tuple[str, float], edges: tuple[int, int]) -> Row:
-    ground, side = best.ground, best.ground.sides[CANDIDATE]
-    one = cutoff_pairs.priced(side.expected[:, place], costing.unit_costs(costs))
-    pair = cutoff_pairs.cheapest(one, best.which)
-    scale = 1000 * ratio(1.0, side.events[place])
-    chosen = cutoff_pairs.cost_at(one, *edges)
-    told = {a: ground.edges[int(getattr(pair, a))] for a in moved(best.which)}
-    return {
-        "cost": said[0],
-        "factor": said[1],
-        "review": told.get("review"),
-        "block": told.get("block"),
-        "least": known(float(pair.cost * scale)),
-        "regret": known(float((chosen - pair.cost) * scale)),
-    }
 
 
 def explained(best: Optima) -> str:

@@ -309,7 +309,7 @@ def _costs_along(best: Optima, action: str, places: Sequence[int], edges: Array)
         held.append(pair.cost * scale)
     values = np.stack(along, axis=1)
     none = values[..., -1]
-    blocked = np.take_along_axis(values, block[:, None, None], axis=-1)[..., 0]
+    blocked = cutoff_pairs.at(values, block[:, None])
     none = np.where(np.isfinite(none).all(-1, keepdims=True), none, blocked)
     matter = np.nan_to_num(np.concatenate([none, np.stack(held, axis=1)], axis=1)).max(-1)
     return values, (HEADROOM * matter).tolist()

@@ -158,26 +158,6 @@ class Side:
         """Return each segment's offset from the line of all events."""
         return offsets.offsets(self.positive, self.labelled, self._on_line, self.ground.widened)
 
-    def chances(self, reach: float = 0.0) -> Array:
-        """Return the calibrated chance [segment, bin]: the line of all events and the segment's shrunken shift.
-
-        `reach` adds so many standard errors to its log-odds: of the shrunken shift, and of the line's slope, which counts
-        the more the farther a score is from where the labels tell most (Hosmer, Lemeshow and Sturdivant 2013, 1.4: variance of
-        a fitted logit; shift and slope are uncorrelated there).
-        """
-        line = self._on_line
-        shifted = line + self.shift.shrunk[:, None]
-        chance: Array = expit(shifted + reach * self._error if reach else shifted)
-        return chance
-
-    @cached_property
-    def _error(self) -> Array:
-        """Return the standard error of the calibrated log-odds [segment, bin]."""
-        line, chance, (_, slope, error) = self._on_line, self.chances(), self.ground.line[self.version]
-        told = self.labelled * chance * (1 - chance)
-        centre = np.nan_to_num(ratio((told * line).sum(-1), told.sum(-1)))[:, None]
-        return np.hypot(self.shift.shrunk_se[:, None], np.sqrt(self.ground.widened) * (error / slope) * (line - centre))
-
     @cached_property
     def own(self) -> Array:
         """Return whether a segment [segment] has so many positives that its own counts set its cutoff."""
@@ -185,8 +165,33 @@ class Side:
         return known
 
     @cached_property
+    def borrowing(self) -> Array:
+        """Return the places of the other segments, whose cutoffs rest on what all events say too."""
+        return np.flatnonzero(~self.own)
+
+    def chances(self, reach: float = 0.0) -> Array:
+        """Return the calibrated chance [borrowing segment, bin]: the line of all events and the segment's shrunken shift.
+
+        `reach` adds so many standard errors to its log-odds: of the shrunken shift, and of the line's slope, which counts
+        the more the farther a score is from where the labels tell most (Hosmer, Lemeshow and Sturdivant 2013, 1.4: variance of
+        a fitted logit; shift and slope are uncorrelated there).
+        """
+        shifted = self._on_line[self.borrowing] + self.shift.shrunk[self.borrowing, None]
+        chance: Array = expit(shifted + reach * self._error if reach else shifted)
+        return chance
+
+    @cached_property
+    def _error(self) -> Array:
+        """Return the standard error of the calibrated log-odds [borrowing segment, bin]."""
+        line, chance, (_, slope, error) = self._on_line[self.borrowing], self.chances(), self.ground.line[self.version]
+        told = self.labelled[self.borrowing] * chance * (1 - chance)
+        centre = np.nan_to_num(ratio((told * line).sum(-1), told.sum(-1)))[:, None]
+        own = self.shift.shrunk_se[self.borrowing, None]
+        return np.hypot(own, np.sqrt(self.ground.widened) * (error / slope) * (line - centre))
+
+    @cached_property
     def _amounts(self) -> Array:
-        """Return the amount to expect of a positive [segment, bin].
+        """Return the amount to expect of a positive [borrowing segment, bin].
 
         All events tell how amounts change with the score, the positives by how much theirs differ (the segment's own
         from 30 positives on, else those of all).
@@ -195,7 +200,7 @@ class Side:
         told, as_usual = self.positive_amount.sum(-1), (self.positive * usual).sum(-1)
         every = np.nan_to_num(ratio(told.sum(), as_usual.sum()))
         times = np.where(self.positives >= FEW, np.nan_to_num(ratio(told, as_usual)), every)
-        return usual * times[:, None]
+        return usual[self.borrowing] * times[self.borrowing, None]
 
     @cached_property
     def counted(self) -> Array:
@@ -205,16 +210,17 @@ class Side:
     @cached_property
     def expected(self) -> Array:
         """Return the same by calibrated chances (see there); as counted where a segment speaks for itself (`own`)."""
-        return self.foreseen()
+        if not len(self.borrowing):
+            return self.counted
+        sums = self.counted.copy()
+        sums[:, self.borrowing] = self.foreseen()
+        return sums
 
     def foreseen(self, reach: float = 0.0) -> Array:
-        """Return the same by chances that reach so many standard errors up."""
-        if self.own.all():
-            return self.counted
-        own = self.own[:, None]
-        positive = np.where(own, self.positive, self.chances(reach) * self.labelled)
-        amount = np.where(own, self.positive_amount, positive * self._amounts)
-        return cutoff_pairs.running(positive, self.labelled - positive, amount)
+        """Return the same of the `borrowing` segments alone, by chances that reach so many standard errors up."""
+        labelled = self.labelled[self.borrowing]
+        positive = self.chances(reach) * labelled
+        return cutoff_pairs.running(positive, labelled - positive, positive * self._amounts)
 
     def per_thousand(self, total: Array) -> Array:
         """Return costs [segment, ...] per 1,000 labelled events of the segment."""

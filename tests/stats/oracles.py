@@ -44,6 +44,7 @@ ROWS = tuple(
         ("corp", "consistency_band calibrated_mcb", "scipy: binomial quantiles; coverage in simulation", "corp"),
         ("corp", "consistency_curve", "consistency_band on the same draws", "corp"),
         ("cutoff_pairs", "running priced", "costs of single events; numpy", "cutoff_pairs"),
+        ("cutoff_pairs", "priced_each at", "costs of single events; one value after the other", ""),
         ("cutoff_pairs", "by_action moves cheapest cost_at moving", "costs of single events; scikit-learn", "cutoff_pairs"),
         ("cutoff_pairs", "indistinguishable spread_of_optima", "coverage in simulation; brute force", "cutoff_pairs"),
         ("cutoff_pairs", "mean_cost lowest_alike", "numpy: the mean over events; single events", ""),

@@ -138,10 +138,20 @@ def _sums_below(d: Events) -> Array:
     return found
 
 
+def _each_priced(f: Any, d: Events) -> Array:
+    """Return the costs of all pairs at the unit costs, and at four times those, a quarter of which is the same."""
+    four = cutoffs.UnitCosts(28.0, 8.0, 12.0, 3.6, 0.8, 2.0)
+    review, block = f(_sums_below(d), [UNITS, four])
+    return np.stack([_summed(cutoff_pairs.Moves(review[n], block[n])) / 4**n for n in range(2)])
+
+
 COSTED = (
     Proof("cutoff_pairs.running", SCORED, lambda f, d: f(*binned(d)), _sums_below),
     Proof("cutoff_pairs.priced", SCORED, lambda f, d: _summed(f(_sums_below(d), UNITS)),
           lambda d: pairs(d)[np.triu_indices(BINS + 1)], near=1e-8),
+    Proof("cutoff_pairs.priced_each", SCORED, _each_priced, lambda d: [pairs(d)[np.triu_indices(BINS + 1)]] * 2, near=1e-8),
+    Proof("cutoff_pairs.at", SCORED, lambda f, d: f(pairs(d), np.arange(BINS + 1)[::-1]),
+          lambda d: [row[BINS - n] for n, row in enumerate(pairs(d))]),
     Proof("cutoff_pairs.by_action", SCORED, lambda f, d: f(*binned(d), UNITS), _by_action),
     Proof("cutoff_pairs.moves", SCORED, lambda f, d: _summed(f(costs_of(d))), lambda d: pairs(d)[np.triu_indices(BINS + 1)], near=1e-8),
     Proof("cutoff_pairs.cost_at", SCORED, lambda f, d: f(cutoff_pairs.moves(costs_of(d)), 15, 28),
