@@ -8,10 +8,10 @@ a pair is the sum of a part for each of its cutoffs, so the cheapest of all B x 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from release_core.stats import intervals
 from release_core.stats.arrays import Array, Flags, Indices, floats, ratio
@@ -106,17 +106,18 @@ def priced(sums: Array, costs: UnitCosts) -> Moves:
 
 def priced_each(sums: Array, many: Sequence[UnitCosts]) -> Moves:
     """Return the same at each of several costs, [costs, ..., B + 1]."""
-    weights = np.concatenate([_weights(costs) for costs in many], axis=1)
-    review, block = (weights.reshape(-1, len(sums)) @ sums.reshape(len(sums), -1)).reshape(2, len(many), *sums.shape[1:])
+    weights = np.concatenate([_weights(costs) for costs in many], axis=1).reshape(-1, len(sums))
+    review, block = (weights @ sums.reshape(len(sums), -1)).reshape(2, len(many), *sums.shape[1:])
     # Blocking all costs what its negatives cost.
-    wrong = floats([costs.false_positive for costs in many]).reshape(-1, *[1] * (sums.ndim - 1))
+    wrong = np.array([floats(costs.false_positive) for costs in many]).reshape(-1, *[1] * (sums.ndim - 1))
     return Moves(review, block + wrong * sums[1, ..., -1:])
 
 
 @lru_cache(maxsize=64)
 def _weights(costs: UnitCosts) -> Array:
     """Return what a positive, a negative and a unit of amount below the review and the block cutoff add, [2, 1, 3]."""
-    one = by_action(*np.eye(3), costs)
+    positive, negative, amount = np.eye(3)
+    one = by_action(positive, negative, amount, costs)
     return np.stack([one.approve - one.review, one.review - one.block])[:, None]
 
 
@@ -146,14 +147,14 @@ def cost_at(parts: Moves, review: ArrayLike, block: ArrayLike) -> Array:
     return floats(at(parts.review, review) + at(parts.block, block))
 
 
-def at(values: Array, edges: ArrayLike) -> Array:
+def at(values: NDArray[Any], edges: ArrayLike) -> NDArray[Any]:
     """Return the values [..., K] at one edge [...] each.
 
     >>> at(np.array([[1.0, 2.0], [3.0, 4.0]]), [1, 0])
     array([2., 3.])
     """
     starts = np.arange(0, values.size, values.shape[-1]).reshape(values.shape[:-1])
-    found: Array = values.reshape(-1)[starts + np.asarray(edges, dtype=np.int64)]
+    found: NDArray[Any] = values.reshape(-1)[starts + np.asarray(edges, dtype=np.int64)]
     return found
 
 
@@ -186,7 +187,8 @@ def lowest_alike(edges: ArrayLike, events: ArrayLike) -> Indices:
     """
     filled = np.where(floats(events) != 0, np.arange(1, np.shape(events)[-1] + 1), 0)
     before = np.concatenate([np.zeros((*filled.shape[:-1], 1), np.int64), np.maximum.accumulate(filled, -1)], axis=-1)
-    return at(before, edges)
+    found: Indices = at(before, edges)
+    return found
 
 
 def indistinguishable(cost: ArrayLike, left_out: ArrayLike, used: ArrayLike) -> Flags:

@@ -101,7 +101,7 @@ class Best:
         if not len(borrowing):
             return pair
         found = cutoff_pairs.cheapest(cutoff_pairs.priced(self.side.foreseen(reach), self.of.units), self.of.which)
-        every = cutoff_pairs.Pair(*(part.copy() for part in pair))
+        every = cutoff_pairs.Pair(pair.review.copy(), pair.block.copy(), pair.cost.copy())
         for part, new in zip(every, found, strict=True):
             part[borrowing] = new
         return every
