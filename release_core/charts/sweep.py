@@ -111,7 +111,9 @@ def _curve(x: list[Any], points: list[Row], version: str, name: str, metric: str
 
 def _interval(x: list[Any], points: list[Row], version: str) -> dict[str, Any]:
     colour = "$base/.12" if version == "baseline" else "$cand/.12"
-    return style.band(x, style.column(points, f"{version}_low"), style.column(points, f"{version}_high"), colour)
+    low, high = f"{version}_low", f"{version}_high"
+    there = [] if all(low not in row for row in points) else points
+    return style.band(x[: len(there)], style.column(there, low), style.column(there, high), colour)
 
 
 def _figure(

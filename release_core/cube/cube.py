@@ -123,7 +123,7 @@ class Cube:
         self.given = cache(partial(watched.given, self))
         self.firsts = cache(partial(watched.firsts, self))
         self.held = lru_cache(maxsize=16)(partial(development.Held, self))
-        self.loads = lru_cache(maxsize=16)(partial(loads.Loads, self))
+        self.entries, self.loads = lru_cache(8)(partial(loads.Entered, self)), lru_cache(64)(partial(loads.Loads, self))
         self.aged = lru_cache(maxsize=32)(partial(aged.Aged, self))
         self._progress = lru_cache(maxsize=64)(partial(aged.progress, self))
 

@@ -1,6 +1,6 @@
 """Score cells by the step of entry in; how many events each cutoff takes up in the busiest period, as of any step, out.
 
-The rows are read once per stage, split and filter; of them only those at or above a cutoff are added up.
+The rows are read once per stage and dimensions, whatever the filter; of them only those at or above a cutoff are added up.
 """
 
 from __future__ import annotations
@@ -25,58 +25,82 @@ if TYPE_CHECKING:
     from release_core.release import Stage
 
 
-class Loads:
-    """Events by segment, version, score and the period of their entry: a day, week or month as the steps are, of hours the day.
+class Entered:
+    """Events by the values of some dimensions, version, score and slot of entry: read once per stage and dimensions.
 
-    `names` are the values of the split of which an event has both scores ("" without a split). Sums are by slot: a step of
-    entry, and the as-of step from which on what entered then counts.
+    A slot is a step of entry and the as-of step from which on what entered then counts. `values` [places, dimensions] are the
+    codes of the values that occur together, in their order; a line is such a place and a version. The events of a bin of a line
+    lie beside each other: `key` rises, and is the line's number times `each` plus the bin.
+    """
+
+    def __init__(self, cube: Cube, stage: Stage, dims: tuple[str, ...]) -> None:
+        """Read the rows of which the event has both scores."""
+        rows = cube.moves("score", stage, cube.dimensions(dims), (True, True)).entries(((PERIOD, *dims), ()))
+        self.values, place = _together([rows[f"k{n}"] for n in range(1, len(dims) + 1)], len(rows["n"]))
+        first, many = rows.span("entry")[0], len(cube.steps)
+        slots, slot = occurring((rows["k0"] - first) * many + rows["look"])
+        self.slots, self.look = len(slots), slots % many
+        days = [cube.label(first + int(step))[:10] for step in slots // many]
+        periods, self.period = np.unique(days, return_inverse=True)
+        self.lengths = np.array([_length(cube.unit, str(period)) for period in periods])
+        self.low, high = rows.span("bin")
+        self.each = high - self.low + 1
+        key = (place * len(VERSIONS) + rows["version"]) * self.each + rows["bin"] - self.low
+        order = np.argsort(key)
+        self.key, self.slot, self.n = key[order], slot[order].astype(np.int32), rows["n"][order].astype(np.int32)
+        bands, band = occurring(rows["band"])
+        self.reached = (bands[:, None] >> np.arange(len(cube.release.cutoff_ids)) & 1).astype(bool)
+        line, lines = key // self.each, len(self.values) * len(VERSIONS)
+        # By band they are few: sums [line and band, slot].
+        self.by_band = csr_matrix((rows["n"], (line * len(bands) + band, slot)), (lines * len(bands), self.slots))
+
+
+class Loads:
+    """The events of a split by at most one dimension, within a filter, by the period of their entry.
+
+    A period is a day, week or month as the steps are, of hours the day. `names` are the values of the split of which an event
+    has both scores ("" without a split).
     """
 
     def __init__(self, cube: Cube, stage: Stage, group: Group) -> None:
-        """Read the rows of a split by at most one dimension, within a filter."""
+        """Take the split and the filter."""
         by, where = group
-        dims = cube.dimensions((*by, *dict(where)))
-        rows = cube.moves("score", stage, dims, (True, True)).entries(((PERIOD, *by), where))
-        codes, place = occurring(rows["k1"]) if by else (np.zeros(1, np.int64), np.zeros(len(rows["n"]), np.int64))
-        self.names = tuple(str(cube.names[code]) for code in codes) if by else ("",)
-        first, self._steps = rows.span("entry")[0], cube.steps
-        slots, slot = occurring((rows["k0"] - first) * len(cube.steps) + rows["look"])
-        self.slots, self._look = len(slots), slots % len(cube.steps)
-        days = [cube.label(first + int(step))[:10] for step in slots // len(cube.steps)]
-        periods, self._period = np.unique(days, return_inverse=True)
-        self._lengths = np.array([_length(cube.unit, str(period)) for period in periods])
-        bands, band = occurring(rows["band"])
-        self._reached = (bands[:, None] >> np.arange(len(cube.release.cutoff_ids)) & 1).astype(bool)
-        self._low, high = rows.span("bin")
-        line = place * len(VERSIONS) + rows["version"]
-        self._lines = len(codes) * len(VERSIONS)
-        self._by_bin = self._sums((line, rows["bin"] - self._low, slot), high - self._low + 1, rows["n"])
-        self._by_band = self._sums((line, band, slot), len(bands), rows["n"])
+        self._of = of = cube.entries(stage, (*dict(where), *by))
+        self._steps, self.slots = cube.steps, of.slots
+        names = [str(name) for name in cube.names]
+        wanted = [names.index(value) if value in names else -1 for _, value in where]
+        places = np.flatnonzero((of.values[:, : len(where)] == wanted).all(axis=1))
+        self._first = int(places[0]) if len(places) else len(of.values)
+        self.names = tuple(names[of.values[place, -1]] for place in places) if by else ("",) * min(len(places), 1)
+        slots = of.slot[self._rows((0, 0, 0), (len(places), 0, 0))]
+        self._began = np.where(np.bincount(slots, minlength=of.slots) > 0, of.look, len(cube.steps))
 
-    def _sums(self, index: tuple[Array, Array, Array], each: int, n: Array) -> csr_matrix:
-        """Return the sums [line and bin (or band), slot]; a line is a segment and version."""
-        line, part, slot = index
-        return csr_matrix((n.astype(np.int32), (line * each + part, slot)), (self._lines * each, self.slots))
+    def _rows(self, start: tuple[int, int, int], end: tuple[int, int, int]) -> slice:
+        """Return the rows between two bins, told as segment, version, and the bin's place."""
+        ends = [
+            ((self._first + place) * len(VERSIONS) + version) * self._of.each + bin_
+            for place, version, bin_ in (start, end)
+        ]
+        low, high = np.searchsorted(self._of.key, ends)
+        return slice(int(low), int(high))
 
     def between(self, bands: Iterable[tuple[int, int, int, int]]) -> Array:
         """Return the events [slot] of (segment, version, first bin, bin after the last one), all of them together."""
-        rows, each = self._by_bin, self._by_bin.shape[0] // self._lines
-        parts = []
+        of, parts = self._of, []
         for place, version, *ends in bands:
-            start = (place * len(VERSIONS) + version) * each
-            low, high = (rows.indptr[start + min(max(end - self._low, 0), each)] for end in ends)
-            parts.append(slice(low, high))
-        slots, n = (np.concatenate([every[part] for part in parts]) for every in (rows.indices, rows.data))
+            low, high = (min(max(end - of.low, 0), of.each) for end in ends)
+            parts.append(self._rows((place, version, low), (place, version, high)))
+        slots, n = (np.concatenate([every[part] for part in parts]) for every in (of.slot, of.n))
         return np.bincount(slots, weights=n, minlength=self.slots)
 
     def from_bin(self, place: int, version: int, bin_id: int) -> Array:
         """Return the events [slot] of a segment on a version's score in a bin or a riskier one."""
-        return self.between([(place, version, bin_id, self._low + self._by_bin.shape[0] // self._lines)])
+        return self.between([(place, version, bin_id, self._of.low + self._of.each)])
 
     def from_cutoff(self, place: int, version: int, cutoff: int) -> Array:
         """Return the events [slot] at or beyond a registered cutoff, by its number."""
-        rows, reached = self._by_band, self._reached[:, cutoff]
-        start = (place * len(VERSIONS) + version) * len(reached)
+        rows, reached = self._of.by_band, self._of.reached[:, cutoff]
+        start = ((self._first + place) * len(VERSIONS) + version) * len(reached)
         ends = rows.indptr[start : start + len(reached) + 1]
         part = slice(ends[0], ends[-1])
         counted = rows.data[part] * np.repeat(reached, np.diff(ends))
@@ -84,11 +108,21 @@ class Loads:
 
     def busiest(self, step: int, events: Array) -> float:
         """Return the most events [slot] a day over the periods that have begun by an as-of step; NaN before the first."""
-        begun = self._look < bisect_right(self._steps, step)
+        begun = self._began < bisect_right(self._steps, step)
         if not begun.any():
             return float("nan")
-        periods = np.bincount(self._period[begun], weights=events[begun])
-        return float((periods / self._lengths[: len(periods)]).max())
+        periods = np.bincount(self._of.period[begun], weights=events[begun])
+        return float((periods / self._of.lengths[: len(periods)]).max())
+
+
+def _together(columns: list[Array], size: int) -> tuple[Array, Array]:
+    """Return the values of columns that occur together [places, columns], rising, and the place of each row of `size`."""
+    found, place = np.zeros((1, 0), np.int64), np.zeros(size, np.int64)
+    for column in columns:
+        values, code = occurring(column)
+        pairs, place = occurring(place * len(values) + code)
+        found = np.column_stack([found[pairs // len(values)], values[pairs % len(values)]])
+    return found, place
 
 
 def _length(unit: str, period: str) -> float:

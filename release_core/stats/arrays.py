@@ -36,6 +36,16 @@ def only(values: ArrayLike, where: ArrayLike) -> Array:
     return np.where(where, floats(values), np.nan)
 
 
+def or_zero(values: ArrayLike) -> Array:
+    """Return the values, 0 where they are NaN.
+
+    >>> or_zero([1.0, np.nan])
+    array([1., 0.])
+    """
+    known = floats(values)
+    return np.where(np.isnan(known), 0.0, known)
+
+
 def below(counts: ArrayLike) -> Array:
     """Return for every bin the sum of the bins before it (same shape).
 

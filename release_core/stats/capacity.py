@@ -36,15 +36,12 @@ class Shared(NamedTuple):
 
 
 class _Answer(NamedTuple):
-    """What the segments do at one price: their pairs, their reviews and costs (without the price)."""
+    """What the segments do at one price: their pairs, their reviews and costs (without the price), and the sums of both."""
 
     pair: Pair
     reviews: Array
     costs: Array
-
-    @property
-    def point(self) -> tuple[float, float]:
-        return float(self.reviews.sum()), float(self.costs.sum())
+    point: tuple[float, float]
 
 
 def within_capacity(costs: ActionCosts, work: ArrayLike, capacity: float, which: str = BOTH) -> Shared:
@@ -74,9 +71,9 @@ class Frontier:
     def within(self, capacity: float) -> Shared:
         """Return the cheapest cutoffs whose reviews are at most `capacity`."""
         free, none = self._answer(0.0), self._answer(np.inf)
-        wanted = float(free.reviews.sum())
+        wanted, least = free.point
         if wanted <= capacity + _TINY:
-            return _shared(free, 0.0, wanted, float(free.costs.sum()))
+            return _shared(free, 0.0, wanted, least)
         # What is reviewed falls as the price rises: of what is known, the nearest on either side of the capacity.
         priced = sorted(self._known.items())
         more = next(answer for _, answer in reversed(priced) if answer.point[0] > capacity)
@@ -97,9 +94,9 @@ class Frontier:
         """Return what is cheapest when every review costs `price` more; at an infinite price nothing is reviewed."""
         if price not in self._known:
             pair = self._nothing() if np.isinf(price) else self._priced(price)
-            low, high = at(self._below, pair.review), at(self._below, pair.block)
+            reviews = at(self._below, pair.block) - at(self._below, pair.review)
             cost = cost_at(self._parts, pair.review, pair.block)
-            self._known[price] = _Answer(pair, high - low, cost)
+            self._known[price] = _Answer(pair, reviews, cost, (float(reviews.sum()), float(cost.sum())))
         return self._known[price]
 
     def _priced(self, price: float) -> Pair:
@@ -117,7 +114,7 @@ class Frontier:
 def _filled(less: _Answer, more: _Answer, capacity: float) -> _Answer:
     """Return `less` with the segments that gain nothing or something by `more` moved to it while the capacity lasts."""
     extra = more.reviews - less.reviews
-    left = capacity - float(less.reviews.sum())
+    left = capacity - less.point[0]
     review, block = less.pair.review.copy(), less.pair.block.copy()
     reviews, costs = less.reviews.copy(), less.costs.copy()
     for place in np.argsort(-extra).tolist():
@@ -125,9 +122,9 @@ def _filled(less: _Answer, more: _Answer, capacity: float) -> _Answer:
             left -= float(extra[place])
             review[place], block[place] = more.pair.review[place], more.pair.block[place]
             reviews[place], costs[place] = more.reviews[place], more.costs[place]
-    return _Answer(Pair(review, block, costs), reviews, costs)
+    return _Answer(Pair(review, block, costs), reviews, costs, (float(reviews.sum()), float(costs.sum())))
 
 
 def _shared(answer: _Answer, price: float, wanted: float, bound: float) -> Shared:
     pair = answer.pair
-    return Shared(pair.review, pair.block, answer.reviews, float(answer.costs.sum()), price, wanted, bound)
+    return Shared(pair.review, pair.block, answer.reviews, answer.point[1], price, wanted, bound)

@@ -158,22 +158,22 @@ def at(values: NDArray[Any], edges: ArrayLike) -> NDArray[Any]:
     return found
 
 
-def moving(parts: Moves, pair: Pair, which: str) -> Array:
+def moving(parts: Moves, pair: Pair, which: str, edges: Indices | None = None) -> Array:
     """Return the cost [..., B + 1] of moving one cutoff of a pair with the other held; infinity where they would cross.
 
-    `which` is REVIEW, BLOCK, or BOTH for two that move together.
+    `which` is REVIEW, BLOCK, or BOTH for two that move together; `edges` are those to which it is moved (None: all).
 
     >>> parts = moves(ActionCosts(np.array([1.0, 9]), np.array([2.0, 2]), np.array([8.0, 1])))
     >>> moving(parts, cheapest(parts), REVIEW)
     array([ 3.,  2., inf])
     """
-    edges = np.arange(parts.review.shape[-1])
+    to = np.arange(parts.review.shape[-1]) if edges is None else edges
+    review, block = parts if edges is None else (part[..., edges] for part in parts)
     if which == BOTH:
-        return parts.review + parts.block
-    held = pair.block if which == REVIEW else pair.review
-    other, moved = (parts.block, parts.review) if which == REVIEW else (parts.review, parts.block)
-    crossed = edges > held[..., None] if which == REVIEW else edges < held[..., None]
-    return np.where(crossed, np.inf, moved + at(other, held)[..., None])
+        return floats(review + block)
+    if which == REVIEW:
+        return np.where(to > pair.block[..., None], np.inf, review + at(parts.block, pair.block)[..., None])
+    return np.where(to < pair.review[..., None], np.inf, block + at(parts.review, pair.review)[..., None])
 
 
 def lowest_alike(edges: ArrayLike, events: ArrayLike) -> Indices:

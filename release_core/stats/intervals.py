@@ -43,7 +43,8 @@ def jackknife(full: ArrayLike, replicates: ArrayLike, used: ArrayLike, axis: int
     """
     values, flags = floats(replicates), np.asarray(used, dtype=bool)
     shape = np.broadcast_shapes(values.shape, flags.shape)
-    values = only(values, np.isfinite(values))
+    finite = np.isfinite(values)
+    values = values if finite.all() else only(values, finite)
     # Differences from one replicate, not from a rounded mean: equal replicates give exactly 0.
     if shape == values.shape and flags.all():
         shards, moved = np.asarray(shape[axis]), values - values.take([0], axis)

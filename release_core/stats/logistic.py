@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import chdtrc, entr, expit, logit
 
-from release_core.stats.arrays import Array, Flags, Indices, floats, only, ratio
+from release_core.stats.arrays import Array, Flags, Indices, floats, only, or_zero, ratio
 
 MIN_OF_CLASS = 10
 _STEPS = 60
@@ -58,7 +58,7 @@ def calibration_intercept(pos: ArrayLike, n: ArrayLike, log_odds: ArrayLike) -> 
     observed = bins.pos.sum(axis=-1)
     known = (observed > 0) & (observed < bins.n.sum(axis=-1))
     value, se = np.full((2, observed.size), np.nan)
-    value[known], se[known] = _solve_shift(bins.rows(known))
+    value[known], se[known] = _solve_shift(bins if known.all() else bins.rows(known))
     return Shift(value.reshape(shape), se.reshape(shape))
 
 
@@ -123,7 +123,7 @@ def _alike(bins: _Bins, kinds: int) -> _Bins:
     """Return the sums [kinds, B] of rows [any, kinds]: replicates of a kind end near where their sum does."""
     pos, n, x = (part.reshape(len(part) // kinds, kinds, part.shape[-1]) for part in bins)
     events = n.sum(axis=0)
-    return _Bins(pos.sum(axis=0), events, np.nan_to_num(ratio((n * x).sum(axis=0), events)))
+    return _Bins(pos.sum(axis=0), events, or_zero(ratio((n * x).sum(axis=0), events)))
 
 
 def _lines(bins: _Bins, kinds: int) -> Array:
@@ -134,7 +134,7 @@ def _lines(bins: _Bins, kinds: int) -> Array:
     if observed.size > kinds:
         start = np.tile(_lines(_alike(bins, kinds), kinds)[:2], observed.size // kinds)
     found = np.full((5, observed.size), np.nan)
-    found[:, known] = _solve_line(bins.rows(known), start[:, known])
+    found[:, known] = _solve_line(bins if known.all() else bins.rows(known), start[:, known])
     return found
 
 
@@ -155,7 +155,7 @@ def _solve_line(bins: _Bins, start: Array) -> Array:
         if not active.size:
             break
         trial = line[:, active] + step[:, active]
-        fit, newton, there = _newton(bins.rows(active), trial)
+        fit, newton, there = _newton(bins if active.size == rate.size else bins.rows(active), trial)
         worse = fit < best[active] - 1e-9 * np.abs(best[active])
         line[:, active] = np.where(worse, line[:, active], trial)
         best[active] = np.where(worse, best[active], fit)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from release_core.stats.arrays import Array, Indices, floats, only, ratio
+from release_core.stats.arrays import Array, Indices, floats, only, or_zero, ratio
 
 LEAST_SEGMENTS = 5
 _ROUNDS = 200
@@ -113,7 +113,7 @@ def _paule_mandel(theta: Array, variance: Array, group: Indices, size: Indices) 
         mean = ratio(sums(weight * theta), sums(weight))
         squares = weight * (theta - mean[group]) ** 2
         excess = sums(squares) - (size - 1)
-        step = np.where(excess > 0, np.nan_to_num(ratio(excess, sums(weight * squares))), 0.0)
+        step = np.where(excess > 0, or_zero(ratio(excess, sums(weight * squares))), 0.0)
         tau2 = tau2 + step
         if (step <= 1e-12 * tau2).all():
             break

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from release_core.charts import digits
 from release_core.stats import capacity as shared
 from release_core.stats import cutoff_pairs
-from release_core.stats.arrays import ratio
+from release_core.stats.arrays import or_zero, ratio
 from release_core.views import what_if
 from release_core.views.cutoff_optima import moved, optima
 from release_core.views.grounds import CANDIDATE
@@ -64,9 +62,10 @@ def within(view: View, by: str, costs: Costs, capacity: float, *, worst: bool = 
     found = _for_worst(best, frontier, capacity) if worst else frontier.within(capacity)
     reviews, busiest = float(found.reviews.sum()), known(_busiest(best, found))
     unit = PERIODS.get(view.opened.cube.unit, DAY)
+    now = what_if.reviews(best.ground, CANDIDATE, what_if.in_force(best.ground, CANDIDATE))
     return Capacity(
         _headline(view, found, (capacity, busiest, unit), costs.currency),
-        [_row(best, found, place) for place in range(len(best.ground.names))],
+        [_row(best, found, place, known(now[place])) for place in range(len(best.ground.names))],
         known(found.price),
         reviews,
         busiest,
@@ -89,22 +88,31 @@ def _frontier(best: Optima) -> shared.Frontier:
     ground, days, side = best.ground, best.ground.view.days, best.ground.sides[CANDIDATE]
     work = ground.whole.n[:, CANDIDATE] / days
     # Costs are of labelled events: as many more as there are events, and per day.
-    scale = np.nan_to_num(ratio(work.sum(-1), side.events))[:, None]
+    scale = or_zero(ratio(work.sum(-1), side.events))[:, None]
     parts = cutoff_pairs.priced(side.expected * scale, best.units)
     return shared.Frontier(parts, work, best.which)
 
 
 def _for_worst(best: Optima, frontier: shared.Frontier, capacity: float) -> Shared:
     """Return the largest mean capacity whose cutoffs need no more than `capacity` in the busiest period."""
+    known: dict[tuple[bytes, bytes], float] = {}
+
+    def fits(found: Shared) -> bool:
+        """Return whether the cutoffs do; many capacities have the same ones."""
+        cutoffs = found.review.tobytes(), found.block.tobytes()
+        if cutoffs not in known:
+            known[cutoffs] = _busiest(best, found)
+        return known[cutoffs] <= capacity
+
     found = frontier.within(capacity)
-    if _busiest(best, found) <= capacity:
+    if fits(found):
         return found
     low, high = 0.0, capacity
     found = frontier.within(low)
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         tried = frontier.within(middle)
-        if _busiest(best, tried) <= capacity:
+        if fits(tried):
             low, found = middle, tried
         else:
             high = middle
@@ -119,7 +127,7 @@ def _busiest(best: Optima, found: Shared) -> float:
     return what_if.busiest(best.ground, stands)
 
 
-def _row(best: Optima, found: Shared, place: int) -> Row:
+def _row(best: Optima, found: Shared, place: int, now: float | None) -> Row:
     ground = best.ground
     edges = {"review": int(found.review[place]), "block": int(found.block[place])}
     at = {action: ground.edges[edges[action]] for action in moved(best.which)}
@@ -129,7 +137,7 @@ def _row(best: Optima, found: Shared, place: int) -> Row:
         "block": at.get("block"),
         "now": what_if.in_force_scores(ground, place, CANDIDATE),
         "reviews": float(found.reviews[place]),
-        "reviews_now": what_if.reviews(ground, place, CANDIDATE, what_if.in_force(ground, CANDIDATE)),
+        "reviews_now": now,
         "margin": known(what_if.margin(ground, place, CANDIDATE, edges["review"])),
     }
 

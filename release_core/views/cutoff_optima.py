@@ -150,7 +150,7 @@ class Alike(NamedTuple):
         return self.edges[max(int(alike[0]) - 1, 0)], self.edges[min(int(alike[-1]) + 1, len(self.edges) - 1)]
 
 
-@of_cube(64)
+@of_cube(8)
 def optima(view: View, by: str, costs: Costs) -> Optima:
     """Return the cheapest cutoffs of every segment at some costs."""
     release = view.release
@@ -163,9 +163,9 @@ def moved(which: str) -> tuple[str, ...]:
     return CUTOFF_ACTIONS if which == cutoff_pairs.BOTH else (which,)
 
 
-def curve(parts: Moves, pair: Pair, action: str, which: str) -> Array:
+def curve(parts: Moves, pair: Pair, action: str, which: str, edges: Array | None = None) -> Array:
     """Return the cost [..., edge] of moving an action's cutoff, the other held; a block cutoff alone moves both."""
-    return cutoff_pairs.moving(parts, pair, cutoff_pairs.BOTH if which == cutoff_pairs.BLOCK else action)
+    return cutoff_pairs.moving(parts, pair, cutoff_pairs.BOTH if which == cutoff_pairs.BLOCK else action, edges)
 
 
 def _alike(best: Optima, version: int) -> dict[str, Alike]:

@@ -229,15 +229,17 @@ def _thin(size: int, most: int) -> Array:
     return np.unique(np.linspace(0, size - 1, min(size, most)).astype(int))
 
 
-def _points_of(ground: Grounds, values: Array, names: Sequence[str], most: int, **same: str) -> list[Row]:
+def _points_of(ground: Grounds, kept: Array, values: Array, names: Sequence[str], **same: str) -> list[Row]:
     """Return some edges with the values [name, edge] there, None where they are not known, and what is the `same` at all."""
-    kept = _thin(len(ground.edges), most)
-    there = values[:, kept].T
-    told = np.where(np.isfinite(there), there.astype(object), np.array(None)).tolist()
-    return [
-        {**same, "cutoff": ground.edges[k], **dict(zip(names, row, strict=True))}
-        for k, row in zip(kept.tolist(), told, strict=True)
-    ]
+    columns = [[ground.edges[k] for k in kept.tolist()], *map(_told_of, values)]
+    keys = ("cutoff", *names)
+    return [same | dict(zip(keys, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _told_of(values: Array) -> list[float | None]:
+    """Return values as plain numbers, None where they are not finite."""
+    told, finite = values.tolist(), np.isfinite(values)
+    return told if finite.all() else [one if known else None for one, known in zip(told, finite.tolist(), strict=True)]
 
 
 def _rising(points: list[Row]) -> list[Row]:
@@ -245,12 +247,12 @@ def _rising(points: list[Row]) -> list[Row]:
 
 
 def _trade(ground: Grounds, place: int, snapped: dict[str, float | None]) -> Chart:
-    reached = ground.reached
-    positive, labelled = reached.positive[place], reached.labelled[place]
+    reached, kept = ground.reached, _thin(len(ground.edges), MOST_POINTS)
+    positive, labelled = reached.positive[place][:, kept], reached.labelled[place][:, kept]
     recall = ratio(positive, positive[:, :1])
     precision = np.where(labelled >= FEWEST_FLAGGED, ratio(positive, labelled), np.nan)
     names = tuple(f"{version}_{name}" for name in ("recall", "precision") for version in VERSIONS)
-    points = _points_of(ground, np.concatenate([recall, precision]), names, MOST_POINTS)
+    points = _points_of(ground, kept, np.concatenate([recall, precision]), names)
     n = float(labelled[CANDIDATE, 0])
     view, lines = ground.view, {a: at for a, at in snapped.items() if at is not None}
     points = _rising(points) if n else []
@@ -270,11 +272,11 @@ def _marks(ground: Grounds, place: int) -> list[Row]:
 def _curve(best: Optima, place: int, action: str, at: tuple[what_if.Stand, dict[str, float | None]], ask: Ask) -> Chart:
     """Return the cost of moving one cutoff with the other where the what-if has it, of both versions."""
     ground, (where, snapped) = best.ground, at
-    edges = what_if.edges_of(ground, place, where)
     if not _priced(ask.costs):
         return cost([], [], ground.view.caption(0), moved={action: 0.5})
-    [values], [top] = _costs_along(best, action, [place], np.array([edges]))
-    points = _points_of(ground, values, VERSIONS, MOST_POINTS)
+    pair, kept = np.array([what_if.edges_of(ground, place, where)]), _thin(len(ground.edges), MOST_POINTS)
+    [values], [top] = _costs_along(best, action, slice(place, place + 1), pair, kept)
+    points = _points_of(ground, kept, values, VERSIONS)
     alike = best.sides[CANDIDATE].alike
     run = alike[action].run(place) if action in alike else None
     n = float(ground.sides[CANDIDATE].events[place])
@@ -295,22 +297,23 @@ def _marks_of(ground: Grounds, place: int, action: str) -> list[Row]:
     return [mark for mark in _marks(ground, place) if mark["label"].endswith(action)]
 
 
-def _costs_along(best: Optima, action: str, places: Sequence[int], edges: Array) -> tuple[Array, list[float]]:
+def _costs_along(best: Optima, action: str, places: slice, pairs: Array, kept: Array) -> tuple[Array, list[float]]:
     """Return the cost [segment, version, edge] per 1,000 of moving a cutoff of a pair, and where each segment's axis may end.
 
-    `edges` [segment, 2] are the review and the block cutoff of each of the segments at `places`.
+    `pairs` [segment, 2] are the review and the block cutoff of each of the segments at `places`; `kept` are the edges wanted,
+    the last one among them.
     """
-    (review, block), along, held = edges.T, [], []
+    (review, block), along, held, blocked = pairs.T, [], [], []
     for one in best.sides:
         parts = cutoff_pairs.Moves(*(part[places] for part in one.parts))
         pair = cutoff_pairs.Pair(review, block, cutoff_pairs.cost_at(parts, review, block))
         scale = 1000 * ratio(1.0, one.side.events[places])
-        along.append(finding.curve(parts, pair, action, best.which) * scale[:, None])
+        along.append(finding.curve(parts, pair, action, best.which, kept) * scale[:, None])
         held.append(pair.cost * scale)
+        blocked.append(cutoff_pairs.cost_at(parts, block, block) * scale)
     values = np.stack(along, axis=1)
     none = values[..., -1]
-    blocked = cutoff_pairs.at(values, block[:, None])
-    none = np.where(np.isfinite(none).all(-1, keepdims=True), none, blocked)
+    none = np.where(np.isfinite(none).all(-1, keepdims=True), none, np.stack(blocked, axis=1))
     matter = np.nan_to_num(np.concatenate([none, np.stack(held, axis=1)], axis=1)).max(-1)
     return values, (HEADROOM * matter).tolist()
 
@@ -367,12 +370,16 @@ def _notes(best: Optima, place: int) -> list[str]:
 def _drawn(best: Optima, action: str) -> list[tuple[list[Row], float]]:
     """Return the points of each segment's small cost chart, none without labelled events, and where its cost axis ends."""
     ground, stand = best.ground, what_if.in_force(best.ground, CANDIDATE)
-    places = range(len(ground.names))
-    edges = np.array([what_if.edges_of(ground, place, stand) for place in places], dtype=np.int64).reshape(-1, 2)
-    values, tops = _costs_along(best, action, places, edges)
+    if not ground.names:
+        return []
+    places, kept = range(len(ground.names)), _thin(len(ground.edges), PANEL_POINTS)
+    pairs = np.array([what_if.edges_of(ground, place, stand) for place in places], dtype=np.int64).reshape(-1, 2)
+    values, tops = _costs_along(best, action, slice(None), pairs, kept)
     labelled = ground.sides[CANDIDATE].events
-    points = [_points_of(ground, values[p], VERSIONS, PANEL_POINTS, segment=ground.names[p]) for p in places]
-    return [(_rising(points[p]) if labelled[p] else [], tops[p]) for p in places]
+    points = [
+        _points_of(ground, kept, values[p], VERSIONS, segment=ground.names[p]) if labelled[p] else [] for p in places
+    ]
+    return [(_rising(points[p]), tops[p]) for p in places]
 
 
 def _panel(best: Optima, place: int, action: str, row: Row, drawn: tuple[list[Row], float, list[float]]) -> Chart:

@@ -13,7 +13,7 @@ from release_core.frames import segment_text
 from release_core.memory import of_cube
 from release_core.release import CUTOFF_ACTIONS, VERSIONS
 from release_core.stats import cutoff_pairs, intervals, logistic, offsets
-from release_core.stats.arrays import at_or_above, ratio
+from release_core.stats.arrays import at_or_above, or_zero, ratio
 from release_core.views.view import shown_scores
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class Grounds:
         """Return the mean amount of a positive [segment]: its own from 30 positives on, else that of all segments."""
         side = self.sides[CANDIDATE]
         amount, n = side.positive_amount.sum(-1), side.positives
-        every = np.nan_to_num(ratio(amount.sum(), n.sum()))
+        every = or_zero(ratio(amount.sum(), n.sum()))
         return np.where(n >= FEW, ratio(amount, n), every)
 
 
@@ -150,7 +150,7 @@ class Side:
     def _on_line(self) -> Array:
         """Return the log-odds [segment, bin] by the line of all events; that of an empty bin is the line's intercept."""
         intercept, slope, _ = self.ground.line[self.version]
-        found: Array = intercept + slope * np.nan_to_num(ratio(self._part("logit"), self._part("n")))
+        found: Array = intercept + slope * or_zero(ratio(self._part("logit"), self._part("n")))
         return found
 
     @cached_property
@@ -185,7 +185,7 @@ class Side:
         """Return the standard error of the calibrated log-odds [borrowing segment, bin]."""
         line, chance, (_, slope, error) = self._on_line[self.borrowing], self.chances(), self.ground.line[self.version]
         told = self.labelled[self.borrowing] * chance * (1 - chance)
-        centre = np.nan_to_num(ratio((told * line).sum(-1), told.sum(-1)))[:, None]
+        centre = or_zero(ratio((told * line).sum(-1), told.sum(-1)))[:, None]
         own = self.shift.shrunk_se[self.borrowing, None]
         return np.hypot(own, np.sqrt(self.ground.widened) * (error / slope) * (line - centre))
 
@@ -196,10 +196,10 @@ class Side:
         All events tell how amounts change with the score, the positives by how much theirs differ (the segment's own
         from 30 positives on, else those of all).
         """
-        usual = np.nan_to_num(ratio(self._part("amount"), self._part("n")))
+        usual = or_zero(ratio(self._part("amount"), self._part("n")))
         told, as_usual = self.positive_amount.sum(-1), (self.positive * usual).sum(-1)
-        every = np.nan_to_num(ratio(told.sum(), as_usual.sum()))
-        times = np.where(self.positives >= FEW, np.nan_to_num(ratio(told, as_usual)), every)
+        every = or_zero(ratio(told.sum(), as_usual.sum()))
+        times = np.where(self.positives >= FEW, or_zero(ratio(told, as_usual)), every)
         return usual[self.borrowing] * times[self.borrowing, None]
 
     @cached_property
@@ -227,7 +227,7 @@ class Side:
         return 1000 * ratio(total, self.events.reshape(self.events.shape + (1,) * (np.ndim(total) - 1)))
 
 
-@of_cube(32)
+@of_cube(8)
 def grounds(view: View, by: str = "") -> Grounds:
     """Return the grounds of a choice, by the values of a dimension ("": all events in one)."""
     split = (by,) if by else ()
@@ -265,7 +265,7 @@ def _widened(every: Cells, line: Array) -> float:
     # All events first, then those without each of the shards.
     rows = (np.concatenate([part.sum(0, keepdims=True), part.sum(0) - part]) for part in parts)
     positive, negative, logit, n = rows
-    log_odds = line[CANDIDATE, 0] + line[CANDIDATE, 1] * np.nan_to_num(ratio(logit, n))
+    log_odds = line[CANDIDATE, 0] + line[CANDIDATE, 1] * or_zero(ratio(logit, n))
     value, se = logistic.calibration_intercept(positive, positive + negative, log_odds)
     spread = intervals.jackknife(value[0], value[1:], every.shards.positives[0, :, CANDIDATE] > 0)
     effect = float(ratio(spread.se, se[0]) ** 2)

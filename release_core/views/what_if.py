@@ -11,6 +11,7 @@ from release_core import manifest
 from release_core.memory import of_cube
 from release_core.release import ACTIONS, CUTOFF_ACTIONS, VERSIONS
 from release_core.stats import cutoffs as costing
+from release_core.stats.arrays import ratio
 from release_core.views.grounds import CANDIDATE, Grounds, Reached, uniform
 from release_core.views.view import known
 
@@ -183,10 +184,10 @@ def costs_in_force(ground: Grounds, version: int, units: UnitCosts) -> Array:
     return side.per_thousand(cost_of(every, alerted, blocked, units))
 
 
-def reviews(ground: Grounds, place: int, version: int, where: Stand) -> float | None:
-    """Return the reviews a day; None where not known."""
-    review, block = both(ground, place, version, where)
-    return known(_ratio(float(review.n - block.n), ground.view.days))
+def reviews(ground: Grounds, version: int, where: Stand) -> Array:
+    """Return the reviews a day [segment]; NaN where not known."""
+    review, block = both(ground, EVERY, version, where)
+    return ratio(np.zeros(len(ground.names)) + review.n - block.n, ground.view.days)
 
 
 def margin(ground: Grounds, place: int, version: int, at: int | str | None) -> float:

@@ -29,7 +29,7 @@ ROWS = tuple(
         ("arms", "adjusted balanced", "numpy's line over entities; the stated false-alarm rate", "arms"),
         ("arms", "slope foretold", "statsmodels: least squares; pandas", ""),
         ("arms", "split_p", "scipy: chi-squared", "arms"),
-        ("arrays", "floats ratio only below above at_or_above", "numpy", "arrays"),
+        ("arrays", "floats ratio only or_zero below above at_or_above", "numpy", "arrays"),
         ("average_precision", "average_precision average_precision_bracket", "scikit-learn", "average_precision"),
         ("budgets", "onset", "scipy: binomial tail and Student's t; the stated false-alarm rate", "budgets"),
         ("calibration", "oe_ratio oe_interval", "statsmodels: exact and score interval", "calibration"),

@@ -15,6 +15,10 @@ def test_ratio_broadcasts():
     np.testing.assert_array_equal(arrays.ratio([[1], [2]], [2, 4]), [[0.5, 0.25], [1, 0.5]])
 
 
+def test_what_is_not_known_counts_as_zero_and_only_that():
+    np.testing.assert_array_equal(arrays.or_zero([np.nan, 2, 0, -np.inf]), [0, 2, 0, -np.inf])
+
+
 @FUZZ
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=9))
 def test_cumulative_sums_fit_together(counts):

@@ -78,7 +78,7 @@ def cheapest(q, loss, block, review, detection, friction):
 
 
 @FUZZ
-@given(MONEY, MONEY, st.floats(0, 200), st.floats(0, 1), st.floats(0, 50))
+@given(MONEY, MONEY, *(st.floats(0, most).map(lambda value: round(value, 9)) for most in (200, 1, 50)))
 def test_three_actions_are_cheapest_everywhere(loss, block, review, detection, friction):
     first, second = cutoffs.three_actions(loss, block, review, detection, friction)
     assert 0 <= first <= second <= 1

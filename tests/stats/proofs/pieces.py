@@ -31,6 +31,7 @@ def _divided(v: Array) -> Array:
 SUMS = (
     Proof("arrays.floats", NUMBERS, lambda f, v: f(v.tolist()), lambda v: np.array([float(one) for one in v])),
     Proof("arrays.ratio", NUMBERS, lambda f, v: f(2.0, v), _divided),
+    Proof("arrays.or_zero", NUMBERS, lambda f, v: f(v), lambda v: np.array([0.0 if x != x else x for x in v])),  # noqa: PLR0124
     Proof("arrays.only", NUMBERS, lambda f, v: f(v, v > 0.4), lambda v: np.array([x if x > 0.4 else nan for x in v])),
     Proof("arrays.below", NUMBERS, lambda f, v: f(v), lambda v: _beside(v, range)),
     Proof("arrays.above", NUMBERS, lambda f, v: f(v), lambda v: _beside(v, lambda k: range(k + 1, len(v)))),
