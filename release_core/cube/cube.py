@@ -122,6 +122,7 @@ class Cube:
         self.checked = cache(partial(watched.checked, self))
         self.given = cache(partial(watched.given, self))
         self.firsts = cache(partial(watched.firsts, self))
+        self.pending = cache(partial(development.pending, self))
         self.held = lru_cache(maxsize=16)(partial(development.Held, self))
         self.entries, self.loads = lru_cache(8)(partial(loads.Entered, self)), lru_cache(64)(partial(loads.Loads, self))
         self.aged = lru_cache(maxsize=32)(partial(aged.Aged, self))
@@ -162,10 +163,6 @@ class Cube:
     def progress(self, stage: Stage, step: int, where: Where) -> dict[int, dict[str, int]]:
         """Return the same at each as-of step up to `step`; the filter has at most one dimension beside the replay set."""
         return {at: counts for at, counts in self._progress(stage, where).items() if at <= step}
-
-    def pending(self, stage: Stage, step: int, fresh: int) -> Columns:
-        """Return the events of a stage by segment and by the step at which they mature; see `development`."""
-        return development.pending(self, stage, step, fresh)
 
     def ages(self, stage: Stage, step: int, where: Where) -> tuple[Array, Array]:
         """Return per age in days: labels known by then, and events of that age, as of a step.

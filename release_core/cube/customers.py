@@ -7,7 +7,7 @@ it with all events or with none, in every file: what is counted there, times one
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, reduce
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -128,7 +128,7 @@ def counted(cube: Cube, stage: Stage, step: int, slices: Sequence[Where]) -> lis
 
     found: list[Customers | None] = []
     for where in slices:
-        here = np.logical_and.reduce([begun, *(having(dim, value) for dim, value in where)])
+        here = reduce(np.logical_and, (having(dim, value) for dim, value in where), begun)
         who = known.who[np.flatnonzero(here)]
         distinct = int((who[1:] != who[:-1]).sum()) + bool(len(who))
         found.append(Customers(distinct / known.share, known.share == 1))

@@ -28,6 +28,7 @@ HOURS = (1, 2, 3, 6, 12, 24, 48, 72, 168, 336, 672, 2184)
 CALENDAR = {"week": (1, 2, 4, 13, 26, 52), "month": (1, 3, 6, 12)}
 SUMS = ("n", "amount", "baseline_score", "candidate_score")
 KEYS = ("taken", "old", "new", "told_by")
+SEGMENT = ("dim", "value", "replay_set")
 # What happens by age, each at its moment: an event, a label that comes, one that goes, silence that makes an event negative.
 # A version's action is 0 where it lets an event pass, 1 where it does not, -1 where there is none.
 SQL = """
@@ -126,17 +127,22 @@ def _counted(told_by: Array, wanted: Array, *, paired: bool) -> Array:
     return np.equal.outer(told_by, np.arange(len(VERSIONS))) & (wanted >= 0)
 
 
-def pending(cube: Cube, stage: Stage, step: int, fresh: int) -> Columns:
-    """Return the events of a stage by single dimension and value, replay set, and step at which they mature.
+def pending(cube: Cube, stage: Stage) -> dict[tuple[str, str, str], Columns]:
+    """Return the events of a stage by single dimension, value and replay set ("*": all sets), as rows (`n`).
 
-    `settled` is `step` for all that are mature; `fresh` counts the events of the last so many as-of steps.
+    `entry` and `settled` are the steps at which they happen and mature, `begins` the one from which they count.
     """
     sql = """
 select "by"::varchar as dim, v1::varchar as value, replay_set::varchar as replay_set,
-    greatest(settled, $step) as settled, sum(n)::bigint as n, coalesce(sum(n) filter (where entry > $step - $fresh), 0)::bigint as fresh
-from age where stage = $stage and label < 0 and entry <= $step and seen <= $step group by all"""
+    entry::bigint as entry, settled::bigint as settled, greatest(entry, seen)::bigint as begins, sum(n)::bigint as n
+from age where stage = $stage and label < 0 group by all"""
     cube.hold("age")
-    return cube.store.query(sql, {"stage": str(stage), "step": step, "fresh": fresh})
+    rows = cube.store.query(sql, {"stage": str(stage)})
+    places: dict[tuple[str, str, str], list[int]] = {}
+    for n, (dim, value, one) in enumerate(zip(*(map(str, rows.pop(k)) for k in SEGMENT), strict=True)):
+        for replay_set in {one, "*"}:
+            places.setdefault((dim, value, replay_set), []).append(n)
+    return {key: {name: column[mine] for name, column in rows.items()} for key, mine in places.items()}
 
 
 def read(cube: Cube, view: tuple[Stage, int], held: Held, mature_by: int | None = None) -> Development:

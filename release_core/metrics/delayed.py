@@ -165,7 +165,7 @@ def delay(logged: Sequence[Development], *, explicit: bool, maturity: float, uns
     share[1] = np.where((explicit | chance)[:, None], share[1], 1.0)
     pooled = tuple(stratum for stratum, some in zip(strata, np.moveaxis(few, -1, 0), strict=True) if some.any())
     oldest = tuple(int(np.nonzero(one.events.sum(-2))[-1].max(initial=0)) for one in levels)
-    return Delay(own, told, tuple(unseen), strata, tuple(found), share, _dispersion(tables), pooled, oldest)
+    return Delay(own, told, tuple(unseen), strata, tuple(found), share, _dispersion(tables, oldest), pooled, oldest)
 
 
 def _complete(steps: Ladder, strata: Array) -> Ladder:
@@ -191,14 +191,43 @@ def _rare(levels: Sequence[Development], strata: Sequence[int], maturity: float)
     return found
 
 
-def _dispersion(tables: Sequence[Array]) -> Array:
-    """Return the over-dispersion [stratum] of bad labels in the first level with enough of them in the stratum."""
+def _dispersion(tables: Sequence[Array], oldest: Sequence[int]) -> Array:
+    """Return the over-dispersion [stratum] of bad labels in the first level with enough of them in the stratum.
+
+    `oldest` is the age of the oldest events of each level: beyond it a table holds nothing.
+    """
     found = np.full(tables[0].shape[:-2], np.nan)
-    for table in tables:
+    for table, last in zip(tables, oldest, strict=True):
         enough = np.isnan(found) & (table.sum((-2, -1)) >= ladders.LEAST_AT_RISK * 3)
         if enough.any():
-            found = np.where(enough, ladders.over_dispersion(table), found)
+            told = np.full(table.shape[:-2], np.nan)
+            some = enough.any(axis=tuple(range(enough.ndim - told.ndim)))
+            told[some] = ladders.over_dispersion(table[some][..., : last + 1, : last + 1])
+            found = np.where(enough, told, found)
     return np.where(np.isnan(found), 1.0, found)
+
+
+def alone(one: Delay) -> Delay:
+    """Return the same with each age as a segment of its own, which has no other events; `ladders` tell their variances alone.
+
+    A label's weight is as sure as the links behind its age: they are counted from there.
+    """
+    own, ages = one.own, len(one.own.ends)
+    sums = {name: np.moveaxis(getattr(own, name), -1, -2)[..., None] for name in _BY_AGE}
+    sums |= {name: np.moveaxis(getattr(own, name), -2, -3)[..., None, :] for name in ("positive", "negative")}
+
+    def later(lags: Array) -> Array:
+        padded = np.concatenate([lags, np.zeros((len(lags), ages))], axis=-1)
+        return np.moveaxis(padded[:, np.arange(ages)[:, None] + np.arange(lags.shape[-1])], 1, 0)
+
+    return replace(
+        one,
+        own=replace(own, **sums),
+        share=np.moveaxis(one.share, -1, -2)[..., None],
+        ladders=tuple(steps._replace(seen=later(steps.seen), at_risk=later(steps.at_risk)) for steps in one.ladders),
+        # What is known of some ages varies as that of all does.
+        dispersion=np.full((ages, len(one.strata)), one.dispersion.max(initial=1.0)),
+    )
 
 
 def count(one: Delay, strata: Sequence[int] | None = None, ages: Array | None = None) -> Count[float]:
@@ -230,7 +259,7 @@ def known(one: Delay, ages: Array, *, corrected: bool) -> Known:
     labels = one.labels.reshape(2, *sets, *one.own.events.shape)
     keep = np.asarray(ages, dtype=float)[..., None, :]
     weight, dispersion = np.ones_like(labels), np.ones(())
-    link = np.zeros((2, *sets, *one.share.shape[1:]))
+    link = np.zeros((2, *sets, *one.ladders[POSITIVE].seen.shape))
     if corrected:
         heavy = nowcast.weight(one.share)[..., one.place, :].reshape(labels.shape)
         weight = np.where(labels > 0, heavy, 1.0)

@@ -68,11 +68,25 @@ def risk_sets(table: Array) -> tuple[Array, Array]:
     >>> risk_sets(np.array([[4.0, 9.0], [3.0, 1.0]]))
     (array([7., 1.]), array([7., 4.]))
     """
-    ages, delays = table.shape[-2:]
+    filled = _reached(table)
+    ages, delays = filled.shape[-2:]
     visible = np.arange(ages)[:, None] >= np.arange(delays)
-    seen = np.where(visible, table, 0.0)
+    seen = np.where(visible, filled, 0.0)
     known = np.where(visible, np.cumsum(seen, axis=-1), 0.0)
-    return seen.sum(axis=-2), known.sum(axis=-2)
+    found = np.zeros((2, *table.shape[:-2], table.shape[-1]))
+    found[0, ..., :delays], found[1, ..., :delays] = seen.sum(axis=-2), known.sum(axis=-2)
+    return found[0], found[1]
+
+
+def _reached(table: Array) -> Array:
+    """Return the table without the ages older than any with a count, and the delays that none has reached.
+
+    >>> _reached(np.array([[4.0, 9.0, 0.0], [3.0, 1.0, 0.0], [0.0, 0.0, 0.0]])).shape
+    (2, 2)
+    """
+    ages = np.flatnonzero(table.any(axis=(*range(table.ndim - 2), -1)))
+    size = int(ages[-1]) + 1 if ages.size else 1
+    return table[..., :size, :size]
 
 
 def _least_after(sizes: Array) -> Array:

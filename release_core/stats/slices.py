@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -21,9 +21,12 @@ MOST_FOUND = 10
 # The share of a slice's harm from which on another slice explains it, and how sure what is left must be to stand alone.
 EXPLAINED, LEFT = 0.8, 1.645
 ABSENT = -1
+# Slices by their places; every one.
+Some: TypeAlias = Indices | slice
+EVERY = slice(None)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Halves:
     """Per slice and half: harm (more is worse), standard error, degrees of freedom, and weight (events that it is a mean of)."""
 
@@ -31,6 +34,11 @@ class Halves:
     se: Array
     df: Array
     weight: Array
+
+    @cached_property
+    def sums(self) -> tuple[Array, Array]:
+        """Return the summed harm of each slice and its variance, [slice, half]; 0 where they are not known."""
+        return np.nan_to_num(self.harm * self.weight), np.nan_to_num((self.se * self.weight) ** 2)
 
 
 class Found(NamedTuple):
@@ -62,7 +70,8 @@ def search(halves: Halves, conditions: Indices, dims: Indices, large: Flags, alp
         alpha: the error rate.
     """
     harm, se, df, weight = (array[:, FIND] for array in (halves.harm, halves.se, halves.df, halves.weight))
-    p = intervals.p_above(harm, se, 0.0, df)
+    p = np.full(len(harm), np.nan)
+    p[large] = intervals.p_above(harm[large], se[large], 0.0, df[large])
     large = large & ~np.isnan(p)
     waiting = large & (p <= GATE) & (harm > 0)
     passed = int(waiting.sum())
@@ -76,23 +85,24 @@ def search(halves: Halves, conditions: Indices, dims: Indices, large: Flags, alp
             break
         if waiting[place]:
             kept.append(int(place))
-            waiting &= ~explained(int(place), halves, names)
+            among = np.flatnonzero(waiting)
+            waiting[among] = ~explained(int(place), halves, names, among)
             waiting[place] = False
     found = np.array(kept, dtype=np.int64)
     again = confirm(found, halves, names)
     return Found(found, p[found], again, multiplicity.holm(again, alpha), int(large.sum()), passed)
 
 
-def explained(place: int, halves: Halves, names: Names) -> Flags:
-    """Return which slices the slice at `place` explains, on the first half.
+def explained(place: int, halves: Halves, names: Names, among: Some = EVERY) -> Flags:
+    """Return which slices of some the slice at `place` explains, on the first half.
 
     A slice inside it: unless its harm is, beyond noise, more than 1 / 0.8 times as high. Any other: if at least 80% of
     its harm lies in what both share, or if what is left is within noise.
     """
-    harm, se, weight = (array[:, FIND] for array in (halves.harm, halves.se, halves.weight))
-    inside = names.inside(place)
-    parent = inside & (harm[place] >= EXPLAINED * (harm - LEFT * se))
-    rest = left_over(place, halves, names, FIND)
+    harm, se, weight = (array[among, FIND] for array in (halves.harm, halves.se, halves.weight))
+    inside = names.inside(place, among)
+    parent = inside & (halves.harm[place, FIND] >= EXPLAINED * (harm - LEFT * se))
+    rest = left_over(place, halves, names, FIND, among)
     little = (rest.harm <= (1 - EXPLAINED) * harm * weight) | (rest.harm <= LEFT * rest.se)
     return np.asarray(parent | (~inside & (rest.shared > 0) & little), dtype=np.bool_)
 
@@ -106,12 +116,12 @@ def confirm(found: Indices, halves: Halves, names: Names) -> Array:
     harm, se, df = (array[:, CONFIRM] for array in (halves.harm, halves.se, halves.df))
     p = intervals.p_above(harm[found], se[found], 0.0, df[found])
     for number, before in enumerate(found):
-        later, rest = found[number + 1 :], left_over(int(before), halves, names, CONFIRM)
-        inside = names.inside(int(before))[later]
+        later = found[number + 1 :]
+        rest, inside = left_over(int(before), halves, names, CONFIRM, later), names.inside(int(before), later)
         excess, noise = _excess(int(before), later, halves)
-        value = np.where(inside, excess, rest.harm[later])
-        again = intervals.p_above(value, np.where(inside, noise, rest.se[later]), 0.0, df[later])
-        apart = ~inside & (rest.shared[later] == 0)
+        value = np.where(inside, excess, rest.harm)
+        again = intervals.p_above(value, np.where(inside, noise, rest.se), 0.0, df[later])
+        apart = ~inside & (rest.shared == 0)
         p[number + 1 :] = np.maximum(p[number + 1 :], np.where(apart, 0.0, again))
     return np.where(np.isnan(p), 1.0, p)
 
@@ -134,16 +144,15 @@ class Rest(NamedTuple):
     shared: Array
 
 
-def left_over(place: int, halves: Halves, names: Names, half: int) -> Rest:
-    """Return what is left of every slice without what it shares with the one at `place`, on a half."""
-    harm, se, weight = (array[:, half] for array in (halves.harm, halves.se, halves.weight))
-    part = names.part(place, weight)
-    total, variance = np.nan_to_num(harm * weight), np.nan_to_num((se * weight) ** 2)
+def left_over(place: int, halves: Halves, names: Names, half: int, among: Some = EVERY) -> Rest:
+    """Return what is left of some slices without what each shares with the one at `place`, on a half."""
+    part = names.part(place, halves.weight[:, half], among)
+    total, variance = (sums[:, half] for sums in halves.sums)
     shared, spread = (
         np.where(part.place >= 0, sums[part.place], sums[place] * part.share) * ~part.empty
         for sums in (total, variance)
     )
-    return Rest(total - shared, np.sqrt(np.maximum(variance - spread, 0.0)), shared)
+    return Rest(total[among] - shared, np.sqrt(np.maximum(variance[among] - spread, 0.0)), shared)
 
 
 class Part(NamedTuple):
@@ -171,21 +180,22 @@ class Names:
     def _key(self, conditions: Indices) -> Indices:
         return np.asarray((conditions[:, 0] * self._size + conditions[:, 1]) * self._size + conditions[:, 2])
 
-    def inside(self, place: int) -> Flags:
-        """Return which slices lie wholly in the one at `place`, itself included."""
-        wanted = self.conditions[place][self.conditions[place] > 0]
-        flags = [(self.conditions == number).any(axis=1) for number in wanted]
-        return np.asarray(np.all(flags, axis=0) if flags else np.ones(len(self.conditions), bool), dtype=np.bool_)
+    def inside(self, place: int, among: Some = EVERY) -> Flags:
+        """Return which slices of some lie wholly in the one at `place`, itself included."""
+        wanted, some = self.conditions[place][self.conditions[place] > 0], self.conditions[among]
+        flags = [(some == number).any(axis=1) for number in wanted]
+        return np.asarray(np.all(flags, axis=0) if flags else np.ones(len(some), bool), dtype=np.bool_)
 
-    def part(self, place: int, weight: Array) -> Part:
-        """Return what each slice shares with the one at `place`.
+    def part(self, place: int, weight: Array, among: Some = EVERY) -> Part:
+        """Return what each of some slices shares with the one at `place`.
 
         An intersection of more than three conditions is not counted by itself. It is taken for a proportional part: the
         conditions that the slice at `place` does not name split it as they split all events. An intersection of three
         that is not known holds too few events to be one, and has a share of 0.
         """
-        own = np.broadcast_to(self.conditions[place], self.conditions.shape)
-        both = np.sort(np.concatenate([own, self.conditions], axis=1), axis=1)
+        some = self.conditions[among]
+        own = np.broadcast_to(self.conditions[place], some.shape)
+        both = np.sort(np.concatenate([own, some], axis=1), axis=1)
         both[:, 1:][both[:, 1:] == both[:, :-1]] = 0
         both = np.sort(both, axis=1)
         dims = self.dims[both]
@@ -194,19 +204,20 @@ class Names:
         keys = self._key(both[:, -3:])
         at = np.searchsorted(self._keys, keys).clip(0, len(self._keys) - 1)
         found = np.where((self._keys[at] == keys) & ~deep, self._order[at], ABSENT)
-        new = np.where((self.conditions[:, :, None] == self.conditions[place]).any(axis=2), 0, self.conditions)
+        new = np.where((some[:, :, None] == self.conditions[place]).any(axis=2), 0, some)
         share = self._shares(weight)[new].prod(axis=1)
         return Part(found, np.where(deep, share, 0.0), empty)
 
     @cached_property
-    def _single(self) -> tuple[Flags, Indices]:
-        """Return which slices have one condition more than the one that holds all, and those conditions."""
+    def _single(self) -> tuple[Indices, Indices]:
+        """Return the places of the slices that have one condition more than the one that holds all, and those conditions."""
         new = np.where((self.conditions[:, :, None] == self.conditions[0]).any(axis=2), 0, self.conditions)
-        single = (new > 0).sum(axis=1) == 1
-        return single, new.max(axis=1)[single]
+        single = np.flatnonzero((new > 0).sum(axis=1) == 1)
+        return single, new[single].max(axis=1)
 
     def _shares(self, weight: Array) -> Array:
         """Return [condition + 1] the share of all events that meet a condition; 1 for no condition."""
         shares, (single, number) = np.ones(len(self.dims)), self._single
-        shares[number] = np.nan_to_num(ratio(weight[single], weight[0]))
+        share = ratio(weight[single], weight[0])
+        shares[number] = np.where(np.isnan(share), 0.0, share)
         return shares

@@ -80,17 +80,16 @@ def _coming(view: View) -> dict[Key, _Coming]:
     span = max(1, round(cube.days(view.stage, view.step) / _days(view)))
     fresh = max(1, span // RECENT)
     ahead = min(AHEAD * max(span, wait), MOST_STEPS)
-    table = cube.pending(view.stage, view.step, fresh)
     steps = np.arange(1, ahead + 1)
     found: dict[Key, _Coming] = {}
-    keys = list(zip(*(map(str, table[name]) for name in ("dim", "value", "replay_set")), strict=True))
-    groups: dict[Key, list[int]] = {}
-    for n, (dim, value, replay_set) in enumerate(keys):
-        for key in {(dim, value, replay_set), (dim, value, "*")}:
-            groups.setdefault(key, []).append(n)
-    for key, places in groups.items():
-        settled, counts = table["settled"][places] - view.step, table["n"][places].astype(float)
-        rate = 0.0 if view.stage is Stage.REPLAY else float(table["fresh"][places].sum()) / fresh
+    for key, rows in cube.pending(view.stage).items():
+        here = rows["begins"] <= view.step
+        if not here.any():
+            continue
+        settled, counts = rows["settled"][here] - view.step, rows["n"][here].astype(float)
+        rate = (
+            0.0 if view.stage is Stage.REPLAY else float(counts[rows["entry"][here] > view.step - fresh].sum()) / fresh
+        )
         due = np.bincount(np.clip(settled, 0, ahead), weights=counts, minlength=ahead + 1)
         entering = rate * steps
         maturing = np.cumsum(due[1:]) + rate * np.maximum(steps - wait, 0)

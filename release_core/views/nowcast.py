@@ -60,11 +60,13 @@ def quality(view: View) -> Quality:
     mature = {row["metric"]: row for row in paired_rows(read)}
     methods = {row.metric: row.method for row in read if row.version == SIDES[CANDIDATE]}
     whole, old = np.ones(len(one.own.ends), dtype=bool), one.own.days >= view.release.labels.maturity_days
-    naive = delayed.estimates(one, listed, whole, corrected=False)
+    known_now = delayed.estimates(one, listed, np.stack([whole, old]), corrected=False)
+    naive, aged = (
+        {name: nowcast.Nowcast(*(part[n] for part in found)) for name, found in known_now.items()} for n in range(2)
+    )
     nowcasts = delayed.estimates(one, listed, one.ready, corrected=True)
-    aged = delayed.estimates(one, listed, old, corrected=False) if old.any() else {}
     widening = {
-        name: _widening(aged.get(name), mature.get(name, {}) | {"method": methods.get(name, "")}) for name in listed
+        name: _widening(aged[name], mature.get(name, {}) | {"method": methods.get(name, "")}) for name in listed
     }
     read_as = {"naive": _read("naive", naive, widening), "nowcast": _read("nowcast", nowcasts, widening)}
     rows, missing = [], {} if delayed.equally_old(one) else dict.fromkeys(_naive_difference())
@@ -111,13 +113,13 @@ def _read(reading: str, found: dict[str, Nowcast], widening: dict[str, float]) -
     return rows
 
 
-def _widening(old: Nowcast | None, mature: Row) -> float:
+def _widening(old: Nowcast, mature: Row) -> float:
     """Return by how much events of the same customer widen a metric's variance: as seen on mature events; at least 1.
 
-    `old` is the metric of the mature events as if all were independent; None where there are none.
+    `old` is the metric of the mature events as if all were independent; not known where there are none.
     """
     low, high = mature.get("candidate_low"), mature.get("candidate_high")
-    if low is None or high is None or old is None or "jackknife" not in mature["method"]:
+    if low is None or high is None or "jackknife" not in mature["method"]:
         return 1.0
     independent = old.se[CANDIDATE]
     seen = (high - low) / 2 / _T31
@@ -178,10 +180,9 @@ def by_cohort(view: View, name: str) -> Chart:
     """Return the course of a metric over cohorts: as known now, and nowcast."""
     one, metric = delay.of(view), view.known()[name]
     share, rows = metric.unit == "share" and name != "amount_recall", []
-    # Each cohort alone.
-    only = np.eye(len(one.own.ends), dtype=bool)
-    naive = delayed.estimate(one, name, only, corrected=False).value[:, CANDIDATE]
-    found = delayed.estimate(one, name, only & one.ready, corrected=True)
+    each, every = delayed.alone(one), np.ones((len(one.own.ends), 1), dtype=bool)
+    naive = delayed.estimate(each, name, every, corrected=False).value[:, CANDIDATE]
+    found = delayed.estimate(each, name, one.ready[:, None], corrected=True)
     ends = nowcast.bounds(found, share=share)
     band = {"nowcast": found.value, "nowcast_low": ends.low, "nowcast_high": ends.high}
     counted, events = one.own.events[one.own.counted.any(1)].sum(0), one.own.events.sum(0)

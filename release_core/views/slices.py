@@ -136,11 +136,12 @@ def _columns(view: View, metric: str) -> dict[str, Array]:
         return {}
     sign, difference, se = one.measure.sign, one.change.difference, one.se
     low, high = one.bounds(0.95)
-    p = intervals.p_above(sign * difference, se, 0.0, one.df)
+    p, large = np.full(len(se), np.nan), one.large
+    p[large] = intervals.p_above(sign * difference[large], se[large], 0.0, one.df[large])
     named = one.slices.dims[one.slices.conditions]
     _, first, groups = np.unique(named, axis=0, return_index=True, return_inverse=True)
-    pooled = pooling.shrink(only(difference, one.large), se**2, groups.reshape(-1))
-    inner = one.large & (np.arange(len(se)) > 0) & np.isfinite(difference)
+    pooled = pooling.shrink(only(difference, large), se**2, groups.reshape(-1))
+    inner = large & (np.arange(len(se)) > 0) & np.isfinite(difference)
     margin, needed = _provable(view, one)
     return {
         "baseline": one.change.value[:, 0],

@@ -380,6 +380,19 @@ def test_nowcasts_of_all_values_at_once_are_those_one_by_one(opened, stage, look
                     np.testing.assert_allclose(all_at_once[n], by_itself, rtol=1e-9, atol=1e-15)
 
 
+@pytest.mark.parametrize("corrected", [False, True])
+@pytest.mark.parametrize("name", delayed.NAMES)
+def test_each_age_alone_is_the_same_as_of_many_sets_of_ages(opened, name, corrected):
+    for stage in opened.cube.stages():
+        one = delay.of(View(opened, stage, opened.cube.steps[-1]))
+        use = one.ready if corrected else np.ones_like(one.ready)
+        sets = delayed.estimate(one, name, np.eye(len(use), dtype=bool) & use, corrected=corrected)
+        apart = delayed.estimate(delayed.alone(one), name, use[:, None], corrected=corrected)
+        assert np.isfinite(apart.value).any()
+        for before, after in zip(sets, apart, strict=True):
+            np.testing.assert_allclose(after, before, rtol=1e-12, atol=1e-15)
+
+
 def test_too_few_answers_to_tell_their_delay_do_not_refuse_the_nowcast(opened):
     one = opened.cube.development(REPLAY, opened.cube.steps[-1])
     block = (one.taken == 2)[:, None, None]
