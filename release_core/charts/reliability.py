@@ -108,15 +108,13 @@ def _diagonal(low: float, high: float) -> dict[str, Any]:
 
 
 def _steps(curve: list[Row], version: str, name: str, span: tuple[float, float]) -> dict[str, Any]:
-    x, y, told = [], [], []
-    for step in curve:
-        # Plotly's own percent would round to 0% and 100%, which only exact shares read.
-        rate = percent(step["rate"])
-        height = max(span[0], min(span[1], PROBABILITY.place(step["rate"]) or 0.0))
-        for end in ("low", "high"):
-            x.append(PROBABILITY.place(step[end]))
-            y.append(height)
-            told.append([percent(step[end]), rate, step["positives"], step["n"]])
+    # Plotly's own percent would round to 0% and 100%, which only exact shares read.
+    sides = [(step["low"], step["high"]) for step in curve]
+    heights = [max(span[0], min(span[1], PROBABILITY.place(step["rate"]) or 0.0)) for step in curve]
+    words = [(percent(step["rate"]), step["positives"], step["n"]) for step in curve]
+    x = [PROBABILITY.place(end) for ends in sides for end in ends]
+    y = [height for height in heights for _ in range(2)]
+    told = [[percent(end), *rest] for ends, rest in zip(sides, words, strict=True) for end in ends]
     return style.line(name, version, x, y, customdata=told, hovertemplate=STEP)
 
 
