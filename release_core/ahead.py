@@ -1,33 +1,37 @@
 """Open releases in, their as-of steps judged and their cells read before anybody asks, a little at a time.
 
 Judged is one stage at one step at a time, the latest steps first. With a large log it is reading that takes a first visit
-seconds: once the latest step is judged the cells are read that pages first ask for, and at last the slices for a search.
+seconds: once the latest step is judged what pages first ask for is read, then the slices for a search and the cells by two
+dimensions.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from itertools import chain
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from release_core import course, library, memory
-from release_core.cube import WINDOW
+from release_core.cube import WINDOW, late, live
 from release_core.cube.moves import MOST_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from release_core.release import Release, Stage
+    from release_core.release import Stage
+
+    # A table, its dimensions, whether labels count once mature, and whether events are kept by entry step.
+    Table = tuple[str, tuple[str, ...], tuple[bool, bool]]
 
 _working = threading.Lock()
 _work: dict[str, Iterator[None]] = {}
 NOTHING = object()
-# Of the memory for cells so much may be filled ahead: those of ten million decisions in three stages take 0.64 GB.
-MOST_AHEAD = 0.65
-# Cells that pages ask for, without dimensions and by one; and by the step at which events came in.
+# Of the memory for cells so much may be filled ahead: those of ten million decisions in three stages take 1.5 GB.
+MOST_AHEAD = 0.75
+MATURE, KNOWN, COMING = (True, False), (False, False), (True, True)
+# Cells of a stage that pages ask for beside those of actions.
 WHOLE = ("score", "shard", "joint", "crossed", "world", "cover", "reason", "size")
-COMING = ("pair", "score")
 
 
 def judge() -> bool:
@@ -38,7 +42,7 @@ def judge() -> bool:
             del _work[key]
         for key, one in reversed(opened.items()):
             try:
-                if next(_work.setdefault(key, _all(one)), NOTHING) is not NOTHING:
+                if next(_work.setdefault(key, everything(one)), NOTHING) is not NOTHING:
                     return True
             except Exception:
                 # One release must not end the work for all; a page that asks for it says why it cannot be judged.
@@ -46,41 +50,77 @@ def judge() -> bool:
         return False
 
 
-def _all(opened: library.Opened) -> Iterator[None]:
+def everything(opened: library.Opened) -> Iterator[None]:
     """Do all there is to do for a release; pause after each thing."""
-    latest = opened.cube.steps[-1:]
-    return chain(course.fill(opened, latest), cells(opened), course.fill(opened), _slices(opened), _settled())
-
-
-def cells(opened: library.Opened) -> Iterator[None]:
-    """Read the cells that pages ask for first, the latest stage's first, while all open releases have memory for more."""
-    cube = opened.cube
-    for stage in reversed(cube.stages()):
-        for table, dims, by_entry in _asked(opened.release, stage):
-            if sum(one.moves.nbytes for one in {cube, *(one.cube for one in library.kept())}) > MOST_AHEAD * MOST_BYTES:
-                return
-            cube.moves(table, stage, dims, (True, by_entry))
-            yield
-
-
-def _asked(release: Release, stage: Stage) -> list[tuple[str, tuple[str, ...], bool]]:
-    """Return the tables, their dimensions, and whether events are kept by entry step, that pages of a stage ask for."""
-    pairs, splits = ("pair",) if stage.paired else ("pair", "armed"), ((), *((dim,) for dim in release.segments.all))
-    now = [(table, dims, False) for dims in splits for table in (*pairs, *WHOLE)]
-    windows = [(table, (WINDOW,), False) for table in (*COMING, "shard")]
-    return [*now, *windows, *((table, dims, True) for dims in splits for table in COMING)]
-
-
-def _slices(opened: library.Opened) -> Iterator[None]:
-    """Read the slices of each stage, where there are dimensions to search in; pause after each."""
-    for stage in opened.cube.stages() if opened.release.segments.all else ():
+    stages, dims = opened.cube.stages()[::-1], opened.release.segments.all
+    yield from course.fill(opened, opened.cube.steps[-1:])
+    for stage in stages:
+        yield from _cells(opened, stage, _asked(stage, dims))
+        yield from _beside(opened, stage)
+    yield from course.fill(opened)
+    # A search for slices needs dimensions.
+    for stage in stages if dims else ():
         opened.cube.searched(stage, None)
+        yield
+    for stage in stages:
+        yield from _cells(opened, stage, _deep(stage, dims))
+    memory.settle()
+
+
+def _cells(opened: library.Opened, stage: Stage, asked: list[Table]) -> Iterator[None]:
+    """Read cells of a stage while all open releases have memory for more."""
+    cube = opened.cube
+    for table, dims, how in asked:
+        if sum(one.moves.nbytes for one in {cube, *(one.cube for one in library.kept())}) > MOST_AHEAD * MOST_BYTES:
+            return
+        cube.moves(table, stage, dims, how)
         yield
 
 
-def _settled() -> Iterator[None]:
-    memory.settle()
+def _asked(stage: Stage, dims: tuple[str, ...]) -> list[Table]:
+    """Return the cells that pages of a stage ask for, without dimensions and by one."""
+    splits = [(), *((dim,) for dim in dims)]
+    now = [(table, by, MATURE) for by in splits for table in (*_acted(stage), *WHOLE)]
+    windows = [(table, (WINDOW,), MATURE) for table in ("pair", "score", "shard")]
+    coming = [(table, by, COMING) for by in splits for table in ("pair", "score")]
+    return [*now, *windows, *coming, ("pair", (), KNOWN)]
+
+
+def _deep(stage: Stage, dims: tuple[str, ...]) -> list[Table]:
+    """Return the cells by two dimensions that pages ask for: a split or a window within a filter; and actions by three."""
+    twos, acted = [*combinations(dims, 2)], _acted(stage)
+    now = [(table, by, MATURE) for by in twos for table in (*acted, "score")]
+    windows = [(table, (dim, WINDOW), MATURE) for dim in dims for table in ("pair", "score")]
+    threes = [(table, by, MATURE) for by in combinations(dims, 3) for table in acted]
+    return [*now, *windows, *threes, *(("score", by, COMING) for by in twos)]
+
+
+def _acted(stage: Stage) -> tuple[str, ...]:
+    """Return the tables of the actions that were taken in a stage."""
+    return ("pair",) if stage.paired else ("pair", "armed")
+
+
+def _beside(opened: library.Opened, stage: Stage) -> Iterator[None]:
+    """Read what pages ask of a stage beside its cells: labels and outcomes by age, serving, customers."""
+    cube = opened.cube
+    for dims in ((), *((dim,) for dim in opened.release.segments.all)):
+        wide = tuple((dim, "") for dim in dims)
+        for statement in (live.served, live.came, late.moves):
+            cube.gather(statement, stage, dims)
+            yield
+        for kind in ("", *cube.kinds()):
+            cube.aged(stage, wide, kind)
+            yield
+        for stages in (stage, None):
+            cube.held(stages, wide, every=bool(dims))
+            yield
+        cube.left_out(stage, cube.steps[-1], (dims, ()))
+        yield
+    cube.entered()
+    cube.entities(stage)
+    if cube.facts["clustered"]:
+        cube.customers(stage)
     yield
 
 
-__all__ = ["cells", "judge"]
+__all__ = ["everything", "judge"]

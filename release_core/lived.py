@@ -15,19 +15,13 @@ if TYPE_CHECKING:
 def lived(cube: Cube, stage: Stage, step: int, groups: tuple[Group, ...]) -> Lived:
     """Return the serving, outcomes and runtime samples of the segments of `groups`, as of a step.
 
-    What a filter keeps is picked among the segments of its dimensions, which are read once for all filters by them.
-
     Raises:
         Unanswerable: a group has more than one dimension beside the replay set.
     """
-    wanted = dict(groups[0][1]) if len(groups) == 1 else {}
-    if wanted:
-        groups = (((*wanted, *groups[0][0]), ()),)
     serving = cube.serving(stage, groups)
-    chosen = [place for place, segment in enumerate(serving.segments) if wanted.items() <= segment.items()]
     return Lived(
-        tuple(serving.segments[place] for place in chosen),
-        tuple((place,) for place in chosen),
+        serving.segments,
+        tuple((place,) for place in range(len(serving.segments))),
         cube.steps.index(step),
         cube.end(step).timestamp(),
         stage is not Stage.REPLAY,

@@ -54,8 +54,13 @@ def statement(name: str) -> str:
 
 def default_memory() -> str:
     """Return DuckDB's memory limit: RELEASE_REVIEW_MEMORY, or 60% of the machine's memory up to 4 GB."""
-    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else MEMORY_CAP
-    return os.environ.get(MEMORY_VARIABLE) or f"{int(MEMORY_SHARE * min(machine, MEMORY_CAP)) // 1_000_000}MB"
+    return os.environ.get(MEMORY_VARIABLE) or f"{share_of_memory(MEMORY_SHARE, MEMORY_CAP) // 1_000_000}MB"
+
+
+def share_of_memory(share: float, cap: int) -> int:
+    """Return a share of the machine's memory in bytes, or of `cap` where it has more or does not tell."""
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else cap
+    return int(share * min(machine, cap))
 
 
 class Cursor:

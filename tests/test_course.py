@@ -124,8 +124,8 @@ def test_cells_are_read_ahead_only_while_there_is_memory(opened, monkeypatch):
     monkeypatch.setattr(ahead, "MOST_BYTES", 0)
     monkeypatch.setattr(ahead, "_work", {})
     opened.cube.moves.clear()
-    for _ in ahead.cells(opened):
-        pass
-    assert len(opened.cube.moves._held) == 1
+    stage = opened.cube.stages()[0]
+    asked = ahead._asked(stage, opened.release.segments.all)
+    assert len(list(ahead._cells(opened, stage, asked))) == len(opened.cube.moves._held) == 1
     monkeypatch.undo()
-    assert len(list(ahead.cells(opened))) > len(opened.cube.stages())
+    assert len(list(ahead._cells(opened, stage, asked))) == len(opened.cube.moves._held) == len(asked)

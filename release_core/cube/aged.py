@@ -88,7 +88,7 @@ group by all order by value"""
 def progress(cube: Cube, stage: Stage, where: Where) -> dict[int, dict[str, int]]:
     """Return the progress of the labels of a filter by at most one dimension beside the replay set."""
     wide, value = valued(cube, where)
-    return cube.aged(stage, wide).progress(value)
+    return cube.aged(stage, wide, "").progress(value)
 
 
 def valued(cube: Cube, where: Where) -> tuple[Where, str]:

@@ -80,12 +80,12 @@ class Cube:
         # Has tables in memory that are not read at opening, before a query asks for them.
         self.hold = opening.Later(self.store, self.facts["tables"])
         self._ask_once()
-        self._remember()
+        self.forget()
         # What enters and leaves the counts, by table, stage and dimensions; any as-of step is answered from it.
         self.moves = moves.Kept(self, before)
 
-    def _remember(self) -> None:
-        """Have the last few answers of each kind kept; those of live stages (live_frames.py) hold for all as-of times."""
+    def forget(self) -> None:
+        """Keep no answer but the last few of each kind from now on; those of live stages (live_frames.py) hold at all times."""
         self.slice = lru_cache(maxsize=64)(self._slice)
         self.days = lru_cache(maxsize=256)(partial(watched.days, self))
         self.map, self.crossing = lru_cache(maxsize=16)(self._map), lru_cache(maxsize=8)(self._crossing)
@@ -95,21 +95,16 @@ class Cube:
         self.happened = lru_cache(maxsize=8)(partial(live.happened, self))
         self.effects = lru_cache(maxsize=96)(partial(live.effects, self))
         self.late = lru_cache(maxsize=16)(partial(late.late, self))
-        self.entities = lru_cache(maxsize=8)(partial(treatment.entities, self))
-        self.entities_by = lru_cache(maxsize=8)(partial(treatment.entities_by, self))
         self.before = lru_cache(maxsize=8)(partial(live.before, self))
         self.serving = lru_cache(maxsize=32)(partial(live.serving, self))
-        self.gauges = lru_cache(maxsize=8)(partial(live.gauges, self))
         self.coverage = lru_cache(maxsize=16)(self._coverage)
         # After which actions no outcome is seen, and whether label propensities are logged, by stage and step.
         self.selection = lru_cache(maxsize=256)(partial(known.selected, self.moved, self.release))
-        self.searched = lru_cache(maxsize=8)(partial(slices.Searched, self))
         self.slices = partial(slices.within, self)
-        self.customers = lru_cache(maxsize=8)(partial(customers.known, self))
         self.development = lru_cache(maxsize=256)(self._development)
 
     def _ask_once(self) -> None:
-        """Keep what is the same at every as-of step once somebody has asked for it."""
+        """Keep what is read, the same at every as-of step, once somebody has asked for it."""
         self.stages = cache(partial(watched.stages, self))
         self.replay_sets = cache(partial(watched.replay_sets, self))
         self.kinds = cache(partial(watched.kinds, self))
@@ -118,14 +113,19 @@ class Cube:
         self.ramps = cache(partial(live.ramps, self))
         self.mixed = cache(partial(watched.mixed, self))
         self.left_out = lru_cache(maxsize=256)(partial(watched.left_out, self))
-        self.leaving = lru_cache(maxsize=16)(partial(watched.leaving, self))
+        self.leaving = lru_cache(maxsize=64)(partial(watched.leaving, self))
         self.checked = cache(partial(watched.checked, self))
         self.given = cache(partial(watched.given, self))
         self.firsts = cache(partial(watched.firsts, self))
         self.pending = cache(partial(development.pending, self))
-        self.held = lru_cache(maxsize=16)(partial(development.Held, self))
-        self.entries, self.loads = lru_cache(8)(partial(loads.Entered, self)), lru_cache(64)(partial(loads.Loads, self))
-        self.aged = lru_cache(maxsize=32)(partial(aged.Aged, self))
+        self.entities = cache(partial(treatment.entities, self))
+        self.entities_by = cache(partial(treatment.entities_by, self))
+        self.gauges, self.customers = cache(partial(live.gauges, self)), cache(partial(customers.known, self))
+        self.gather = lru_cache(maxsize=128)(partial(live.gather, self))
+        self.searched = lru_cache(maxsize=8)(partial(slices.Searched, self))
+        self.held = lru_cache(maxsize=64)(partial(development.Held, self))
+        self.entries, self.loads = lru_cache(16)(partial(loads.Entered, self)), lru_cache(64)(partial(loads.Loads, self))
+        self.aged = lru_cache(maxsize=128)(partial(aged.Aged, self))
         self._progress = lru_cache(maxsize=64)(partial(aged.progress, self))
 
     def end(self, step: int) -> datetime:
@@ -174,7 +174,7 @@ class Cube:
             Unanswerable: the filter has more than one dimension beside the replay set.
         """
         wide, value = aged.valued(self, where)
-        rows = self.aged(stage, wide).rows(step, value)
+        rows = self.aged(stage, wide, "").rows(step, value)
         return known.by_age(self.release, rows, step, lambda entry: (self.end(step) - self.end(entry)).days)
 
     def arrivals(self, stage: Stage, step: int, where: Where = (), kind: str = "positive") -> Arrivals:

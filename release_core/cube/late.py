@@ -13,8 +13,6 @@ from release_core.live_frames import Lateness
 from release_core.release import SHARDS, VERSIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from release_core.cube.cube import Cube
     from release_core.cube.query import Group
     from release_core.frames import Array
@@ -27,7 +25,7 @@ def late(cube: Cube, stage: Stage, groups: tuple[Group, ...]) -> Lateness:
     A label is late where an as-of time lies between the maturity of its event and the label: until then the event counted
     as good, or as not known. Labels that were taken back count no longer.
     """
-    segments, columns = live.gathered(cube, stage, groups, _moves)
+    segments, columns = live.gathered(cube, stage, groups, moves)
     looks = cube.steps
     look, keep = treatment.looked(columns["moment"], looks)
     arm = np.maximum(columns["place"], 0)
@@ -40,10 +38,10 @@ def late(cube: Cube, stage: Stage, groups: tuple[Group, ...]) -> Lateness:
     return Lateness(segments, looks, counted(columns["late"] >= 0), counted(columns["late"] == 1))
 
 
-def _moves(where: str, splits: Sequence[str]) -> str:
+def moves(*_: Cube | Stage) -> str:
     """Return SQL for bad labels that begin and cease to count, with 1 where they came after the maturity of their events."""
-    held = f"label = {POSITIVE} and greatest(since, settled) < until and {where}"
-    keys = f"{live.coded(splits)}{live.placed('arm', VERSIONS)[: -len(' as arm')]} as place, shard"
+    held = f"label = {POSITIVE} and greatest(since, settled) < until and {live.CELLS}"
+    keys = f"{live.CODES}, {live.placed('arm', VERSIONS)[: -len(' as arm')]} as place, shard"
     late = "(since > settled)::bigint as late"
     return f"""
 select {keys}, {late}, greatest(since, settled, seen) as moment, sum(n)::bigint as n from pair where {held} group by all

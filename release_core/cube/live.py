@@ -12,7 +12,8 @@ from release_core.cube.encode import FASTEST, PER_DOUBLING, SCALED, SLOWEST
 from release_core.cube.entities import TAKEN
 from release_core.cube.files import text
 from release_core.cube.gauges import SCALED as GAUGED
-from release_core.cube.rows import beside, together
+from release_core.cube.query import REPLAY_SET
+from release_core.cube.rows import beside, small, taken, together, whole
 from release_core.cube.treatment import looked
 from release_core.frames import EVERYONE, Arms, Before, place_of_all
 from release_core.live_frames import ArmCells, Effects, Gauge, Serving
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
     from release_core.cube.query import Group
     from release_core.frames import Array, Segment
     from release_core.release import Stage
+
+    Statement = Callable[[Cube, Stage], str]
+
+# The columns and the test of a statement that `gather` reads.
+CODES = "enum_code(v1)::bigint as v1, enum_code(replay_set)::bigint as replay_set"
+CELLS = 'stage = $stage and "by" = $by'
 
 
 def arms(cube: Cube, stage: Stage, groups: tuple[Group, ...]) -> ArmCells:
@@ -183,14 +190,7 @@ class Happened(NamedTuple):
 
 def happened(cube: Cube, stage: Stage, groups: tuple[Group, ...]) -> Happened:
     """Return what came of the events of every segment of the groups, at any age."""
-
-    def counts(where: str, splits: Sequence[str]) -> str:
-        return f"""
-select {coded(splits)}{placed("arm", VERSIONS)}, {placed("ramp_step", cube.ramps(stage))}, entry, seen, kind::varchar as kind,
-    {placed("taken", cube.release.actions)}, shard, within, sum(n)::bigint as n, sum(amount)::bigint as amount
-from effect where {where} group by all"""
-
-    segments, found = gathered(cube, stage, groups, counts)
+    segments, found = gathered(cube, stage, groups, came)
     entries, at = np.unique(found["entry"], return_inverse=True)
     ends = np.array([cube.end(int(entry)).timestamp() for entry in entries])
     names, kind = np.unique(found["kind"].astype(str), return_inverse=True)
@@ -213,17 +213,17 @@ from effect where {where} group by all"""
     )
 
 
+def came(cube: Cube, stage: Stage) -> str:
+    """Return SQL for what came of events; see `gather`."""
+    return f"""
+select {CODES}, {placed("arm", VERSIONS)}, {placed("ramp_step", cube.ramps(stage))}, entry, seen, kind::varchar as kind,
+    {placed("taken", cube.release.actions)}, shard, within, sum(n)::bigint as n, sum(amount)::bigint as amount
+from effect where {CELLS} group by all"""
+
+
 def serving(cube: Cube, stage: Stage, groups: tuple[Group, ...]) -> Serving:
     """Return how events were served, by the look in which they entered."""
-    own = "" if stage.paired else " and arm = if(version = 0, 'baseline', 'candidate')"
-    sums = ", ".join(f"sum({name})::bigint as {name}" for name in tables.SUMS["latency"].split(", "))
-
-    def counts(where: str, splits: Sequence[str]) -> str:
-        return f"""
-select {coded(splits)}version, bin, fallback, error, entry, {sums}
-from latency where {where}{own} and seen = 0 group by all"""
-
-    segments, columns = gathered(cube, stage, groups, counts)
+    segments, columns = gathered(cube, stage, groups, served)
     looks = cube.steps
     look, keep = looked(columns["entry"], looks)
     shape, index = (len(segments), len(looks), len(VERSIONS)), (columns["segment"], look, columns["version"])
@@ -251,6 +251,14 @@ from latency where {where}{own} and seen = 0 group by all"""
         counted("cost", SCALED, keep),
         counted("cost2", SCALED, keep),
     )
+
+
+def served(_: Cube, stage: Stage) -> str:
+    """Return SQL for how events were served; see `gather`."""
+    own = "" if stage.paired else " and arm = if(version = 0, 'baseline', 'candidate')"
+    sums = ", ".join(f"sum({name})::bigint as {name}" for name in tables.SUMS["latency"].split(", "))
+    return f"""
+select {CODES}, version, bin, fallback, error, entry, {sums} from latency where {CELLS}{own} and seen = 0 group by all"""
 
 
 def edges(ids: Array) -> Array:
@@ -281,38 +289,30 @@ def gauges(cube: Cube, stage: Stage) -> tuple[Gauge, ...]:
 
 
 def gathered(
-    cube: Cube, stage: Stage, groups: tuple[Group, ...], statement: Callable[[str, Sequence[str]], str]
+    cube: Cube, stage: Stage, groups: tuple[Group, ...], statement: Statement
 ) -> tuple[tuple[Segment, ...], dict[str, Array]]:
-    """Return the segments of all groups, and the columns of a statement over them with each row's segment.
-
-    `statement` takes the SQL condition of a group and the columns that it is split by.
-    """
+    """Return the segments of all groups, and the columns of a statement over them with each row's segment."""
     segments: list[dict[str, str]] = []
     found: list[dict[str, Array]] = []
-    for group in groups:
-        where, splits, params = _filter(cube, stage, group)
-        columns = cube.store.query(statement(where, splits), params)
-        named, place = cube.placed(group, columns)
-        found.append({name: values for name, values in columns.items() if name not in {"k0", "k1"}})
-        found[-1]["segment"] = len(segments) + place
+    for by, where in groups:
+        dims = cube.single((*((dim, "") for dim in by), *where))
+        rows, column = cube.gather(statement, stage, dims), dict.fromkeys(dims, "v1") | {REPLAY_SET: REPLAY_SET}
+        met = [np.isin(cube.names, value)[rows[column[dim]]] for dim, value in where]
+        here = np.flatnonzero(np.logical_and.reduce(met)) if met else None
+        columns = {name: whole(taken(values, here)) for name, values in rows.items()}
+        named, place = cube.placed((by, where), columns | {f"k{n}": columns[column[dim]] for n, dim in enumerate(by)})
+        found.append(columns | {"segment": len(segments) + place})
         segments += named
     return tuple(segments), {name: np.concatenate([one[name] for one in found]) for name in found[0]}
 
 
-def _filter(cube: Cube, stage: Stage, group: Group) -> tuple[str, list[str], dict[str, object]]:
-    """Return the SQL condition of a group, the columns that it is split by, and the bound values."""
-    by, where = group
-    dims = cube.single((*((dim, "") for dim in by), *where))
-    tests, params = ["stage = $stage", '"by" = $by'], {"stage": str(stage), "by": ",".join(dims)}
-    for dim, value in where:
-        tests.append(f"{'replay_set' if dim == 'replay_set' else 'v1'} = $value_{dim}")
-        params[f"value_{dim}"] = value
-    return " and ".join(tests), ["v1" if dim in dims else "replay_set" for dim in by], dict(params)
+def gather(cube: Cube, statement: Statement, stage: Stage, dims: tuple[str, ...]) -> dict[str, Array]:
+    """Return the columns of a statement over the cells of a stage by at most one dimension, of all of its values.
 
-
-def coded(splits: Sequence[str]) -> str:
-    """Return SQL for the codes of the columns that a group is split by, k0 and k1."""
-    return "".join(f"enum_code({column})::bigint as k{place}, " for place, column in enumerate(splits))
+    A statement is SQL with the columns CODES, of cells that pass the test CELLS. Whole numbers are of the smallest type.
+    """
+    params = {"stage": str(stage), "by": ",".join(dims)}
+    return {name: small(column) for name, column in cube.store.query(statement(cube, stage), params).items()}
 
 
 def ramps(cube: Cube, stage: Stage) -> tuple[str, ...]:

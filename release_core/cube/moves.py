@@ -21,9 +21,10 @@ from release_core.cube import opening
 from release_core.cube.labels import EVENT, QUIET
 from release_core.cube.places import MATURED, SILENT
 from release_core.cube.query import PERIOD, REPLAY_SET, SLICED, cells_of
-from release_core.cube.rows import Keys, Rows, taken
+from release_core.cube.rows import Keys, Rows, small, taken
 from release_core.cube.steps import FOREVER
 from release_core.release import VERSIONS
+from release_core.store import share_of_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -39,8 +40,8 @@ ACTIONS = ("baseline_action", "candidate_action", "taken")
 TEXTS = ("baseline_reason", "candidate_reason")
 # Tables that tell events apart by whether they are mature, and by whether silence told of them.
 MATURING = {"pair", "cover"}
-# Moves take at most so many bytes together, beside those read last.
-MOST_BYTES = 1_000_000_000
+# Moves take at most so many bytes together, beside those read last: a quarter of the machine's memory, at most 2.5 GB.
+MOST_BYTES = share_of_memory(0.25, 10_000_000_000)
 # So many filters have what is made of their keys kept.
 MOST_FILTERS = 8
 # Codes of keys stay below this, so that one more key fits 64 bits.
@@ -71,8 +72,8 @@ class Moves:
             keys = _keys(table, len(dims), by_entry=self._by_entry)
             found = cube.store.query(*_statement(cube, table, (stage, dims), keys, mature=mature))
             self._keys_at, self._code = _coded({name: found[name] for name in (*keys, "label")})
-            self._look, sums = _small(found["look"]), tables.SUMS[cells_of(table)].split(", ")
-            self._sums = {name: _small(found[name]) for name in sums}
+            self._look, sums = small(found["look"]), tables.SUMS[cells_of(table)].split(", ")
+            self._sums = {name: small(found[name]) for name in sums}
         else:
             self._go_on(*before)
         self._size = len(self._keys_at["label"])
@@ -90,10 +91,10 @@ class Moves:
         self._keys_at, place = _coded(keys)
         look = np.concatenate([old._look, found["look"]])
         order = np.argsort(look, kind="stable")
-        self._look = _small(look[order])
+        self._look = small(look[order])
         self._code = np.concatenate([place[: old._size][old._code], place[old._size :]])[order]
         self._sums = {
-            name: _small(np.concatenate([column.astype(np.int64), found[name]])[order])
+            name: small(np.concatenate([column.astype(np.int64), found[name]])[order])
             for name, column in old._sums.items()
         }
 
@@ -193,7 +194,7 @@ class Moves:
             mark = int(np.abs(self._ends[self._marked] - end).argmin())
             start = int(self._ends[self._marked[mark]])
             part, adding = slice(min(start, end), max(start, end)), np.add if start <= end else np.subtract
-            found = self._marks(name)[mark].copy()
+            found = self._marks(name)[mark].astype(np.float64)
             adding.at(found, self._code[part].astype(np.intp), self._sums[name][part].astype(np.float64))
             held[name] = found
         return held[name]
@@ -203,7 +204,7 @@ class Moves:
         if name not in self._kept:
             ends = [0, *self._ends[self._marked].tolist()]
             parts = [self._between(name, start, end) for start, end in pairwise(ends)]
-            self._kept[name] = np.cumsum(parts, axis=0)
+            self._kept[name] = small(np.cumsum(parts, axis=0).astype(np.int64))
         return self._kept[name]
 
     def _between(self, name: str, start: int, end: int) -> Array:
@@ -360,7 +361,7 @@ def _coded(columns: Mapping[str, Array]) -> tuple[dict[str, Array], Array]:
             size = len(found)
         code, size = code * max(many, 1) + (column - first), size * max(many, 1)
     _, first_at, back = np.unique(code, return_index=True, return_inverse=True)
-    return {name: _small(column[first_at]) for name, column in columns.items()}, back.astype(np.int32)
+    return {name: small(column[first_at]) for name, column in columns.items()}, back.astype(np.int32)
 
 
 def _marked(ends: Array, size: int) -> list[int]:
@@ -373,11 +374,3 @@ def _marked(ends: Array, size: int) -> list[int]:
         if end - ends[found[-1]] > size:
             found.append(look)
     return found
-
-
-def _small(column: Array) -> Array:
-    """Return whole numbers in the smallest type that holds them; texts as they are."""
-    if not len(column) or column.dtype == object:
-        return column
-    wanted = np.promote_types(np.min_scalar_type(column.min()), np.min_scalar_type(column.max()))
-    return column.astype(wanted)

@@ -39,9 +39,7 @@ class Keys(Mapping[str, "Array"]):
 
     def taken(self, name: str, place: Array | None) -> Array:
         """Return a column at some places (None: all)."""
-        found = taken(self._columns[name], place)
-        # In small types a number made of several columns would not fit.
-        return found if found.dtype == object else found.astype(np.int64, copy=False)
+        return whole(taken(self._columns[name], place))
 
     @property
     def nbytes(self) -> int:
@@ -125,6 +123,19 @@ class Rows(Mapping[str, "Array"]):
 def taken(array: Array, place: Array | None) -> Array:
     """Return the entries at some places (None: all)."""
     return array if place is None else array[place]
+
+
+def small(column: Array) -> Array:
+    """Return whole numbers in the smallest type that holds them; other values as they are."""
+    if not column.size or column.dtype.kind not in "iu":
+        return column
+    wanted = np.promote_types(np.min_scalar_type(column.min()), np.min_scalar_type(column.max()))
+    return column.astype(wanted)
+
+
+def whole(column: Array) -> Array:
+    """Return whole numbers as int64: what is made of several columns would not fit a small type. Others stay as they are."""
+    return column.astype(np.int64, copy=False) if column.dtype.kind in "iu" else column
 
 
 def span(values: Array) -> tuple[int, int]:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from release_core import ahead, course, cube, library, manifest, memory
+from release_core import ahead, cube, library, manifest, memory
 from release_core.release import Costs, Stage
 from release_core.views import (
     answerable,
@@ -288,11 +288,9 @@ def _labels() -> Iterator[Screen]:
 
 
 def cold(opened: library.Opened) -> None:
-    """Forget every answer of the program, as if it had just opened the release and read ahead."""
+    """Forget every answer, as if the program had just opened the release and read ahead."""
     memory.forget()
-    for value in vars(opened.cube).values():
-        if callable(getattr(value, "cache_clear", None)):
-            value.cache_clear()
+    opened.cube.forget()
 
 
 def ms(works: tuple[Work, ...], view: View) -> float:
@@ -355,14 +353,9 @@ def main() -> None:
     opened = library.Opened(release, cube.Cube(release, published), "bench")
     say(f"opened, CPU ms {1000 * (time.process_time() - before):.0f}")
     before = time.process_time()
-    for _ in ahead.cells(opened):
+    for _ in ahead.everything(opened):
         pass
-    say(f"cells read, as the app does ahead of its readers, CPU s {time.process_time() - before:.1f}")
-    before = time.process_time()
-    for _ in course.fill(opened):
-        pass
-    say(f"every as-of step judged, as the app does ahead of its readers, CPU s {time.process_time() - before:.1f}")
-    memory.settle()
+    say(f"judged and read, as the app does ahead of its readers, CPU s {time.process_time() - before:.1f}")
     wanted = sys.argv[3] if len(sys.argv) > 3 else ""
     table(opened, wanted)
 
