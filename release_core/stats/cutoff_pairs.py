@@ -205,9 +205,9 @@ def indistinguishable(cost: ArrayLike, left_out: ArrayLike, used: ArrayLike) -> 
     place, allowed = cheapest_edge(values)[0], np.isfinite(values)
     values, without = np.where(allowed, values, 0.0), np.where(allowed[..., None, :], without, 0.0)
     change = values - at(values, place)[..., None]
-    moved = without - at(without, place[..., None])[..., None]
+    without -= at(without, place[..., None])[..., None]
     shards = np.asarray(used, dtype=bool)
-    spread = intervals.jackknife(change, moved, shards[..., None], axis=-2)
+    spread = intervals.jackknife(change, without, shards[..., None], axis=-2)
     # One quantile for all edges: they have the same shards.
     reach = intervals.critical(0.95, df=shards.sum(axis=-1) - 1.0)[..., None] * spread.se
     return np.where(np.isnan(reach), np.False_, change <= reach) & allowed

@@ -173,21 +173,22 @@ def _alike(best: Optima, version: int) -> dict[str, Alike]:
     which, shards = best.which, best.ground.cells.shards
     kinds = (shards.positive, shards.negative, shards.positive_amount)
     sums = cutoff_pairs.running(*(kind[:, :, version] for kind in kinds))
-    events = sums[0, ..., -1] + sums[1, ..., -1]
-    each = cutoff_pairs.priced(sums, best.units)
-    whole = cutoff_pairs.Moves(*(part.sum(1) for part in each))
+    events, parts = sums[0, ..., -1] + sums[1, ..., -1], cutoff_pairs.priced(sums, best.units)
+    whole = cutoff_pairs.Moves(*(part.sum(1) for part in parts))
     labelled = events.sum(-1)
     without, pair = labelled[:, None] - events, cutoff_pairs.cheapest(whole, which)
     # Costs add over events: without a shard they are those of all less its own, and nothing where none is left.
     left = np.where(without > 0, without, np.inf)[..., None]
-    others = cutoff_pairs.Moves(*((every[:, None] - part) / left for every, part in zip(whole, each, strict=True)))
+    # In place: to touch new memory takes as long as to compute.
+    for every, part in zip(whole, parts, strict=True):
+        np.divide(np.subtract(every[:, None], part, out=part), left, out=part)
     review, block = (np.broadcast_to(edge[:, None], events.shape) for edge in (pair.review, pair.block))
     spread = cutoff_pairs.Pair(review, block, without)
     found = {}
     for action in moved(which):
         cost = cutoff_pairs.mean_cost(curve(whole, pair, action, which), labelled)
         cost[np.isnan(cost)] = 0.0
-        least = curve(others, spread, action, which)
+        least = curve(parts, spread, action, which)
         least[without == 0] = 0.0
         flags = cutoff_pairs.indistinguishable(cost, least, events > 0)
         often = cutoff_pairs.spread_of_optima(least, events > 0)
