@@ -61,12 +61,12 @@ class Score:
 
     def axis(self, scores: Iterable[float | None], title: str = "") -> Spec:
         """Return an axis that spans `scores`, with ticks at round probabilities."""
-        placed = [p for p in map(self.place, scores) if p is not None]
         if self.name == "linear":
             return axis(title or self.title, tickformat="~p")
-        if self.name != "probability" or not placed:
+        known = [score for score in scores if score is not None]
+        if self.name != "probability" or not known:
             return axis(title or self.title)
-        low, high = min(placed), max(placed)
+        low, high = _log_odds(min(known)), _log_odds(max(known))
         room = 0.02 * (high - low) or 0.5
         coarse, fine = (
             [(at, tick) for at, tick in ticks if low - room <= at <= high + room] for ticks in _placed_ticks()
