@@ -86,7 +86,7 @@ class Cube:
 
     def forget(self) -> None:
         """Keep no answer but the last few of each kind from now on; those of live stages (live_frames.py) hold at all times."""
-        self.slice = lru_cache(maxsize=64)(self._slice)
+        self.slice = lru_cache(maxsize=32)(self._slice)
         self.days = lru_cache(maxsize=256)(partial(watched.days, self))
         self.map, self.crossing = lru_cache(maxsize=16)(self._map), lru_cache(maxsize=8)(self._crossing)
         self.apart = lru_cache(maxsize=256)(partial(joined.apart, self))

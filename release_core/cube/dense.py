@@ -160,23 +160,33 @@ class _Bins:
 
     def __init__(self, release: Release, columns: Callable[[], Columns], size: Size) -> None:
         self._release, self._columns, self._size = release, columns, size
-        scores = {name: partial(self._scores, name) for name in ("score", "logit")}
-        scores |= {f"labelled {name}": partial(self._labelled_scores, name) for name in ("score", "logit")}
-        self._kept = _Lazy(
-            {
-                "n": self._counts,
-                "amount": lambda: {"amount": self._amounts(EVERYONE)},
-                "bad amount": lambda: {"positive_amount": self._amounts(POSITIVE)},
-                "excess": self._excess,
-                "above": lambda: {"above": self._bands.n[EVERYONE]},
-                "zones": self._zones,
-                "amounts above": self._amounts_above,
-                **scores,
-            }
-        )
+        self._kept: dict[str, Columns] = {}
 
     def __getitem__(self, name: str) -> Array:
-        return self._kept[BINNED[name], name]
+        measure = BINNED[name]
+        if measure not in self._kept:
+            self._kept[measure] = self._computed(measure)
+        return self._kept[measure][name]
+
+    def _computed(self, measure: str) -> Columns:
+        """Return the arrays of a measure.
+
+        What computes them is not kept: it and this would hold each other, and only a full collection by Python free the arrays.
+        """
+        if measure in {"score", "logit"}:
+            return self._scores(measure)
+        if measure.startswith("labelled "):
+            return self._labelled_scores(measure.removeprefix("labelled "))
+        compute: dict[str, Callable[[], Columns]] = {
+            "n": self._counts,
+            "amount": lambda: {"amount": self._amounts(EVERYONE)},
+            "bad amount": lambda: {"positive_amount": self._amounts(POSITIVE)},
+            "excess": self._excess,
+            "above": lambda: {"above": self._bands.n[EVERYONE]},
+            "zones": self._zones,
+            "amounts above": self._amounts_above,
+        }
+        return compute[measure]()
 
     @cached_property
     def _places(self) -> Places:

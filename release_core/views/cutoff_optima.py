@@ -16,7 +16,7 @@ from release_core.stats import cutoffs as costing
 from release_core.stats.arrays import ratio
 from release_core.views import what_if
 from release_core.views.grounds import CANDIDATE, FEW, OWN_FROM, cutoffs_there, grounds
-from release_core.views.view import known, shown_scores
+from release_core.views.view import known
 
 if TYPE_CHECKING:
     from release_core.frames import Array
@@ -51,14 +51,7 @@ class Optima:
     @cached_property
     def sides(self) -> tuple[Best, ...]:
         """Return what is cheapest on each version's score."""
-        return tuple(Best(self, side) for side in self.ground.sides)
-
-    @cached_property
-    def alike_edges(self) -> list[float]:
-        """Return the scores of the edges of the shards' grid; none where the shards have no bins."""
-        cells, release = self.ground.cells, self.ground.view.release
-        binned = bool(cells.segments) and cells.shards.binned
-        return shown_scores(release, np.append(cells.shards.grid.lower, 1.0)) if binned else []
+        return tuple(Best(self.ground, self.units, self.which, side) for side in self.ground.sides)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,18 +61,20 @@ class Best:
     Whatever is here is computed when it is first asked for.
     """
 
-    of: Optima
+    ground: Grounds
+    units: costing.UnitCosts
+    which: str
     side: Side
 
     @cached_property
     def parts(self) -> Moves:
         """Return what all pairs cost as counted, [segment, edge]."""
-        return cutoff_pairs.priced(self.side.counted, self.of.units)
+        return cutoff_pairs.priced(self.side.counted, self.units)
 
     @cached_property
     def counted(self) -> Pair:
         """Return the cheapest pairs as counted."""
-        return cutoff_pairs.cheapest(self.parts, self.of.which)
+        return cutoff_pairs.cheapest(self.parts, self.which)
 
     @cached_property
     def advised(self) -> Pair:
@@ -100,7 +95,7 @@ class Best:
         borrowing, pair = self.side.borrowing, self.counted
         if not len(borrowing):
             return pair
-        found = cutoff_pairs.cheapest(cutoff_pairs.priced(self.side.foreseen(reach), self.of.units), self.of.which)
+        found = cutoff_pairs.cheapest(cutoff_pairs.priced(self.side.foreseen(reach), self.units), self.which)
         every = cutoff_pairs.Pair(pair.review.copy(), pair.block.copy(), pair.cost.copy())
         for part, new in zip(every, found, strict=True):
             part[borrowing] = new
@@ -110,19 +105,19 @@ class Best:
     def costs(self) -> tuple[list[float], ...]:
         """Return what the pairs in force, the advised and the counted ones cost per 1,000 labelled events, by segment, as counted."""
         pairs = (cutoff_pairs.cost_at(self.parts, pair.review, pair.block) for pair in (self.advised, self.counted))
-        now = what_if.costs_in_force(self.of.ground, self.side.version, self.of.units)
+        now = what_if.costs_in_force(self.ground, self.side.version, self.units)
         return tuple(cost.tolist() for cost in (now, *map(self.side.per_thousand, pairs)))
 
     @cached_property
     def near(self) -> dict[str, tuple[Array, Array]]:
         """Return the ends [segment] of the unbroken range of each action's cutoff whose counted cost is within 1% of the least."""
-        plateaus = {a: costing.optimum(curve(self.parts, self.counted, a, self.of.which)) for a in moved(self.of.which)}
+        plateaus = {a: costing.optimum(curve(self.parts, self.counted, a, self.which)) for a in moved(self.which)}
         return {action: (one.plateau_low, one.plateau_high) for action, one in plateaus.items()}
 
     @cached_property
     def alike(self) -> dict[str, Alike]:
         """Return, by action, which cutoffs the jackknife cannot tell from the cheapest; none where the shards have no bins."""
-        return _alike(self.of, self.side.version) if self.of.alike_edges else {}
+        return _alike(self) if self.ground.alike_edges else {}
 
 
 class Alike(NamedTuple):
@@ -168,9 +163,9 @@ def curve(parts: Moves, pair: Pair, action: str, which: str, edges: Array | None
     return cutoff_pairs.moving(parts, pair, cutoff_pairs.BOTH if which == cutoff_pairs.BLOCK else action, edges)
 
 
-def _alike(best: Optima, version: int) -> dict[str, Alike]:
+def _alike(best: Best) -> dict[str, Alike]:
     """Return, by action, which cutoffs on a version's score cannot be told from the cheapest; all segments at once."""
-    which, shards = best.which, best.ground.cells.shards
+    which, version, shards = best.which, best.side.version, best.ground.cells.shards
     kinds = (shards.positive, shards.negative, shards.positive_amount)
     sums = cutoff_pairs.running(*(kind[:, :, version] for kind in kinds))
     events, parts = sums[0, ..., -1] + sums[1, ..., -1], cutoff_pairs.priced(sums, best.units)
@@ -192,7 +187,7 @@ def _alike(best: Optima, version: int) -> dict[str, Alike]:
         least[without == 0] = 0.0
         flags = cutoff_pairs.indistinguishable(cost, least, events > 0)
         often = cutoff_pairs.spread_of_optima(least, events > 0)
-        found[action] = Alike(best.alike_edges, flags, often)
+        found[action] = Alike(best.ground.alike_edges, flags, often)
     return found
 
 

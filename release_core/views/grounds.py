@@ -65,7 +65,15 @@ class Grounds:
     @cached_property
     def sides(self) -> tuple[Side, ...]:
         """Return what the cells say of each version's score."""
-        return tuple(Side(self, version) for version in range(len(VERSIONS)))
+        by_chance = self.view.release.scale.name == "probability"
+        of = [(version, tuple(line), self.widened, by_chance) for version, line in enumerate(self.line.tolist())]
+        return tuple(Side(self.whole, *one) for one in of)
+
+    @cached_property
+    def alike_edges(self) -> list[float]:
+        """Return the scores of the edges of the shards' grid; none where the shards have no bins."""
+        binned = bool(self.cells.segments) and self.cells.shards.binned
+        return shown_scores(self.view.release, np.append(self.cells.shards.grid.lower, 1.0)) if binned else []
 
     @cached_property
     def labelled(self) -> Array:
@@ -112,13 +120,20 @@ class Grounds:
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """What the cells of the grounds say of one version's score: each array is computed when it is first asked for."""
+    """What the cells of the grounds say of one version's score: each array is computed when it is first asked for.
 
-    ground: Grounds
+    `line` and `widened` are the version's of the grounds; `by_chance`: whether scores are probabilities. The grounds themselves
+    are not held: each holding the other, only a full collection by Python would free the arrays.
+    """
+
+    whole: Tally
     version: int
+    line: tuple[float, ...]
+    widened: float
+    by_chance: bool
 
     def _part(self, name: str) -> Array:
-        part: Array = getattr(self.ground.whole, name)[:, self.version]
+        part: Array = getattr(self.whole, name)[:, self.version]
         return part
 
     @cached_property
@@ -149,19 +164,19 @@ class Side:
     @cached_property
     def _on_line(self) -> Array:
         """Return the log-odds [segment, bin] by the line of all events; that of an empty bin is the line's intercept."""
-        intercept, slope, _ = self.ground.line[self.version]
+        intercept, slope, _ = self.line
         found: Array = intercept + slope * or_zero(ratio(self._part("logit"), self._part("n")))
         return found
 
     @cached_property
     def shift(self) -> offsets.Offsets:
         """Return each segment's offset from the line of all events."""
-        return offsets.offsets(self.positive, self.labelled, self._on_line, self.ground.widened)
+        return offsets.offsets(self.positive, self.labelled, self._on_line, self.widened)
 
     @cached_property
     def own(self) -> Array:
         """Return whether a segment [segment] has so many positives that its own counts set its cutoff."""
-        known: Array = (self.positives >= OWN_FROM) | (self.ground.view.release.scale.name != "probability")
+        known: Array = (self.positives >= OWN_FROM) | (not self.by_chance)
         return known
 
     @cached_property
@@ -183,11 +198,11 @@ class Side:
     @cached_property
     def _error(self) -> Array:
         """Return the standard error of the calibrated log-odds [borrowing segment, bin]."""
-        line, chance, (_, slope, error) = self._on_line[self.borrowing], self.chances(), self.ground.line[self.version]
+        line, chance, (_, slope, error) = self._on_line[self.borrowing], self.chances(), self.line
         told = self.labelled[self.borrowing] * chance * (1 - chance)
         centre = or_zero(ratio((told * line).sum(-1), told.sum(-1)))[:, None]
         own = self.shift.shrunk_se[self.borrowing, None]
-        return np.hypot(own, np.sqrt(self.ground.widened) * (error / slope) * (line - centre))
+        return np.hypot(own, np.sqrt(self.widened) * (error / slope) * (line - centre))
 
     @cached_property
     def _amounts(self) -> Array:
