@@ -13,7 +13,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from release_core import course, library, memory
-from release_core.cube import WINDOW, late, live
+from release_core.cube import REPLAY_SET, WINDOW, late, live
 from release_core.cube.moves import MOST_BYTES
 
 if TYPE_CHECKING:
@@ -117,7 +117,10 @@ def _beside(opened: library.Opened, stage: Stage) -> Iterator[None]:
         cube.left_out(stage, cube.steps[-1], (dims, ()))
         cube.entries(stage, dims)
         yield
+    cube.values(REPLAY_SET)
+    cube.firsts()
     cube.entered()
+    cube.pending(stage)
     cube.entities(stage)
     if cube.facts["clustered"]:
         cube.customers(stage)

@@ -117,15 +117,3 @@ def test_open_releases_are_judged_ahead_of_readers(opened, monkeypatch):
     monkeypatch.setattr(library, "_kept", {})
     assert not ahead.judge()
     assert opened.key not in ahead._work
-
-
-def test_cells_are_read_ahead_only_while_there_is_memory(opened, monkeypatch):
-    monkeypatch.setattr(library, "_kept", {opened.key: opened})
-    monkeypatch.setattr(ahead, "MOST_BYTES", 0)
-    monkeypatch.setattr(ahead, "_work", {})
-    opened.cube.moves.clear()
-    stage = opened.cube.stages()[0]
-    asked = ahead._asked(stage, opened.release.segments.all)
-    assert len(list(ahead._cells(opened, stage, asked))) == len(opened.cube.moves._held) == 1
-    monkeypatch.undo()
-    assert len(list(ahead._cells(opened, stage, asked))) == len(opened.cube.moves._held) == len(asked)

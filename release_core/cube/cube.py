@@ -34,7 +34,7 @@ from release_core.cube.encode import COARSE, FINE
 from release_core.cube.query import PERIOD, REPLAY_SET, WINDOW
 from release_core.cube.rows import beside, together
 from release_core.errors import NotFound, Problem, Unanswerable
-from release_core.frames import Cells, natural
+from release_core.frames import Cells
 from release_core.release import Stage
 from release_core.store import Store
 
@@ -107,7 +107,7 @@ class Cube:
         """Keep what is read, the same at every as-of step, once somebody has asked for it."""
         self.stages = cache(partial(watched.stages, self))
         self.replay_sets = cache(partial(watched.replay_sets, self))
-        self.kinds = cache(partial(watched.kinds, self))
+        self._sets, self.kinds = cache(partial(watched.sets, self)), cache(partial(watched.kinds, self))
         self.began = cache(partial(watched.began, self))
         self.entered = cache(partial(watched.entered, self))
         self.ramps = cache(partial(live.ramps, self))
@@ -143,8 +143,7 @@ class Cube:
     def values(self, dim: str) -> tuple[str, ...]:
         """Return the values of a dimension in the logs, sorted; it is declared, or `replay_set`, or `window`."""
         if dim == REPLAY_SET:
-            found = self.store.query("select distinct replay_set as v from checks where replay_set <> ''")
-            return tuple(sorted(map(str, found["v"]), key=natural))
+            return self._sets()
         self.dimensions((dim,))
         return self._values.get(dim, ())
 

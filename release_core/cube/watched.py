@@ -8,6 +8,7 @@ import numpy as np
 
 from release_core.cube import aged, cells, dense, query, steps
 from release_core.cube.files import listed
+from release_core.frames import natural
 from release_core.release import Stage
 
 if TYPE_CHECKING:
@@ -31,6 +32,12 @@ def replay_sets(cube: Cube, stage: Stage) -> tuple[str, ...]:
     """Return the replay sets of a stage, sorted; ("",) where the logs name none."""
     sql = "select distinct replay_set as v from checks where stage = $stage order by v"
     return tuple(map(str, cube.store.query(sql, {"stage": stage})["v"]))
+
+
+def sets(cube: Cube) -> tuple[str, ...]:
+    """Return the replay sets that the logs name, in their natural order."""
+    found = cube.store.query("select distinct replay_set as v from checks where replay_set <> ''")
+    return tuple(sorted(map(str, found["v"]), key=natural))
 
 
 def kinds(cube: Cube) -> tuple[str, ...]:
