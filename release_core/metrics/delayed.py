@@ -87,6 +87,14 @@ class Delay:
         return np.stack([self.own.positive.sum(-1), self.own.negative.sum(-1) * self.told[:, None]])
 
     @cached_property
+    def reached(self) -> Delay:
+        """Return the same without the ages that no event has reached: most of them, in a young stage."""
+        ages = slice(0, self.oldest[0] + 1)
+        sums = {name: getattr(self.own, name)[..., ages] for name in _BY_AGE}
+        sums |= {name: getattr(self.own, name)[..., ages, :] for name in ("positive", "negative")}
+        return replace(self, own=replace(self.own, **sums), share=self.share[..., ages])
+
+    @cached_property
     def present(self) -> Array:
         """Return whether a stratum [stratum] has events; one that has none says nothing of what is to come."""
         return np.logical_or((self.events != 0).any(-1), self.own.events.ndim == 2)
@@ -123,11 +131,13 @@ _BY_AGE = ("events", "amounts", "positive_amounts", "scores", "labelled")
 
 def answered(one: Development, unseen: Sequence[str]) -> Development:
     """Return the events whose outcome is seen: of those after whose action taken it is only by chance, the labelled ones."""
-    chance = _among(one, unseen)[:, None]
+    chance = _among(one, unseen)
     if not chance.any():
         return one
-    events = np.where(chance, one.positive.sum(-1) + one.negative.sum(-1), one.events)
-    return replace(one, events=events, scores=np.where(chance, one.labelled.sum(0), one.scores))
+    events, scores = one.events.copy(), one.scores.copy()
+    events[..., chance, :] = sum(table[..., chance, :, :].sum(-1) for table in (one.positive, one.negative))
+    scores[..., chance, :] = one.labelled[..., chance, :].sum(0)
+    return replace(one, events=events, scores=scores)
 
 
 def _among(one: Development, actions: Sequence[str]) -> Array:
@@ -146,7 +156,13 @@ def delay(logged: Sequence[Development], *, explicit: bool, maturity: float, uns
     own = levels[0]
     told = _among(own, unseen) | explicit
     strata = tuple(int(s) for s in np.unique(own.taken))
-    tables = [_by_stratum(one, strata, one.positive) for one in levels]
+    oldest = tuple(int(np.nonzero(one.events.sum(-2))[-1].max(initial=0)) for one in levels)
+
+    def counted(name: str) -> list[Array]:
+        tables = [getattr(one, name)[..., : last + 1, :] for one, last in zip(levels, oldest, strict=True)]
+        return [_by_stratum(one, strata, table) for one, table in zip(levels, tables, strict=True)]
+
+    tables = counted("positive")
     positive = ladders.ladder(tables)
     few = (positive.horizon < 0) & _rare(levels, strata, maturity)
     if few.any():
@@ -156,15 +172,13 @@ def delay(logged: Sequence[Development], *, explicit: bool, maturity: float, uns
     chance = np.array([stratum >= 0 and own.actions[stratum] in unseen for stratum in strata], dtype=bool)
     found = [_complete(positive, chance)]
     if told.any():
-        negative = ladders.ladder([_by_stratum(one, strata, one.negative) for one in levels])
-        found.append(_complete(negative, chance))
+        found.append(_complete(ladders.ladder(counted("negative")), chance))
     share = np.ones((2, *positive.share.shape[:-1], len(own.ends)))
     for label, steps in enumerate(found):
         share[label] = ladders.at_ages(steps, len(own.ends))
     # Where silence stands for good labels nothing of them is waited for.
     share[1] = np.where((explicit | chance)[:, None], share[1], 1.0)
     pooled = tuple(stratum for stratum, some in zip(strata, np.moveaxis(few, -1, 0), strict=True) if some.any())
-    oldest = tuple(int(np.nonzero(one.events.sum(-2))[-1].max(initial=0)) for one in levels)
     return Delay(own, told, tuple(unseen), strata, tuple(found), share, _dispersion(tables, oldest), pooled, oldest)
 
 
@@ -240,7 +254,7 @@ def counts(one: Delay, strata: Sequence[int] | None = None, ages: Array | None =
     """Return the same as arrays, of each of several segments, or of each of several sets of ages [set, age]."""
     use, mine = one.ready if ages is None else ages, slice(None) if strata is None else list(strata)
     some, each = np.asarray(use.any(-1)), use[..., None, :]
-    latest, every = one.tables.sum(-1)[..., mine, :], one.ladders[POSITIVE]
+    latest, every = _by_stratum(one.own, one.strata, one.labels[POSITIVE])[..., mine, :], one.ladders[POSITIVE]
     share, seen, at_risk, source = (part[..., mine, :] for part in every[:4])
     steps = Ladder(share, seen, at_risk, source, every.horizon[..., mine])
     to_come = ladders.outlook(latest, steps, one.dispersion[..., mine], each)
@@ -282,6 +296,7 @@ def estimate(one: Delay, name: str, ages: Array, *, corrected: bool) -> Nowcast:
 
 def estimates(one: Delay, names: Sequence[str], ages: Array, *, corrected: bool) -> dict[str, Nowcast]:
     """Return several metrics of NAMES by name; see `estimate`."""
+    one, ages = one.reached, ages[..., : one.oldest[0] + 1]
     what = known(one, ages, corrected=corrected)
     answers = {"amount_recall": _amounts(one, what)} if "amount_recall" in names else {}
     answers |= {"oe_ratio": _oe_ratio(one, what, ages)} if "oe_ratio" in names else {}
