@@ -33,12 +33,6 @@ def lived(cube: Cube, stage: Stage, step: int, groups: tuple[Group, ...]) -> Liv
         lambda hours: cube.effects(stage, groups, hours),
         cube.gauges(stage),
         late=lambda: cube.late(stage, groups),
-        per_entity=per_entity_of(cube, stage),
+        per_entity=cube.per_entity(stage),
         began=cube.began(stage).timestamp(),
     )
-
-
-def per_entity_of(cube: Cube, stage: Stage) -> float:
-    """Return how many events an entity has in a ramp step of a live stage; 1 of other stages."""
-    entities = 0.0 if stage.paired else float(cube.entities(stage).n[-1].sum())
-    return max(cube.maturity(stage, cube.steps[-1], ())["n"] / entities, 1.0) if entities else 1.0

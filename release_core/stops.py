@@ -14,7 +14,7 @@ import numpy as np
 from release_core import gates, metrics
 from release_core.frames import GateRow, place_of_all, segment_text
 from release_core.gates import alarms
-from release_core.lived import lived, per_entity_of
+from release_core.lived import lived
 from release_core.metrics import anytime
 from release_core.release import Comparison, Verdict
 from release_core.stats import sequential
@@ -277,7 +277,7 @@ def _rare(release: Release, cube: Cube, stage: Stage, rule: tuple[GateSpec, Metr
     Segments whose smaller arm has fewer entities than have the events that a rule needs are not judged.
     """
     spec, metric = rule
-    frame, per_entity = cube.entities_by(stage), per_entity_of(cube, stage)
+    frame, per_entity = cube.entities_by(stage), cube.per_entity(stage)
     kinds = [place for place, kind in enumerate(frame.kinds) if metric.outcome and kind in metric.outcome.hits]
     places = [place for place, segment in enumerate(frame.segments) if _watched(release, spec, segment)]
     enough = frame.n[places, -1].sum(-2).min(-1) * per_entity >= _needed(release, spec)

@@ -73,6 +73,8 @@ class Cube:
         self.steps: tuple[int, ...] = tuple(self.facts["steps"])
         # The name of a step's period: a month, a day, or a time.
         self.label = partial(steps.label, self.unit)
+        # The last instant of each step, in seconds since 1970.
+        self.ends = np.array([self.end(step).timestamp() for step in self.steps])
         self.fingerprint: str = self.facts["fingerprint"]
         self.store = Store(shared=True)
         values = self.facts.pop("values")
@@ -119,6 +121,7 @@ class Cube:
         self.pending = cache(partial(development.pending, self))
         self.entities = cache(partial(treatment.entities, self))
         self.entities_by = cache(partial(treatment.entities_by, self))
+        self.per_entity = cache(partial(treatment.per_entity, self))
         self.gauges, self.customers = cache(partial(live.gauges, self)), cache(partial(customers.known, self))
         self.gather = lru_cache(maxsize=128)(partial(live.gather, self))
         self.searched = lru_cache(maxsize=8)(partial(slices.Searched, self))

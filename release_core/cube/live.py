@@ -12,6 +12,7 @@ from release_core.cube.encode import FASTEST, PER_DOUBLING, SCALED, SLOWEST
 from release_core.cube.entities import TAKEN
 from release_core.cube.files import text
 from release_core.cube.gauges import SCALED as GAUGED
+from release_core.cube.places import present
 from release_core.cube.query import REPLAY_SET
 from release_core.cube.rows import beside, small, taken, together, whole
 from release_core.cube.treatment import looked
@@ -130,10 +131,9 @@ def effects(cube: Cube, stage: Stage, groups: tuple[Group, ...], hours: int) -> 
     """Return what came of events within `hours` of them, by the look at which they have reached that age."""
     found, looks, ramps = cube.happened(stage, groups), cube.steps, cube.ramps(stage)
     soon = found.within <= hours
-    kinds, actions = (np.unique(codes[soon & (codes >= 0)]) for codes in (found.kind, found.taken))
-    ends = np.array([cube.end(step).timestamp() for step in looks])
+    kinds, actions = (present(codes[soon & (codes >= 0)]) for codes in (found.kind, found.taken))
     # The first look at whose end even the last event of each entry step is `hours` old; the number of looks if none.
-    look = np.maximum(np.searchsorted(ends, found.end + 3600.0 * hours), found.seen)
+    look = np.maximum(np.searchsorted(cube.ends, found.end + 3600.0 * hours), found.seen)
     soon &= look < len(looks)
     shape = (len(found.segments), len(looks), len(ramps), len(VERSIONS), SHARDS)
     index = (found.segment, look, found.ramp, found.arm, found.shard)

@@ -56,6 +56,12 @@ def entities(cube: Cube, stage: Stage) -> Entities:
     )
 
 
+def per_entity(cube: Cube, stage: Stage) -> float:
+    """Return how many events an entity has in a ramp step of a live stage; 1 of other stages."""
+    many = 0.0 if stage.paired else float(cube.entities(stage).n[-1].sum())
+    return max(cube.maturity(stage, cube.steps[-1], ())["n"] / many, 1.0) if many else 1.0
+
+
 def entities_by(cube: Cube, stage: Stage) -> Entered:
     """Return the entities of all of a stage and of every value of each declared dimension, by look."""
     whole = cube.entities(stage)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -71,10 +72,14 @@ class Lived:
 
     def added(self, array: Array, axis: int = 0) -> Array:
         """Return an array whose axis of segments holds those of this slice."""
+        if self.index == tuple((place,) for place in range(array.shape[axis])):
+            return array
         return np.stack([array.take(places, axis).sum(axis) for places in self.index], axis)
 
     def outcomes(self, frame: Effects | Lateness, array: Array) -> Array:
         """Return an array [segment of the frame, ...] by the segments of this slice; 0 where the frame has no such segment."""
+        if frame.segments == self.serving.segments:
+            return self.added(array)
         place = {tuple(segment.items()): k for k, segment in enumerate(frame.segments)}
         named = [place.get(tuple(segment.items()), -1) for segment in self.serving.segments]
         padded = np.concatenate([array, np.zeros((1, *array.shape[1:]))])
@@ -86,9 +91,10 @@ class Lived:
 
     def recent(self, gauge: Gauge) -> Array:
         """Return which buckets of a gauge lie in the last day before this look's end."""
-        found: Array = (gauge.start <= self.end) & (gauge.start > self.newest() - RECENT_HOURS * HOUR)
+        found: Array = (gauge.start <= self.end) & (gauge.start > self.newest - RECENT_HOURS * HOUR)
         return found
 
+    @cached_property
     def newest(self) -> float:
         """Return when the last sample up to this look's end was taken, in seconds; the end where there is none."""
         starts = [float(gauge.start[gauge.start <= self.end].max(initial=0.0)) for gauge in self.gauges]
