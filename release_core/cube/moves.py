@@ -10,7 +10,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import OrderedDict
 from functools import lru_cache, partial
-from itertools import pairwise
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +79,8 @@ class Moves:
         self._ends = np.searchsorted(self._look, cube.steps, side="right")
         self._marked = _marked(self._ends, self._size)
         self._steps = cube.steps
-        self._kept: dict[str, Array] = {}
+        # By sum and number of the mark.
+        self._kept: dict[str, dict[int, Array]] = {}
         self._made = Keys(self._keys_at)
         self._filtered: dict[tuple[Any, Any], tuple[Keys, Array]] = {}
         self._last: tuple[int, dict[str, Array]] = (-1, {})
@@ -118,7 +118,8 @@ class Moves:
     @property
     def nbytes(self) -> int:
         """Return the memory that the rows and the sums take, kept ones included."""
-        sums = [*self._sums.values(), *list(self._kept.values()), *list(self._last[1].values())]
+        sums = [*self._sums.values(), *list(self._last[1].values())]
+        sums += [array for kept in list(self._kept.values()) for array in list(kept.values())]
         held = [one for filtered in list(self._filtered.values()) for one in filtered]
         return sum(one.nbytes for one in (self._made, self._code, self._look, *sums, *held))
 
@@ -194,18 +195,27 @@ class Moves:
             mark = int(np.abs(self._ends[self._marked] - end).argmin())
             start = int(self._ends[self._marked[mark]])
             part, adding = slice(min(start, end), max(start, end)), np.add if start <= end else np.subtract
-            found = self._marks(name)[mark].astype(np.float64)
+            found = self._mark(name, mark).astype(np.float64)
             adding.at(found, self._code[part].astype(np.intp), self._sums[name][part].astype(np.float64))
             held[name] = found
         return held[name]
 
-    def _marks(self, name: str) -> Array:
-        """Return the sums of every key at the marked looks, [mark, key]."""
-        if name not in self._kept:
-            ends = [0, *self._ends[self._marked].tolist()]
-            parts = [self._between(name, start, end) for start, end in pairwise(ends)]
-            self._kept[name] = small(np.cumsum(parts, axis=0).astype(np.int64))
-        return self._kept[name]
+    def add_up(self) -> None:
+        """Have all sums at the marked looks, of which answers are made; else each is added up when it is first asked for."""
+        for name in self._sums:
+            for mark in range(len(self._marked)):
+                self._mark(name, mark)
+
+    def _mark(self, name: str, mark: int) -> Array:
+        """Return the sums of every key at a marked look, from those at the nearest mark that are known."""
+        kept = self._kept.setdefault(name, {})
+        if mark not in kept:
+            near = min(list(kept), key=lambda known: abs(known - mark), default=None)
+            start, end = (0 if one is None else int(self._ends[self._marked[one]]) for one in (near, mark))
+            moved = self._between(name, min(start, end), max(start, end))
+            before = 0 if near is None else kept[near]
+            kept[mark] = small((before + moved if start <= end else before - moved).astype(np.int64))
+        return kept[mark]
 
     def _between(self, name: str, start: int, end: int) -> Array:
         # Of no rows numpy counts in whole numbers, to which fractions are added slowly.
