@@ -111,6 +111,10 @@ def _beside(opened: library.Opened, stage: Stage) -> Iterator[None]:
         for statement in (live.served, live.came, late.moves):
             cube.gather(statement, stage, dims)
             yield
+        frames = (cube.serving, cube.late, *(() if stage.paired else (cube.treated, cube.happened)))
+        for frame in frames:
+            frame(stage, ((dims, ()),))
+            yield
         for kind in ("", *cube.kinds()):
             cube.aged(stage, wide, kind)
             yield

@@ -87,18 +87,11 @@ class Cube:
         self.moves = moves.Kept(self, before)
 
     def forget(self) -> None:
-        """Keep no answer but the last few of each kind from now on; those of live stages (live_frames.py) hold at all times."""
+        """Keep no answer but the last few of each kind from now on."""
         self.slice = lru_cache(maxsize=32)(self._slice)
         self.days = lru_cache(maxsize=256)(partial(watched.days, self))
         self.map, self.crossing = lru_cache(maxsize=16)(self._map), lru_cache(maxsize=8)(self._crossing)
         self.apart = lru_cache(maxsize=256)(partial(joined.apart, self))
-        self.arms = lru_cache(maxsize=16)(partial(live.arms, self))
-        self.treated = lru_cache(maxsize=16)(lambda stage, groups: live.treated(self, stage, self.arms(stage, groups)))
-        self.happened = lru_cache(maxsize=8)(partial(live.happened, self))
-        self.effects = lru_cache(maxsize=96)(partial(live.effects, self))
-        self.late = lru_cache(maxsize=16)(partial(late.late, self))
-        self.before = lru_cache(maxsize=8)(partial(live.before, self))
-        self.serving = lru_cache(maxsize=32)(partial(live.serving, self))
         self.coverage = lru_cache(maxsize=16)(self._coverage)
         # After which actions no outcome is seen, and whether label propensities are logged, by stage and step.
         self.selection = lru_cache(maxsize=256)(partial(known.selected, self.moved, self.release))
@@ -106,7 +99,7 @@ class Cube:
         self.development = lru_cache(maxsize=256)(self._development)
 
     def _ask_once(self) -> None:
-        """Keep what is read, the same at every as-of step, once somebody has asked for it."""
+        """Keep what is the same at every as-of step once somebody has asked for it: what is read, and live stages' frames."""
         self.stages = cache(partial(watched.stages, self))
         self.replay_sets = cache(partial(watched.replay_sets, self))
         self._sets, self.kinds = cache(partial(watched.sets, self)), cache(partial(watched.kinds, self))
@@ -123,6 +116,13 @@ class Cube:
         self.entities_by = cache(partial(treatment.entities_by, self))
         self.per_entity = cache(partial(treatment.per_entity, self))
         self.gauges, self.customers = cache(partial(live.gauges, self)), cache(partial(customers.known, self))
+        self.arms = lru_cache(maxsize=32)(partial(live.arms, self))
+        self.treated = lru_cache(maxsize=32)(lambda stage, groups: live.treated(self, stage, self.arms(stage, groups)))
+        self.happened = lru_cache(maxsize=32)(partial(live.happened, self))
+        self.effects = lru_cache(maxsize=96)(partial(live.effects, self))
+        self.late = lru_cache(maxsize=64)(partial(late.late, self))
+        self.before = cache(partial(live.before, self))
+        self.serving = lru_cache(maxsize=64)(partial(live.serving, self))
         self.gather = lru_cache(maxsize=128)(partial(live.gather, self))
         self.searched = lru_cache(maxsize=8)(partial(slices.Searched, self))
         self.held = lru_cache(maxsize=64)(partial(development.Held, self))
