@@ -13,7 +13,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from release_core import course, library, memory
-from release_core.cube import REPLAY_SET, WINDOW, late, live
+from release_core.cube import REPLAY_SET, WINDOW
 from release_core.cube.moves import MOST_BYTES
 
 if TYPE_CHECKING:
@@ -108,9 +108,6 @@ def _beside(opened: library.Opened, stage: Stage) -> Iterator[None]:
     cube = opened.cube
     for dims in ((), *((dim,) for dim in opened.release.segments.all)):
         wide = tuple((dim, "") for dim in dims)
-        for statement in (live.served, live.came, late.moves):
-            cube.gather(statement, stage, dims)
-            yield
         frames = (cube.serving, cube.late, *(() if stage.paired else (cube.treated, cube.happened)))
         for frame in frames:
             frame(stage, ((dims, ()),))

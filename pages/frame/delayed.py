@@ -98,7 +98,8 @@ def quality(view: View) -> None:
     show.table(COUNTS, counted.rows, "Final number of bad events, by action taken")
     dims = list(view.release.segments.all)
     if dims:
-        # Always the same words: with others it would be another drawer, which is closed.
+        # A link that names a dimension opens it. Always the same words: with others it would be another drawer, which is closed.
+        st.session_state.setdefault("labels-split", "by" in st.query_params)
         split = st.expander("One metric and final bad events by segment", key="labels-split", on_change="rerun")
         if split.open:
             with split:

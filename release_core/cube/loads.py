@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from release_core.release import Stage
 
 
-class Entered:
+class Entries:
     """Events by the values of some dimensions, version, score and slot of entry: read once per stage and dimensions.
 
     A slot is a step of entry and the as-of step from which on what entered then counts. `values` [places, dimensions] are the

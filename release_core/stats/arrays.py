@@ -37,7 +37,7 @@ def only(values: ArrayLike, where: ArrayLike) -> Array:
 
 
 def or_zero(values: ArrayLike) -> Array:
-    """Return the values, 0 where they are NaN.
+    """Return the values, 0 where they are NaN; infinities stay, unlike with `numpy.nan_to_num`, which also takes longer.
 
     >>> or_zero([1.0, np.nan])
     array([1., 0.])

@@ -134,6 +134,7 @@ def test_drawers_are_computed_when_open_and_stay_open(show):
     course = app.selectbox(key="course")
     course.set_value(course.options[1]).run()
     assert said in words(app)
+    assert said in words(show("labels", release="small", by="surface"))
     served = show("runtime", release="small")
     assert "No stage has served yet" not in words(served)
     served.session_state["every-stage"] = True
