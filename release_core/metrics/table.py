@@ -210,9 +210,9 @@ ROWS = (
         v.mean_score, v.events, probability=True,
     ),
     _ranking("auc", "AUC", v.auc, "higher",
-             "Chance that a positive scores above a negative, ties counting half. The interval reaches at least as far as with two more "
-             "positives that score like negatives, that of a difference as with 1.25 that one version alone so misplaces, unless both are "
-             "one model that ranks all events alike: the events at hand may show none of such a kind.", f"Mann-Whitney {BINS}, b1"),
+             "Chance that a positive scores above a negative, ties counting half. The interval allows for positives that score below every "
+             "negative, that of a difference for such that one version alone puts there (unless both are one model that ranks all events "
+             "alike): of a kind that is 3 in n, n events may show none.", f"Mann-Whitney {BINS}, b1"),
     _ranking("average_precision", "Average precision", v.average_precision, "higher",
              "Precision averaged over the positives in the order of their scores.", f"step rule {BINS}, b2"),
     _ranking("ks_separation", "KS separation", v.ks_separation, "higher",

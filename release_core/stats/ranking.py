@@ -16,10 +16,6 @@ from release_core.stats.intervals import Interval
 
 # How many events of the smaller class the worst variance that an AUC can have counts for, beside the observed one.
 WORST_EVENTS = 3
-# So many further events are reckoned with that score like the other class, as Agresti and Coull add two of each kind to a share:
-# however many events there are, they may show few or none of a kind of which there are enough to matter. So many for one AUC,
-# and for the difference of two, which both ends guard.
-UNLIKE, UNLIKE_BETWEEN = 2.0, 1.25
 
 
 class Sweep(NamedTuple):
@@ -168,9 +164,9 @@ def auc_interval(
     The few events at hand show too little of the tail that makes an AUC vary. Its variance is therefore averaged, as
     if of `WORST_EVENTS` more events, with the largest that it can have, A (1 - A) (1 / P + 1 / N), which is reached
     where scores of a class are either all above or all below the other's (Birnbaum and Klose 1957). With many events
-    that is value -+ quantile x se. Of an AUC of 1 the interval starts below 1. The end on the side of 0.5 reaches at least as
-    far as with two more events that score like the other class: the events at hand may show none of the unlike ones that
-    there are. By simulation; see tests/bench/coverage.py.
+    that is value -+ quantile x se. Of an AUC of 1 the interval starts below 1. The end on the side of 0.5 also allows for events
+    of which those at hand show none and that score beyond every one of the other class (see `_unseen`). By simulation; see
+    tests/bench/coverage.py.
 
     Args:
         value: the AUC [...].
@@ -181,7 +177,7 @@ def auc_interval(
         sides: 2 or 1.
 
     >>> [bound.round(3).item() for bound in auc_interval(0.96, 0.02, (20, 4000), 19)]
-    [0.837, 0.988]
+    [0.793, 0.988]
     """
     positives, negatives = map(floats, classes)
     fewest = np.minimum(positives, negatives)
@@ -195,11 +191,11 @@ def auc_interval(
     events = only(ratio(area * (1 - area), variance), enough)
     freedom = np.maximum(np.minimum(floats(df), own), 1)
     low, high = decisions.wilson(floats(value) * events, events, confidence, sides, freedom)
-    above = np.abs(floats(value) - 0.5)
     reach = intervals.critical(confidence, sides, np.maximum(np.minimum(floats(df), fewest), 1))
-    least = 0.5 + np.maximum(_with_more(above, se, fewest, reach, UNLIKE), -0.5)
+    above = np.maximum(floats(value), 1 - floats(value))
+    least = np.maximum(above - np.hypot(reach * floats(se), _unseen(fewest, confidence, sides) * above), 0.0)
     low = np.where(floats(value) >= 0.5, np.minimum(low, least), low)
-    high = np.where(floats(value) < 0.5, np.maximum(high, 1 - least), high)
+    high = np.where(floats(value) <= 0.5, np.maximum(high, 1 - least), high)
     return Interval(only(low, enough), only(high, enough))
 
 
@@ -214,10 +210,10 @@ def auc_difference_interval(
 ) -> Interval:
     """Return the interval of second - first AUC of versions that scored the same events.
 
-    It is value -+ quantile x se, and either end reaches at least as far as with some more events (1.25) of the smaller class that
-    one version alone scores like the other class: versions that agree on all events at hand may differ on a kind that these
-    do not show, however near their ranks lie. Nothing is added where they must rank all events alike (`apart` is 0). By
-    simulation; see tests/bench/coverage.py.
+    It is value -+ the root of (quantile x se)^2 + (share x change)^2: versions that agree on all events at hand, however near
+    their ranks lie, may differ on a kind that these do not show. Share is the most that there may be of it (see `_unseen`), change
+    what it does to an AUC where one version alone scores it beyond every event of the other class. Nothing is added where they must
+    rank all events alike (`apart` is 0). By simulation; see tests/bench/coverage.py.
 
     Args:
         areas: the AUC [...] of either version.
@@ -229,30 +225,22 @@ def auc_difference_interval(
         sides: 2 or 1.
 
     >>> [bound.round(4).item() for bound in auc_difference_interval((0.86, 0.86), 0.001, 200)]
-    [-0.0077, 0.0077]
+    [-0.0158, 0.0158]
     """
     first, second = map(floats, areas)
-    n, error, between, most = floats(fewest), floats(se), second - first, floats(apart)
-    reach = intervals.critical(confidence, sides, np.maximum(np.minimum(floats(df), n - 1), 1))
-    low, high = (
-        np.minimum(change - reach * error, _with_more(change, error, n, reach, UNLIKE_BETWEEN, -lost, most))
-        for change, lost in ((between, most * np.abs(second - 0.5)), (-between, most * np.abs(first - 0.5)))
-    )
+    n, error = floats(fewest), floats(se)
+    reach = error * intervals.critical(confidence, sides, np.maximum(np.minimum(floats(df), n - 1), 1))
+    share = floats(apart) * _unseen(n, confidence, sides)
     enough = (n > 1) & ~np.isnan(error)
-    return Interval(only(low, enough), only(-high, enough))
+    # The second version alone puts the kind last, or the first one alone puts it first; for the upper end the other way round.
+    low = second - first - np.hypot(reach, share * np.maximum(second, 1 - first))
+    high = second - first + np.hypot(reach, share * np.maximum(first, 1 - second))
+    return Interval(only(low, enough), only(high, enough))
 
 
-def _with_more(
-    mean: Array, se: ArrayLike, n: Array, reach: Array, more: float, at: ArrayLike = 0.0, width: ArrayLike = 1.0
-) -> Array:
-    """Return where the interval of mean -+ reach x error starts with more events beside the n at hand.
-
-    Their placements are uniform around `at`, over `width`; those at hand have the mean and its error.
-    """
-    total = n + more
-    apart = n * more / total * (mean - floats(at)) ** 2 + more * floats(width) ** 2 / 12
-    squares = n * np.maximum(n - 1, 0.0) * floats(se) ** 2 + apart
-    return (n * mean + more * floats(at)) / total - reach * np.sqrt(ratio(squares, total * (total - 1)))
+def _unseen(n: Array, confidence: ArrayLike, sides: int) -> Array:
+    """Return the largest share that a kind may have of which n events show none: Clopper's and Pearson's bound, about 3 / n."""
+    return 1 - ((1 - floats(confidence)) / sides) ** ratio(1, n)
 
 
 def _placements(positives: Array, negatives: Array) -> tuple[Array, Array, Array]:

@@ -129,10 +129,14 @@ def delong(rng: np.random.Generator, runs: int, positives: int, apart: float = 1
     return inside(*_around(ranking.auc_interval(value, se, (positives, 4000)), truth))
 
 
-def unlike(rng: np.random.Generator, runs: int, positives: int, odd: float) -> Array:
-    """Return how the interval of an AUC does where a share `odd` of the bad events scores like good ones."""
+# How far apart from good events misplaced bad ones score: like them, or below every one.
+LIKE, BELOW = 0.0, -9.0
+
+
+def unlike(rng: np.random.Generator, runs: int, positives: int, odd: float, at: float = LIKE) -> Array:
+    """Return how the interval of an AUC does where a share `odd` of the bad events scores like good ones, or below every one."""
     size, row = grid.top_bin(8) + 1, np.arange(runs)[:, None] * (grid.top_bin(8) + 1)
-    apart = np.where(rng.random((runs, positives)) < odd, 0.0, 5.0)
+    apart = np.where(rng.random((runs, positives)) < odd, at, 5.0)
     pos, neg = (
         np.bincount((row + grid.bin_of(expit(part), 8)).ravel(), minlength=runs * size)
         .reshape(runs, size)
@@ -140,24 +144,28 @@ def unlike(rng: np.random.Generator, runs: int, positives: int, odd: float) -> A
         for part in (rng.normal(apart, 1), rng.normal(0, 1, (runs, 4000)))
     )
     value, se = ranking.auc(pos, neg), np.sqrt(ranking.delong_variance(pos, neg))
-    truth = (1 - odd) * scipy_stats.norm.cdf(5 / np.sqrt(2)) + odd / 2
+    truth = (1 - odd) * scipy_stats.norm.cdf(5 / np.sqrt(2)) + odd * scipy_stats.norm.cdf(at / np.sqrt(2))
     return inside(*_around(ranking.auc_interval(value, se, (positives, 4000)), truth))
 
 
-def between(rng: np.random.Generator, runs: int, positives: int, same: float, odd: float) -> Array:
-    """Return how the interval of the difference of two AUCs does where the candidate alone scores so many bad events like good ones.
+def between(
+    rng: np.random.Generator, runs: int, positives: int, same: float, odd: float, at: float = LIKE, sides: int = 2
+) -> Array:
+    """Return how the interval of the difference of two AUCs does where the candidate alone misplaces so many bad events.
 
-    The versions are two models, so the guard is full, as in the product. The good events are so many that they are known;
-    `same` is the correlation of both versions' scores of bad ones.
+    It scores them like good ones, or below every one; with one side only the lower end is asked. The versions are two models, so the
+    guard is full, as in the product. The good events are so many that they are known; `same` is the correlation of both versions'
+    scores of bad ones.
     """
     one, other = rng.standard_normal((2, runs, positives))
     first = scipy_stats.norm.cdf(1.5 + one)
     second = scipy_stats.norm.cdf(1.5 + same * one + np.sqrt(1 - same**2) * other)
-    second = np.where(rng.random(second.shape) < odd / positives, rng.random(second.shape), second)
+    good = scipy_stats.norm.cdf(at + rng.standard_normal(second.shape))
+    second = np.where(rng.random(second.shape) < odd / positives, good, second)
     se = (second - first).std(-1, ddof=1) / np.sqrt(positives)
-    truth = odd / positives * (0.5 - scipy_stats.norm.cdf(1.5 / np.sqrt(2)))
-    found = ranking.auc_difference_interval((first.mean(-1), second.mean(-1)), se, positives)
-    return inside(*_around(found, truth))
+    truth = odd / positives * (scipy_stats.norm.cdf(at / np.sqrt(2)) - scipy_stats.norm.cdf(1.5 / np.sqrt(2)))
+    found = ranking.auc_difference_interval((first.mean(-1), second.mean(-1)), se, positives, sides=sides)
+    return inside(*_around(found, truth)) if sides == 2 else np.asarray(found.low <= truth)
 
 
 def _by_shard(rng: np.random.Generator, runs: int, counts: tuple[Array, ...]) -> tuple[Array, ...]:
@@ -285,6 +293,13 @@ def harms(rng: np.random.Generator, runs: int) -> Array:
     return np.asarray(((low <= 1) & (high >= 1)).all(-1))
 
 
+def last(n: int, odd: int, sides: int) -> tuple[str, str, int, Simulation]:
+    """Return the row of an almost equal version that alone puts so many bad events below every good one."""
+    name = f"AUC difference{', the one bound that gates read' * (sides == 1)}, one version alone puts {odd} bad below every good one"
+    return name, f"{n} bad", 10_000, lambda rng, runs: between(rng, runs, n, 0.9999, odd, BELOW, sides)
+
+
+LAST = tuple(last(n, odd, sides) for sides in (2, 1) for n in (75, 200) for odd in (1, 2, 3, 4, 6, 10))
 TABLE: tuple[tuple[str, str, int, Simulation], ...] = (
     ("Rate, Wilson, over all rates", "5 events", 20_000, lambda r, n: any_rate(r, n, 5)),
     ("Rate, Wilson", "5 events at 20%", 20_000, lambda r, n: one_rate(r, n, 5, 0.2, decisions.wilson)),
@@ -306,10 +321,14 @@ TABLE: tuple[tuple[str, str, int, Simulation], ...] = (
     ("AUC, 1 in 20 bad scores like a good one", "100 bad, 4,000 good", 2_000, lambda r, n: unlike(r, n, 100, 0.05)),
     ("AUC, 1 in 100 bad scores like a good one", "300 bad, 4,000 good", 2_000, lambda r, n: unlike(r, n, 300, 0.01)),
     ("AUC difference, versions 90% alike", "100 bad", 10_000, lambda r, n: between(r, n, 100, 0.9, 0)),
+    ("AUC, 1 in 20 bad scores below every good one", "50 bad, 4,000 good", 2_000, lambda r, n: unlike(r, n, 50, 0.05, BELOW)),
+    ("AUC, 1 in 20 bad scores below every good one", "100 bad, 4,000 good", 2_000, lambda r, n: unlike(r, n, 100, 0.05, BELOW)),
+    ("AUC, 1 in 100 bad scores below every good one", "300 bad, 4,000 good", 2_000, lambda r, n: unlike(r, n, 300, 0.01, BELOW)),
     ("AUC difference, one version alone misplaces 1 bad", "100 bad", 10_000, lambda r, n: between(r, n, 100, 0.999, 1)),
     ("AUC difference, one version alone misplaces 3 bad", "75 bad", 10_000, lambda r, n: between(r, n, 75, 0.99, 3)),
     ("AUC difference, one version alone misplaces 5 bad", "100 bad", 10_000, lambda r, n: between(r, n, 100, 0.999, 5)),
     ("AUC difference, one version alone misplaces 3 bad", "1,000 bad", 4_000, lambda r, n: between(r, n, 1000, 0.999, 3)),
+    *LAST,
     ("Share, shard jackknife", "100 events at 95%", 20_000, lambda r, n: few(r, n, 100, 0.95)),
     ("Share, shard jackknife", "2,000 events at 1%", 20_000, lambda r, n: few(r, n, 2000, 0.01)),
     ("Paired difference, shard jackknife, one bound", "100 events, 7 differ", 20_000, lambda r, n: harmed(r, n, 100, (0.05, 0.02))),

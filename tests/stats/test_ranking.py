@@ -11,7 +11,7 @@ from statsmodels.stats.proportion import proportion_confint
 from release_core.stats import grid, ranking
 from release_core.stats.average_precision import average_precision
 from tests.stats.cases import FUZZ, TWO_CLASSES, binned, events, ks_statistic, scored
-from tests.stats.proofs.rates import some_more
+from tests.stats.proofs.rates import unseen
 
 COUNTS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=12)
 BOTH = COUNTS.filter(lambda rows: all(sum(side) > 0 for side in zip(*rows, strict=True)))
@@ -196,25 +196,31 @@ def test_interval_of_an_auc_is_statsmodels_wilson_of_as_many_events(value, se, c
     alpha = 2 * stats.norm.sf(stats.t.ppf(0.975, min(own, 31)))
     low, high = proportion_confint(value * events, events, alpha=alpha, method="wilson")
     found, mirrored = (ranking.auc_interval(at, se, classes, 31) for at in (value, 1 - value))
-    assert found.high == pytest.approx(high, rel=1e-9)
-    # The other end, where no unlike event that was not seen makes it reach further (next test).
-    further = some_more(value, se, min(classes), min(31, *classes), (2.0, 0.5, 1.0))
+    # The end towards 0.5, unless unlike events that were not seen make it reach further (next test).
+    reach = stats.t.ppf(0.975, min(31, *classes)) * se
+    further = value - np.sqrt(reach**2 + (unseen(min(classes)) * value) ** 2)
     assert found.low == pytest.approx(max(min(low, further), 0), rel=1e-6, abs=1e-9)
+    assert found.high == pytest.approx(high if value > 0.5 else max(high, 1 - further), rel=1e-6)
     np.testing.assert_allclose([1 - mirrored.high, 1 - mirrored.low], found, atol=1e-9)
 
 
+# How far apart from good events the misplaced bad ones score: like them, or below every one.
+LIKE, BELOW = 0.0, -9.0
+
+
+@pytest.mark.parametrize("at", [LIKE, BELOW])
 @pytest.mark.parametrize(
     ("positives", "odd"), [(20, 0.1), (50, 0.05), (20, 0.05), (10, 0.2), (100, 0.05), (200, 0.025), (300, 0.01)]
 )
-def test_interval_of_an_auc_holds_the_truth_where_a_few_bad_events_score_like_good_ones(positives, odd):
+def test_interval_of_an_auc_holds_the_truth_where_a_few_bad_events_are_misplaced(positives, odd, at):
     """2,000 logs, error 0.5 points. Many show few of these events; by the error alone they hold it in 76 to 92%."""
     rng, runs = np.random.default_rng(positives), 2000
-    apart = np.where(rng.random((runs, positives)) < odd, 0.0, 5.0)
+    apart = np.where(rng.random((runs, positives)) < odd, at, 5.0)
     bins = [grid.bin_of(expit(x), 8) for x in (rng.normal(apart, 1), rng.normal(0, 1, (runs, 1000)))]
     pos, neg = (np.stack([np.bincount(row, minlength=grid.top_bin(8) + 1) for row in part]) for part in bins)
     value, se = ranking.auc(pos, neg), np.sqrt(ranking.delong_variance(pos, neg))
     low, high = ranking.auc_interval(value, se, (positives, 1000))
-    truth = (1 - odd) * stats.norm.cdf(5 / np.sqrt(2)) + odd / 2
+    truth = (1 - odd) * stats.norm.cdf(5 / np.sqrt(2)) + odd * stats.norm.cdf(at / np.sqrt(2))
     assert ((low <= truth) & (truth <= high)).mean() > 0.95 - 2 * 0.005
 
 
@@ -225,19 +231,24 @@ PAIRS = [
     (100, 0.999, 5),
     (200, 0.99, 1),
     (200, 0.9, 4),
+    (200, 0.9999, 2),
     (1000, 0.999, 3),
 ]
 
 
+@pytest.mark.parametrize("like", [True, False])
 @pytest.mark.parametrize(("n", "alike", "odd"), PAIRS)
-def test_interval_of_a_difference_holds_the_truth_where_one_version_alone_misplaces_a_few_bad_events(n, alike, odd):
+def test_interval_of_a_difference_holds_the_truth_where_one_version_alone_misplaces_a_few_bad_events(
+    n, alike, odd, like
+):
     """4,000 logs, error 0.35 points; by the error alone 55 to 93% where the versions are nearly alike."""
     rng, runs = np.random.default_rng(n + odd), 4000
     one, other = rng.standard_normal((2, runs, n))
     first = stats.norm.cdf(1.53 + one)
     second = stats.norm.cdf(1.53 + alike * one + np.sqrt(1 - alike**2) * other)
-    second = np.where(rng.random((runs, n)) < odd / n, rng.random((runs, n)), second)
-    changes, truth = second - first, odd / n * (0.5 - stats.norm.cdf(1.53 / np.sqrt(2)))
+    # They score like good events, or below every one.
+    second = np.where(rng.random((runs, n)) < odd / n, like * rng.random((runs, n)), second)
+    changes, truth = second - first, odd / n * (like * 0.5 - stats.norm.cdf(1.53 / np.sqrt(2)))
     se = changes.std(1, ddof=1) / np.sqrt(n)
     low, high = ranking.auc_difference_interval((first.mean(1), second.mean(1)), se, n, df=31)
     assert ((low <= truth) & (truth <= high)).mean() > 0.95 - 2 * 0.0035

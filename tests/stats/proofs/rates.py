@@ -120,20 +120,15 @@ def _mcnemar(d: Counts) -> Any:
     return each(one, d.k, d.n)[0]
 
 
-def some_more(value: float, se: float, n: float, df: float, more: tuple[float, float, float]) -> float:
-    """Return the lower end for n placements with this mean and error, and `more` (how many, around what, how wide apart)."""
-    many, at, width = more
-    placed = value + se * np.sqrt(n) * scipy_stats.zscore(np.arange(n), ddof=1)
-    points = np.concatenate([placed, at + width * ((np.arange(10_000) + 0.5) / 10_000 - 0.5)])
-    described = DescrStatsW(points, np.concatenate([np.ones(int(n)), np.full(10_000, many * 1e-4)]))
-    reach = scipy_stats.t.ppf(0.975, max(df, 1)) * np.sqrt(described.var / (n + many - 1))
-    return float(described.mean - reach)
+def unseen(n: float) -> float:
+    """Return statsmodels' upper Clopper-Pearson bound of a share of which n events show none."""
+    return float(proportion_confint(0, n, 0.05, method="beta")[1])
 
 
 def _auc_interval(d: Estimate, positives: float, negatives: float) -> Any:
     """Return the Wilson interval of as many events as the blended variance says; cut to half a pair from 0 and 1.
 
-    The end towards 0.5 reaches at least as far as with two more events that are uniform on [0, 1].
+    The end towards 0.5 reaches at least as far as unseen events beyond all others may make it.
     """
     fewest = min(positives, negatives)
     if not fewest > 1:
@@ -143,32 +138,26 @@ def _auc_interval(d: Estimate, positives: float, negatives: float) -> Any:
     most = area * (1 - area) * (1 / positives + 1 / negatives)
     variance = np.average([most, d.se**2], axis=0, weights=[ranking.WORST_EVENTS, fewest - 1])
     low, high = _wilson_t(d.value, area * (1 - area) / variance, np.maximum(np.minimum(d.df, fewest - 1), 1))
-    two = (ranking.UNLIKE, 0.5, 1.0)
-    further = np.array(
-        [max(some_more(max(v, 1 - v), s, fewest, min(df, fewest), two), 0.0) for v, s, df in zip(*d, strict=True)]
-    )
-    above = d.value >= 0.5
-    return np.where(above, np.minimum(low, further), low), np.where(above, high, np.maximum(high, 1 - further))
+    reach = scipy_stats.t.ppf(0.975, np.maximum(np.minimum(d.df, fewest), 1)) * d.se
+    above = np.maximum(d.value, 1 - d.value)
+    further = np.maximum(above - np.sqrt(reach**2 + (unseen(fewest) * above) ** 2), 0.0)
+    low = np.where(d.value >= 0.5, np.minimum(low, further), low)
+    return low, np.where(d.value <= 0.5, np.maximum(high, 1 - further), high)
 
 
 APART = 0.4
 
 
 def _auc_difference(d: Estimate, positives: float, negatives: float) -> Any:
-    """Return the interval of 0.7 - value; each end at least as far as with more events that one version misplaces."""
+    """Return the interval of 0.7 - value; each end as far as the error and unseen events that one version puts last make it."""
     n = min(positives, negatives)
-    second, more, ends = 0.7, ranking.UNLIKE_BETWEEN, []
-    with np.errstate(invalid="ignore"):
-        for first, se, df in zip(*d, strict=True):
-            freedom, change = max(min(df, n - 1), 1), second - first
-            plain = np.array([-1, 1]) * scipy_stats.t.ppf(0.975, freedom) * se + change
-            known = n > 1 and np.isfinite(plain).all()
-            ends.append((np.nan, np.nan))
-            if known:
-                low = some_more(change, se, n, freedom, (more, -APART * abs(second - 0.5), APART))
-                high = -some_more(-change, se, n, freedom, (more, -APART * abs(first - 0.5), APART))
-                ends[-1] = min(plain[0], low), max(plain[1], high)
-    return tuple(np.array(ends).T)
+    if not n > 1:
+        return (np.full(len(d.value), np.nan),) * 2
+    first, second = d.value, 0.7
+    reach = scipy_stats.t.ppf(0.975, np.maximum(np.minimum(d.df, n - 1), 1)) * d.se
+    ends = np.maximum(second, 1 - first), np.maximum(first, 1 - second)
+    low, high = (np.sqrt(reach**2 + (APART * unseen(n) * end) ** 2) for end in ends)
+    return second - first - low, second - first + high
 
 
 CLASSES = {ONE_CLASS: (0.0, 60.0), ONE: (1.0, 60.0), FIVE: (5.0, 60.0), NONE: (0.0, 0.0), RARE: (20.0, 20_000.0)}
