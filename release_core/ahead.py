@@ -119,7 +119,7 @@ def _beside(opened: library.Opened, stage: Stage) -> Iterator[None]:
             cube.held(stages, wide, every=bool(dims))
             yield
         cube.left_out(stage, cube.steps[-1], (dims, ()))
-        cube.entries(stage, dims)
+        cube.entries(stage, (dims, ()))
         yield
     cube.values(REPLAY_SET)
     cube.firsts()

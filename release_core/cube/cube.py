@@ -126,7 +126,7 @@ class Cube:
         self.gather = lru_cache(maxsize=128)(partial(live.gather, self))
         self.searched = lru_cache(maxsize=8)(partial(slices.Searched, self))
         self.held = lru_cache(maxsize=64)(partial(development.Held, self))
-        self.entries = lru_cache(maxsize=32)(partial(loads.Entries, self))
+        self.entries = lru_cache(maxsize=64)(partial(loads.Entries, self))
         self.loads = lru_cache(maxsize=64)(partial(loads.Loads, self))
         self.aged = lru_cache(maxsize=128)(partial(aged.Aged, self))
         self._progress = lru_cache(maxsize=64)(partial(aged.progress, self))

@@ -1,6 +1,7 @@
 """Score cells by the step of entry in; how many events each cutoff takes up in the busiest period, as of any step, out.
 
-The rows are read once per stage and dimensions, whatever the filter; of them only those at or above a cutoff are added up.
+The rows by one dimension are read once per stage, whatever the filter; of more dimensions, only those within the filter. Of them
+only those at or above a cutoff are added up.
 """
 
 from __future__ import annotations
@@ -26,16 +27,18 @@ if TYPE_CHECKING:
 
 
 class Entries:
-    """Events by the values of some dimensions, version, score and slot of entry: read once per stage and dimensions.
+    """Events within a filter by the values of some dimensions, version, score and slot of entry: read once.
 
     A slot is a step of entry and the as-of step from which on what entered then counts. `values` [places, dimensions] are the
     codes of the values that occur together, in their order; a line is such a place and a version. The events of a bin of a line
     lie beside each other: `key` rises, and is the line's number times `each` plus the bin.
     """
 
-    def __init__(self, cube: Cube, stage: Stage, dims: tuple[str, ...]) -> None:
-        """Read the rows of which the event has both scores."""
-        rows = cube.moves("score", stage, cube.dimensions(dims), (True, True)).entries(((PERIOD, *dims), ()))
+    def __init__(self, cube: Cube, stage: Stage, group: Group) -> None:
+        """Read the rows of which the event has both scores, of a split and a filter."""
+        dims, where = group
+        known = cube.dimensions((*dims, *dict(where)))
+        rows = cube.moves("score", stage, known, (True, True)).entries(((PERIOD, *dims), where))
         self.values, place = _together([rows[f"k{n}"] for n in range(1, len(dims) + 1)], len(rows["n"]))
         first, many = rows.span("entry")[0], len(cube.steps)
         slots, slot = occurring((rows["k0"] - first) * many + rows["look"])
@@ -68,7 +71,9 @@ class Loads:
     def __init__(self, cube: Cube, stage: Stage, group: Group) -> None:
         """Take the split and the filter."""
         by, where = group
-        self._of = of = cube.entries(stage, (*dict(where), *by))
+        dims = (*dict(where), *by)
+        # To put all rows by two dimensions in order takes many times as long as to find those within the filter.
+        self._of = of = cube.entries(stage, (dims, where if len(dims) > 1 else ()))
         self._steps, self.slots = cube.steps, of.slots
         names = [str(name) for name in cube.names]
         wanted = [names.index(value) if value in names else -1 for _, value in where]

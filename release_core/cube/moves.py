@@ -166,15 +166,11 @@ class Moves:
 
     def entries(self, group: Group) -> Rows:
         """Return what enters and leaves by the last step, of a group: as `rows`, and `look` is the place of the step."""
-        end = int(self._ends[-1])
-        code, keep = self._code[:end], np.ones(end, bool)
-        for dim, value in group[1]:
-            wanted = self._names.index(value) if value in self._names else -1
-            keep = keep & (self._keys_at[self._column[dim]][code] == wanted)
-        place = np.flatnonzero(keep)
+        place = np.flatnonzero(self._met(group[1], ())[self._code[: int(self._ends[-1])]])
+        code = self._code[place]
         key = {f"k{n}": self._column[dim] for n, dim in enumerate(group[0])} | {name: name for name in self._keys_at}
         compute: dict[str, Callable[[], Array]] = {
-            name: lambda column=column: self._made.taken(column, code[place])  # type: ignore[misc]
+            name: lambda column=column: self._made.taken(column, code)  # type: ignore[misc]
             for name, column in key.items()
         }
         compute |= {name: lambda column=column: column[place].astype(np.int64) for name, column in self._sums.items()}  # type: ignore[misc]
