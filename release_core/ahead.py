@@ -60,7 +60,7 @@ def everything(opened: library.Opened) -> Iterator[None]:
     yield from course.fill(opened)
     # A search for slices needs dimensions.
     for stage in stages if dims else ():
-        opened.cube.searched(stage, None)
+        opened.cube.searched(stage, None).add_up()
         yield
     for stage in stages:
         yield from _cells(opened, stage, _deep(stage, dims))

@@ -110,6 +110,11 @@ class Searched:
         summed = self._marks(name)[look // EVERY] + self._between(name, start, int(self._ends[look]))
         return summed.reshape(self.shape) / UNITS[name]
 
+    def add_up(self) -> None:
+        """Have the sums at every eighth step of all measures; else those of a measure are added up when it is first asked for."""
+        for name in UNITS:
+            self._marks(name)
+
     def _marked(self, name: str) -> Array:
         """Return the sums of a measure at every eighth step, [mark, place]: a step is then a sum over few rows."""
         parts = [self._between(name, *ends) for ends in pairwise([0, *self._ends[::EVERY].tolist()])]
