@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -68,10 +68,11 @@ class Score:
             return axis(title or self.title)
         low, high = _log_odds(min(known)), _log_odds(max(known))
         room = 0.02 * (high - low) or 0.5
-        coarse, fine = (
-            [(at, tick) for at, tick in ticks if low - room <= at <= high + room] for ticks in _placed_ticks()
-        )
-        ticks = _apart(fine if len(coarse) < FEWEST_TICKS else coarse, (high - low + 2 * room) / MOST_TICKS)
+        ticks: list[tuple[float, float]] = []
+        for offered in _placed_ticks():
+            if len(ticks) < FEWEST_TICKS:
+                ticks = [(at, tick) for at, tick in offered if low - room <= at <= high + room]
+        ticks = _apart(ticks, (high - low + 2 * room) / MOST_TICKS)
         marks = {
             "tickangle": 0,
             "tickvals": [at for at, _ in ticks],
@@ -80,6 +81,8 @@ class Score:
         return axis(title or self.title, range=[low - room, high + room], **marks)
 
 
+# Charts side by side, and those of the next as-of step, stand at the same edges of bins.
+@lru_cache(maxsize=8192)
 def _log_odds(score: float) -> float:
     """Return the log-odds of a score, at most EDGE on either side."""
     if 0 < score < 1:

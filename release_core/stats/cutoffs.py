@@ -52,6 +52,20 @@ class Optimum(NamedTuple):
     at_end: Flags
 
 
+class Outcomes(NamedTuple):
+    """What actions led to [...]: negatives blocked; positives `found` by reviews, negatives `bothered` by them; positives missed.
+
+    The amounts are those of the positives missed, and of those reviewed.
+    """
+
+    blocked: Array | float
+    found: Array | float
+    bothered: Array | float
+    missed: Array | float
+    missed_amount: Array | float
+    found_amount: Array | float
+
+
 class ClosedForm(NamedTuple):
     """Cutoffs on a calibrated probability: review from the first, block from the second; equal: no review band."""
 
@@ -82,13 +96,22 @@ def action_cost(
     by_class, (approve, block) = floats(counts), places
     positive, negative = by_class[..., 1], by_class[..., 2]
     found, bothered = (side.sum(-1) - side[..., approve] - side[..., block] for side in (positive, negative))
+    amounts = floats(missed_amount), floats(reviewed_amount)
+    return outcome_cost(Outcomes(negative[..., block], found, bothered, positive[..., approve], *amounts), costs)
+
+
+def outcome_cost(of: Outcomes, costs: UnitCosts) -> Array:
+    """Return what outcomes cost in all; they may be plain numbers.
+
+    >>> outcome_cost(Outcomes(1.0, 3.0, 4.0, 2.0, 100.0, 0.0), UnitCosts(10.0, 2.0, 1.0, 0.5)).item()
+    76.0
+    """
     through = 1 - floats(costs.detection)
-    handled = floats(costs.false_positive) * negative[..., block] + floats(costs.review) * (found + bothered)
-    missed = positive[..., approve] + through * found
-    lost = floats(missed_amount) + through * floats(reviewed_amount)
-    return (
+    handled = floats(costs.false_positive) * of.blocked + floats(costs.review) * (of.found + of.bothered)
+    missed, lost = of.missed + through * of.found, of.missed_amount + through * of.found_amount
+    return floats(
         handled
-        + floats(costs.friction) * bothered
+        + floats(costs.friction) * of.bothered
         + floats(costs.false_negative) * missed
         + floats(costs.amount_times) * lost
     )
@@ -127,12 +150,13 @@ def optimum(cost: ArrayLike, tolerance: float = 0.01) -> Optimum:
     costs = floats(cost)
     edges = costs.shape[-1]
     best, least = cheapest_edge(costs)
-    room = np.abs(least)[..., None]
-    outside = costs > least[..., None] + tolerance * room
-    positions = np.arange(edges)
-    before = np.where(outside & (positions < best[..., None]), positions, -1).max(axis=-1)
-    after = np.where(outside & (positions > best[..., None]), positions, edges).min(axis=-1)
-    return Optimum(best, least, before + 1, after - 1, (best == 0) | (best == edges - 1))
+    outside = costs > (least + tolerance * np.abs(least))[..., None]
+    positions, place = np.arange(edges), best[..., None]
+    # The nearest flag on either side of the best edge; the edges themselves stand where there is none.
+    before, after = (outside & (positions < place))[..., ::-1], outside & (positions > place)
+    low = np.where(before.any(-1), edges - before.argmax(-1), 0)
+    high = np.where(after.any(-1), after.argmax(-1), edges) - 1
+    return Optimum(best, least, low, high, (best == 0) | (best == edges - 1))
 
 
 def cheapest_edge(cost: ArrayLike) -> tuple[Indices, Array]:

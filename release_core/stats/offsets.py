@@ -40,6 +40,9 @@ def penalised(pos: ArrayLike, n: ArrayLike, log_odds: ArrayLike, sd: float = PRI
     2.0
     """
     positive, events, x = np.broadcast_arrays(floats(pos), floats(n), floats(log_odds))
+    # Bins without events tell nothing: where there are no labels none is left.
+    filled = events.reshape(-1, events.shape[-1]).any(axis=0)
+    positive, events, x = (np.compress(filled, part, axis=-1) for part in (positive, events, x))
     x = np.where(events > 0, x, 0.0)
     shift = np.zeros(events.shape[:-1])
     information = np.full(shift.shape, 1 / sd**2)

@@ -85,10 +85,11 @@ class Best:
     def ends(self) -> tuple[Pair, Pair]:
         """Return the pairs advised at both ends of the chances' 95% intervals."""
         low, high = (self._foreseen(reach) for reach in (NORMAL, -NORMAL))
-        # Where no event tells cutoffs apart, the interval holds them all.
-        seen = self.side.labelled
-        review, block = (cutoff_pairs.lowest_alike(edge, seen) for edge in (low.review, low.block))
-        return cutoff_pairs.Pair(review, block, low.cost), high
+        # Where no event tells cutoffs apart, the interval holds them all; who speaks for itself has none.
+        some = self.side.borrowing
+        for edge in (low.review, low.block) if len(some) else ():
+            edge[some] = cutoff_pairs.lowest_alike(edge[some], self.side.labelled[some])
+        return low, high
 
     def _foreseen(self, reach: float = 0.0) -> Pair:
         """Return the cheapest pairs by chances that reach so many standard errors up; the counted ones of who speaks for itself."""
@@ -164,10 +165,10 @@ def curve(parts: Moves, pair: Pair, action: str, which: str, edges: Array | None
 
 
 def _alike(best: Best) -> dict[str, Alike]:
-    """Return, by action, which cutoffs on a version's score cannot be told from the cheapest; all segments at once."""
+    """Return, by action, which cutoffs on a version's score cannot be told from the cheapest; all segments with labels at once."""
     which, version, shards = best.which, best.side.version, best.ground.cells.shards
-    kinds = (shards.positive, shards.negative, shards.positive_amount)
-    sums = cutoff_pairs.running(*(kind[:, :, version] for kind in kinds))
+    kinds, told = (shards.positive, shards.negative, shards.positive_amount), np.flatnonzero(best.ground.told)
+    sums = cutoff_pairs.running(*(kind[told, :, version] for kind in kinds))
     events, parts = sums[0, ..., -1] + sums[1, ..., -1], cutoff_pairs.priced(sums, best.units)
     whole = cutoff_pairs.Moves(*(part.sum(1) for part in parts))
     labelled = events.sum(-1)
@@ -181,13 +182,16 @@ def _alike(best: Best) -> dict[str, Alike]:
     spread = cutoff_pairs.Pair(review, block, without)
     found = {}
     for action in moved(which):
+        every = np.zeros((len(best.ground.names), sums.shape[-1]), bool)
+        many: list[list[tuple[int, int]]] = [[] for _ in best.ground.names]
         cost = cutoff_pairs.mean_cost(curve(whole, pair, action, which), labelled)
         cost[np.isnan(cost)] = 0.0
         least = curve(parts, spread, action, which)
         least[without == 0] = 0.0
-        flags = cutoff_pairs.indistinguishable(cost, least, events > 0)
-        often = cutoff_pairs.spread_of_optima(least, events > 0)
-        found[action] = Alike(best.ground.alike_edges, flags, often)
+        every[told] = cutoff_pairs.indistinguishable(cost, least, events > 0)
+        for place, often in zip(told.tolist(), cutoff_pairs.spread_of_optima(least, events > 0), strict=True):
+            many[place] = often
+        found[action] = Alike(best.ground.alike_edges, every, many)
     return found
 
 

@@ -22,7 +22,7 @@ from release_core.views.grounds import BASELINE, CANDIDATE, Grounds, cutoffs_the
 from release_core.views.view import axis, cutoff_marks
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator
 
     from release_core.charts.chart import Chart
     from release_core.frames import Array
@@ -229,11 +229,15 @@ def _thin(size: int, most: int) -> Array:
     return np.unique(np.linspace(0, size - 1, min(size, most)).astype(int))
 
 
-def _points_of(ground: Grounds, kept: Array, values: Array, names: Sequence[str], **same: str) -> list[Row]:
-    """Return some edges with the values [name, edge] there, None where they are not known, and what is the `same` at all."""
-    columns = [[ground.edges[k] for k in kept.tolist()], *map(_told_of, values)]
-    keys = ("cutoff", *names)
-    return [same | dict(zip(keys, row, strict=True)) for row in zip(*columns, strict=True)]
+def _points_of(ground: Grounds, kept: Array, values: Array, **same: str) -> list[Row]:
+    """Return some edges with each version's value [version, edge] there and what is the `same` at all of them."""
+    told = _told_at(ground, kept, values)
+    return [same | {"cutoff": at, "baseline": old, "candidate": new} for at, old, new in told]
+
+
+def _told_at(ground: Grounds, kept: Array, values: Array) -> Iterator[tuple[Any, ...]]:
+    """Return the scores of some edges with the values [..., edge] there, None where they are not known."""
+    return zip([ground.edges[k] for k in kept.tolist()], *map(_told_of, values), strict=True)
 
 
 def _told_of(values: Array) -> list[float | None]:
@@ -251,8 +255,10 @@ def _trade(ground: Grounds, place: int, snapped: dict[str, float | None]) -> Cha
     positive, labelled = reached.positive[place][:, kept], reached.labelled[place][:, kept]
     recall = ratio(positive, positive[:, :1])
     precision = np.where(labelled >= FEWEST_FLAGGED, ratio(positive, labelled), np.nan)
-    names = tuple(f"{version}_{name}" for name in ("recall", "precision") for version in VERSIONS)
-    points = _points_of(ground, kept, np.concatenate([recall, precision]), names)
+    points = [
+        {"cutoff": at, "baseline_recall": r, "candidate_recall": s, "baseline_precision": p, "candidate_precision": q}
+        for at, r, s, p, q in _told_at(ground, kept, np.concatenate([recall, precision]))
+    ]
     n = float(labelled[CANDIDATE, 0])
     view, lines = ground.view, {a: at for a, at in snapped.items() if at is not None}
     points = _rising(points) if n else []
@@ -276,7 +282,7 @@ def _curve(best: Optima, place: int, action: str, at: tuple[what_if.Stand, dict[
         return cost([], [], ground.view.caption(0), moved={action: 0.5})
     pair, kept = np.array([what_if.edges_of(ground, place, where)]), _thin(len(ground.edges), MOST_POINTS)
     [values], [top] = _costs_along(best, action, slice(place, place + 1), pair, kept)
-    points = _points_of(ground, kept, values, VERSIONS)
+    points = _points_of(ground, kept, values)
     alike = best.sides[CANDIDATE].alike
     run = alike[action].run(place) if action in alike else None
     n = float(ground.sides[CANDIDATE].events[place])
@@ -376,9 +382,7 @@ def _drawn(best: Optima, action: str) -> list[tuple[list[Row], float]]:
     pairs = np.array([what_if.edges_of(ground, place, stand) for place in places], dtype=np.int64).reshape(-1, 2)
     values, tops = _costs_along(best, action, slice(None), pairs, kept)
     labelled = ground.sides[CANDIDATE].events
-    points = [
-        _points_of(ground, kept, values[p], VERSIONS, segment=ground.names[p]) if labelled[p] else [] for p in places
-    ]
+    points = [_points_of(ground, kept, values[p], segment=ground.names[p]) if labelled[p] else [] for p in places]
     return [(_rising(points[p]), tops[p]) for p in places]
 
 

@@ -181,8 +181,8 @@ class Side:
 
     @cached_property
     def borrowing(self) -> Array:
-        """Return the places of the other segments, whose cutoffs rest on what all events say too."""
-        return np.flatnonzero(~self.own)
+        """Return the places of the other segments that have labels: their cutoffs rest on what all events say too."""
+        return np.flatnonzero(~self.own & (self.events != 0))
 
     def chances(self, reach: float = 0.0) -> Array:
         """Return the calibrated chance [borrowing segment, bin]: the line of all events and the segment's shrunken shift.

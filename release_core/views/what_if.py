@@ -164,14 +164,12 @@ def _ratio(numerator: float, denominator: float) -> float:
 
 def cost_of(every: Sums | Reached, review: Sums | Reached, block: Sums | Reached, units: UnitCosts) -> Array:
     """Return the cost [...] of the labelled events under two cutoffs."""
-
-    def banded(name: str) -> Array:
-        of_all, alerted, blocked = (np.asarray(getattr(side, name)) for side in (every, review, block))
-        return np.stack([of_all - alerted, alerted - blocked, blocked], axis=-1)
-
-    labelled, positive, amount = map(banded, ("labelled", "positive", "amount"))
-    counts = np.stack([labelled, positive, labelled - positive], axis=-1)
-    return costing.action_cost(counts, amount[..., 0], units, (0, 2), amount[..., 1])
+    found = review.positive - block.positive
+    bothered = review.labelled - block.labelled - found
+    missed, amounts = every.positive - review.positive, (every.amount - review.amount, review.amount - block.amount)
+    return costing.outcome_cost(
+        costing.Outcomes(block.labelled - block.positive, found, bothered, missed, *amounts), units
+    )
 
 
 def costs_in_force(ground: Grounds, version: int, units: UnitCosts) -> Array:

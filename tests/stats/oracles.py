@@ -53,6 +53,7 @@ ROWS = tuple(
         ("cutoffs", "below_edges", "scikit-learn: confusion matrix of every cutoff", ""),
         ("cutoffs", "value_recall", "scikit-learn: recall weighted by amount", "cutoffs"),
         ("cutoffs", "action_cost optimum least_cost_bound", "sums over single events; brute force", "cutoffs"),
+        ("cutoffs", "outcome_cost", "sums over single events", ""),
         ("cutoffs", "two_actions three_actions", "cheapest action at every chance, by brute force", "cutoffs"),
         ("decisions", "precision recall fpr share", "scikit-learn", "decisions"),
         ("decisions", "wilson clopper_pearson jeffreys", "statsmodels", "decisions"),

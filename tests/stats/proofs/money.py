@@ -125,6 +125,13 @@ def _action_cost(f: Any, d: Events) -> Any:
     return f(counts, missed, UNITS, (0, 2), reviewed)
 
 
+def _outcome_cost(f: Any, d: Events) -> Any:
+    taken, w = _taken(d), d.w
+    counts = [w[(taken == a) & who].sum() for a, who in ((2, ~d.y), (1, d.y), (1, ~d.y), (0, d.y))]
+    amounts = [(w * money(d))[(taken == a) & d.y].sum() for a in (0, 1)]
+    return f(cutoffs.Outcomes(*counts[:3], counts[3] if d.known else np.nan, *amounts), UNITS)
+
+
 def _summed(parts: cutoff_pairs.Moves) -> Array:
     return (parts.review[:, None] + parts.block[None, :])[np.triu_indices(BINS + 1)]
 
@@ -164,6 +171,8 @@ COSTED = (
     Proof("cutoff_pairs.mean_cost", SCORED, lambda f, d: f(np.diag(pairs(d)), d.n.sum()),
           lambda d: some(d, lambda: np.diag(pairs(d)) / d.w.sum())),
     Proof("cutoffs.action_cost", SCORED, _action_cost, lambda d: UNDEFINED if not d.known else sum(
+        single(d)[np.arange(len(d.y)), _taken(d)])),
+    Proof("cutoffs.outcome_cost", SCORED, _outcome_cost, lambda d: UNDEFINED if not d.known else sum(
         single(d)[np.arange(len(d.y)), _taken(d)])),
     Proof("cutoffs.optimum", SCORED, lambda f, d: f(_cost_of(d)), _optimum),
     Proof("cutoffs.cheapest_edge", SCORED, lambda f, d: f(_cost_of(d)), lambda d: (
