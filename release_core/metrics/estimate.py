@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from release_core.frames import EVERYONE, MetricRow
-from release_core.metrics import resampled
 from release_core.metrics import values as v
+from release_core.metrics import widened
 from release_core.metrics.shapes import AUC, areas, discordant, shaped
 from release_core.metrics.table import ABOVE
 from release_core.release import VERSIONS
@@ -34,7 +34,7 @@ SIDES = (*VERSIONS, "difference")
 ROUNDED = 1e-13
 SAME_EVENTS = {"labelled_share", "base_rate"}
 JACKKNIFE = "shard jackknife, t"
-BOOTSTRAP = "bootstrap over bins, widened and paired as all events are"
+INFLUENCE = "infinitesimal jackknife over bins, widened and paired as all events are"
 DELONG = "DeLong, widened and paired as all events are"
 INDEPENDENT = " (assumes independent events)"
 
@@ -118,7 +118,7 @@ def _estimate(cells: Cells, metric: Metric, transform: Callable[[Array], Array] 
     n, positives = denominators(metric, cells.whole)
     closed, name = _closed(cells, metric) if transform is None else (None, "")
     drawn = metric.bins and not cells.shards.binned
-    se, df = resampled.spread(metric, cells) if drawn else _jackknifed(cells, metric, full, transform)
+    se, df = widened.spread(metric, cells) if drawn else _jackknifed(cells, metric, full, transform)
     shape = shaped(metric, cells, full, (se, np.where(df > 0, df, np.inf))) if transform is None else None
     return Estimate(
         metric if transform is None else replace(metric, limits=(-np.inf, np.inf)),
@@ -137,7 +137,7 @@ def _estimate(cells: Cells, metric: Metric, transform: Callable[[Array], Array] 
 
 def _spread_name(metric: Metric, cells: Cells, *, drawn: bool) -> str:
     if drawn:
-        return DELONG if metric.name == AUC else BOOTSTRAP
+        return DELONG if metric.name == AUC else INFLUENCE
     return JACKKNIFE if cells.clustered else JACKKNIFE + INDEPENDENT
 
 
@@ -264,7 +264,7 @@ def _widened(metric: Metric, cells: Cells) -> float:
 def _auc(metric: Metric, cells: Cells) -> Closed:
     value = metric.of(cells.whole)
     shown = np.column_stack([value, value[:, 1] - value[:, 0]])
-    closed = cache(lambda: areas(cells, shown, (resampled.spread(metric, cells)[0], np.full(len(shown), np.inf))))
+    closed = cache(lambda: areas(cells, shown, (widened.spread(metric, cells)[0], np.full(len(shown), np.inf))))
 
     def bounds(level: Array, sides: int) -> Bounds:
         return closed()(level, sides)

@@ -1,6 +1,6 @@
 """The table of metrics: one row each, with its unit, direction, definition, source and function.
 
-Adding a metric is one row here (and one function in values.py if it is new in kind).
+Adding a metric is one row here (and, if it is new in kind, one function in values.py, of bins one of the same name in errors.py).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from release_core.errors import NotFound, Problem
 from release_core.frames import EVERYONE, NEGATIVE, POSITIVE
+from release_core.metrics import errors
 from release_core.metrics import values as v
 from release_core.release import ACTIONS
 
@@ -37,8 +38,8 @@ class Metric:
     """One metric.
 
     `base` is its denominator; `labels`: it needs them; `probability`: it needs scores that are probabilities;
-    `bins`: it needs the distribution over bins, not only sums; `compared`: it exists only between the versions;
-    `rate` names (actions, population) of a share of actions;
+    `error`: of what needs the distribution over bins, not only sums, the standard error if events were independent;
+    `compared`: it exists only between the versions; `rate` names (actions, population) of a share of actions;
     `limits` are the least and greatest value that it can have. A metric that cells of scores do not tell has `measure`
     instead of `value`, and `needs` names the column of each version without which it is not known; `lack` says why a
     metric is not known where it is not. `counted` names what its evidence counts; `outcome` what a metric of outcomes
@@ -56,7 +57,7 @@ class Metric:
     base: Value
     labels: bool = False
     probability: bool = False
-    bins: bool = False
+    error: Value | None = None
     compared: bool = False
     rate: tuple[tuple[int, ...], int] | None = None
     limits: tuple[float, float] = (0.0, 1.0)
@@ -66,6 +67,15 @@ class Metric:
     counted: str = "events"
     outcome: Outcome | None = None
     idle: str = ""
+
+    @property
+    def bins(self) -> bool:
+        """Return whether it needs the distribution over bins."""
+        return self.error is not None
+
+    def independent(self, tally: Tally) -> Array:
+        """Return the standard error if events were independent; NaN where the metric has none of its own."""
+        return (self.error or v.unmapped)(tally)
 
     def of(self, tally: Tally) -> Array:
         """Return the metric's value of a tally, computed once."""
@@ -106,7 +116,8 @@ def _rate(name: str, title: str, better: str, actions: tuple[int, ...], populati
 
 
 def _ranking(name: str, title: str, value: Value, better: str, words: str, source: str) -> Metric:
-    return Metric(name, title, "quality", "score", better, words, source, value, v.labelled, labels=True, bins=True)
+    error: Value = getattr(errors, name)
+    return Metric(name, title, "quality", "score", better, words, source, value, v.labelled, labels=True, error=error)
 
 
 def _calibration(name: str, title: str, value: Value, words: str, source: str) -> Metric:
@@ -122,7 +133,7 @@ def _calibration(name: str, title: str, value: Value, words: str, source: str) -
         v.labelled,
         labels=True,
         probability=True,
-        bins=name != "oe_ratio",
+        error=getattr(errors, name, None),
         limits=UP if name == "oe_ratio" else NO_LIMIT,
     )
 
@@ -140,7 +151,7 @@ def _loss(name: str, title: str, value: Value, words: str, source: str) -> Metri
         v.labelled,
         labels=True,
         probability=True,
-        bins=name.startswith("mcb"),
+        error=getattr(errors, name, None),
         limits=UP,
     )
 
@@ -159,7 +170,7 @@ def _compared(name: str, title: str, value: Value, words: str, source: str, limi
         value,
         base,
         compared=True,
-        bins=unit == "number",
+        error=getattr(errors, name, None),
         limits=limits,
         idle=IDLE.get(name, ""),
     )
@@ -266,7 +277,7 @@ def table(
     found = {metric.name: metric for metric in _with_actions(tuple(actions))} | above
     if probability:
         return found
-    return {name: replace(m, value=v.unmapped, bins=False) if m.probability else m for name, m in found.items()}
+    return {name: replace(m, value=v.unmapped, error=None) if m.probability else m for name, m in found.items()}
 
 
 def _with_actions(actions: tuple[str, ...]) -> tuple[Metric, ...]:
@@ -295,7 +306,7 @@ def _share_above(name: str, number: int) -> Metric:
         "counts by band, exact (METHODS c3)",
         v.share_above(number),
         v.events,
-        bins=True,
+        error=errors.share_above(v.share_above(number)),
     )
 
 

@@ -92,13 +92,14 @@ def oe_ratio(tally: Tally) -> Array:
     return ratio(positives(tally), tally.labelled_scores)
 
 
-def _mean_logit(tally: Tally) -> Array:
+def mean_logit(tally: Tally) -> Array:
+    """Return the mean log-odds of the labelled scores of each bin; NaN in empty bins."""
     return ratio(tally.labelled_logit, tally.positive + tally.negative)
 
 
 def calibration_intercept(tally: Tally) -> Array:
     """Return by how many log-odds all scores must move so that expected equals observed (slope fixed at 1)."""
-    return logistic.calibration_intercept(tally.positive, tally.positive + tally.negative, _mean_logit(tally)).value
+    return logistic.calibration_intercept(tally.positive, tally.positive + tally.negative, mean_logit(tally)).value
 
 
 def cox_intercept(tally: Tally) -> Array:
@@ -113,7 +114,7 @@ def calibration_slope(tally: Tally) -> Array:
 
 def line(tally: Tally) -> logistic.Line:
     """Return Cox's calibration line; what is asked of it one after the other is found together."""
-    return tally.once("line", lambda: logistic.cox(tally.positive, tally.positive + tally.negative, _mean_logit(tally)))
+    return tally.once("line", lambda: logistic.cox(tally.positive, tally.positive + tally.negative, mean_logit(tally)))
 
 
 def mcb_brier(tally: Tally) -> Array:

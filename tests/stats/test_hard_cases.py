@@ -31,6 +31,7 @@ from tests.stats.proofs import (
     labels,
     live,
     money,
+    moved,
     numbers,
     pieces,
     rates,
@@ -41,7 +42,7 @@ from tests.stats.proofs import (
 from tests.stats.proofs.data import COUNTS, SCORED
 from tests.stats.test_oracles import public
 
-MODULES = (scored, calibrated, rates, segments, causes, money, labels, hidden, arms, live, pieces)
+MODULES = (scored, calibrated, rates, segments, causes, money, labels, hidden, arms, live, pieces, moved)
 PROOFS = [proof for module in MODULES for proof in module.PROOFS]
 EACH = [pytest.param(proof, case, id=f"{proof.function}-{case}") for proof in PROOFS for case in proof.cases]
 
