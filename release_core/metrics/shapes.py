@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from release_core.frames import EVERYONE
-from release_core.stats import calibration, decisions, intervals, ranking
+from release_core.stats import calibration, corp, decisions, intervals, ranking
 from release_core.stats.arrays import ratio
 
 if TYPE_CHECKING:
@@ -25,11 +25,16 @@ if TYPE_CHECKING:
     # (confidence [segment, 1], sides) -> low and high [segment, side]
     Closed = Callable[[Array, int], Bounds]
 
-AUC, OE = "auc", "oe_ratio"
+AUC, OE, KS, AP = "auc", "oe_ratio", "ks_separation", "average_precision"
+# Of an average precision with so many positives the variance is taken to be twice as large as it seems; by simulation
+# (tests/bench/deep_coverage.py).
+TOP_EVENTS = 8
+# As in `corp.overfit`.
+MCB = ("mcb_brier", "mcb_log_loss")
 
 
 def shaped(metric: Metric, cells: Cells, value: Array, spread: tuple[Array, Array]) -> Closed | None:
-    """Return the bounds [segment, side] of a share, the AUC or observed / expected by their errors; None for what has no such shape.
+    """Return the bounds [segment, side] by its errors of a metric with a shape of its own; None for value -+ t x error.
 
     Args:
         metric: the metric.
@@ -41,6 +46,12 @@ def shaped(metric: Metric, cells: Cells, value: Array, spread: tuple[Array, Arra
         return areas(cells, value, spread)
     if metric.name == OE:
         return _ratios(cells.whole, value, spread)
+    if metric.name == KS:
+        return _separations(metric, cells.whole, value, spread)
+    if metric.name in MCB:
+        return _miscalibrations(cells.whole, value, spread, MCB.index(metric.name))
+    if metric.name == AP:
+        return _precisions(cells.whole, value, spread)
     if metric.unit != "share":
         return None
     if metric.compared or not (metric.rate and cells.paired):
@@ -76,6 +87,41 @@ def _ratios(tally: Tally, value: Array, spread: tuple[Array, Array]) -> Closed:
         plain = intervals.interval(value, se, df[:, None], level, sides)
         own = calibration.oe_interval(value[:, :2], se[:, :2], tally.labelled_scores, df[:, None], level, sides)
         return np.column_stack([own.low, plain.low[:, 2]]), np.column_stack([own.high, plain.high[:, 2]])
+
+    return bounds
+
+
+def _precisions(tally: Tally, value: Array, spread: tuple[Array, Array]) -> Closed:
+    """Return the bounds of average precisions, which few events decide: those at the top show too little of what the rest would."""
+    se, df = spread
+    wider = np.ones(se.shape)
+    wider[:, :2] = np.sqrt(1 + ratio(TOP_EVENTS, tally.positives))
+    return _shares(value, (se * wider, df))
+
+
+def _separations(metric: Metric, tally: Tally, value: Array, spread: tuple[Array, Array]) -> Closed:
+    """Return the bounds of KS separations, of as many events as the errors stand for; a difference keeps the plain ones."""
+    se, df = spread
+    effect = np.fmax(ratio(se[:, :2], metric.independent(tally)) ** 2, 1.0)
+    classes = tally.positives / effect, tally.negatives / effect
+
+    def bounds(level: Array, sides: int) -> Bounds:
+        plain = intervals.interval(value, se, df[:, None], level, sides)
+        own = ranking.ks_interval(value[:, :2], se[:, :2], classes, df[:, None], level, sides)
+        return np.column_stack([own.low, plain.low[:, 2]]), np.column_stack([own.high, plain.high[:, 2]])
+
+    return bounds
+
+
+def _miscalibrations(tally: Tally, value: Array, spread: tuple[Array, Array], loss: int) -> Closed:
+    """Return the bounds of miscalibrations, each of which may be too large by what the recalibration's fit gains."""
+    se, df = spread
+    fit = corp.overfit(tally.positive, tally.positive + tally.negative)[loss]
+    below, above = np.column_stack([fit, fit[:, 1]]), np.column_stack([0 * fit, fit[:, 0]])
+
+    def bounds(level: Array, sides: int) -> Bounds:
+        low, high = intervals.interval(value, se, df[:, None], level, sides)
+        return low - below, high + above
 
     return bounds
 

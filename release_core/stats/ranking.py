@@ -238,6 +238,33 @@ def auc_difference_interval(
     return Interval(only(low, enough), only(high, enough))
 
 
+def ks_interval(
+    value: ArrayLike,
+    se: ArrayLike,
+    classes: tuple[ArrayLike, ArrayLike],
+    df: ArrayLike = np.inf,
+    confidence: ArrayLike = 0.95,
+    sides: int = 2,
+) -> Interval:
+    """Return the interval of a KS separation of so many positives and negatives, or as many independent ones as say as much.
+
+    The largest gap of a log is too large: it is where chance is kind. Its lower end is as far off as chance takes two
+    distribution functions apart anywhere, sqrt(-ln(tail) / 2 x (1 / P + 1 / N)) (Smirnov 1939, Massart 1990), and at least
+    Wilson's (see `decisions.share_interval`), which is the upper end.
+
+    >>> [bound.round(3).item() for bound in ks_interval(0.5, 0.07, (60, 3000))]
+    [0.323, 0.632]
+    """
+    positives, negatives = map(floats, classes)
+    anywhere = np.sqrt(-np.log((1 - floats(confidence)) / sides) / 2 * (ratio(1, positives) + ratio(1, negatives)))
+    own = decisions.share_interval(value, se, df, confidence, sides)
+    low, high = floats(value) - anywhere, floats(value) + anywhere
+    # Of a gap of 0 or 1, or one that seems to have no error, Wilson's interval is not known.
+    usual = (floats(se) > 0) & (floats(value) > 0) & (floats(value) < 1)
+    ends = np.where(usual, np.minimum(own.low, low), low), np.where(usual, own.high, high)
+    return Interval(*(only(np.clip(end, 0, 1), ~np.isnan(floats(se) * anywhere)) for end in ends))
+
+
 def _unseen(n: Array, confidence: ArrayLike, sides: int) -> Array:
     """Return the largest share that a kind may have of which n events show none: Clopper's and Pearson's bound, about 3 / n."""
     return 1 - ((1 - floats(confidence)) / sides) ** ratio(1, n)

@@ -2,7 +2,7 @@
 
 Every row draws data with known truth, asks the product for its interval, and counts. RUNS scales all rows (1 is the
 full table, about six minutes). The error is one standard error of the share that was found. Rows of what the pages show
-are in `page_coverage.py`.
+are in `page_coverage.py` and `deep_coverage.py`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from release_core.stats import (
     selection,
     sequential,
 )
-from tests.bench import page_coverage
+from tests.bench import deep_coverage, page_coverage
 from tests.bench.page_coverage import SHARDS, inside
 
 if TYPE_CHECKING:
@@ -353,7 +353,9 @@ def main() -> None:
     scale = float(sys.argv[1]) if len(sys.argv) > 1 else 1.0
     rows = [(name, data, 0.95, runs, simulation) for name, data, runs, simulation in TABLE]
     print("| Interval | Data | Claimed | Found | Error of the simulation |\n|---|---|---|---|---|")  # noqa: T201
-    for place, (name, data, claimed, runs, simulation) in enumerate([*rows, *page_coverage.TABLE]):
+    for place, (name, data, claimed, runs, simulation) in enumerate(
+        [*rows, *page_coverage.TABLE, *deep_coverage.TABLE]
+    ):
         held = np.asarray(simulation(np.random.default_rng(place), max(20, round(scale * runs))), dtype=float)
         error = held.std() / np.sqrt(len(held))
         shown = f"{100 * claimed:.0f}% | {100 * held.mean():.1f}% | {100 * error:.1f} points |"

@@ -17,7 +17,7 @@ from release_core import attribution, metrics
 from release_core.frames import Cells, Grid, Tally, Worlds
 from release_core.metrics.table import METRICS, table
 from release_core.release import ACTIONS, Costs
-from release_core.stats import corp, decisions, drift, grid, intervals, mix, nowcast, selection
+from release_core.stats import corp, decisions, drift, intervals, mix, nowcast, selection
 from release_core.stats import development as ladders
 from release_core.stats.calibration_error import calibration_error
 from release_core.views.boundary import CONFIDENCE
@@ -183,48 +183,6 @@ def observed(rng: np.random.Generator, runs: int, n: int, base: float, each: flo
     cells = Cells(names, tally.sum(1), tally, ACTIONS, (), paired=True, clustered=True)
     low, high = metrics.estimate(cells, METRICS["oe_ratio"]).bounds(0.95)
     return inside(low[:, 1], 1.0, high[:, 1])
-
-
-# The AUC of segments of two dimensions, whose bins are not kept by shard.
-
-SEGMENTS = 12
-
-
-def _scored(rng: np.random.Generator, n: int, rate: float) -> Cells:
-    """Return cells of segments without bins by shard, and of all events with them; customers of 3 events, in one segment each."""
-    who, shard = customers(rng, n, 3.0)
-    segment = rng.integers(0, SEGMENTS, who.max() + 1)[who]
-    bad = rng.random(n) < rate
-    signal = common(rng, who, 0.3) + 1.5 * bad
-    scores = signal, 0.9 * signal + np.sqrt(0.19) * rng.normal(size=n)
-    bins = np.stack([grid.bin_of(expit(score), 8) for score in scores])
-    low = bins.min()
-    size = int(bins.max() - low) + 1
-    counts = np.zeros((2, SEGMENTS, SHARDS, 2, size))
-    for version in range(2):
-        np.add.at(counts[:, :, :, version], ((~bad).astype(int), segment, shard, bins[version] - low), 1.0)
-
-    def tally(kinds: Array, *, binned: bool) -> Tally:
-        arrays = {"positive": kinds[0], "negative": kinds[1], "n": kinds.sum(0)}
-        sums = {"positives": kinds[0].sum(-1), "negatives": kinds[1].sum(-1), "events": kinds.sum((0, -1))}
-        return Tally(Grid(np.arange(size), 8, np.zeros(size)), (arrays | sums).__getitem__, binned=binned)
-
-    every = counts.sum(1, keepdims=True)
-    whole = Cells(({},), tally(every.sum(2), binned=True), tally(every, binned=True), ACTIONS, (), True, True)
-    names = tuple({"segment": str(one)} for one in range(SEGMENTS))
-    parts = tally(counts.sum(2), binned=True), tally(counts, binned=False)
-    return Cells(names, *parts, ACTIONS, (), True, True, lambda: whole)
-
-
-def areas(rng: np.random.Generator, runs: int, side: int, n: int) -> Array:
-    """Return in what share of 12 segments the interval of the candidate's AUC (2: of the difference) holds the truth; 2% bad."""
-    each = ndtr(1.5 / np.sqrt(2)), ndtr(1.35 / np.sqrt(2))
-    truth = float((*each, each[1] - each[0])[side])
-    held = []
-    for _ in range(runs):
-        low, high = metrics.estimate(_scored(rng, n, 0.02), METRICS["auc"]).bounds(0.95)
-        held.append(inside(low[:, side], truth, high[:, side]).mean())
-    return np.array(held)
 
 
 # Attribution.
@@ -393,10 +351,6 @@ TABLE: tuple[tuple[str, str, float, int, Simulation], ...] = (
     ("PSI below its limit without a shift", "100 and 100", 0.95, 5000, lambda r, n: stable(r, n, (100, 100), 0)),
     ("PSI below its limit without a shift", "20 and 20", 0.95, 5000, lambda r, n: stable(r, n, (20, 20), 0)),
     ("PSI below its limit without a shift", "2,000 and 2,000, 6 values", 0.95, 5000, lambda r, n: stable(r, n, (2000, 2000), 6)),
-    ("AUC of two dimensions", "40 bad a segment", 0.95, 200, lambda r, n: areas(r, n, 1, 24_000)),
-    ("AUC of two dimensions", "100 bad a segment", 0.95, 200, lambda r, n: areas(r, n, 1, 60_000)),
-    ("AUC of two dimensions, difference", "40 bad a segment", 0.95, 200, lambda r, n: areas(r, n, 2, 24_000)),
-    ("AUC of two dimensions, difference", "100 bad a segment", 0.95, 200, lambda r, n: areas(r, n, 2, 60_000)),
     ("Consistency band, pointwise", "20,000 events, 2% bad", 0.9, 200, lambda r, n: band(r, n, 20_000, -4.9)),
     ("Consistency band, pointwise", "20,000 events, 0.2% bad", 0.9, 200, lambda r, n: band(r, n, 20_000, -7.2)),
     ("Miscalibration of calibrated scores", "20,000 events, 2% bad", 0.95, 400, lambda r, n: miscalibration(r, n, 20_000, -4.9)),

@@ -8,7 +8,7 @@ from sklearn import metrics
 from statsmodels.stats.nonparametric import rank_compare_2ordinal
 from statsmodels.stats.proportion import proportion_confint
 
-from release_core.stats import grid, ranking
+from release_core.stats import grid, ranking, standard_errors
 from release_core.stats.average_precision import average_precision
 from tests.stats.cases import FUZZ, TWO_CLASSES, binned, events, ks_statistic, scored
 from tests.stats.proofs.rates import unseen
@@ -280,3 +280,15 @@ def test_interval_of_an_auc_without_two_of_a_class_or_an_error_is_not_known():
 def test_interval_of_an_auc_of_many_events_is_the_normal_one():
     found = ranking.auc_interval(0.8, 0.001, (400_000, 4_000_000))
     np.testing.assert_allclose(found, (0.8 - 1.959964e-3, 0.8 + 1.959964e-3), atol=1e-5)
+
+
+@pytest.mark.parametrize(("apart", "positives"), [(0.5, 20), (1.5, 40), (3.0, 30), (1.5, 300)])
+def test_interval_of_a_ks_separation_holds_the_truth_though_the_largest_gap_of_a_log_is_too_large(apart, positives):
+    """1,000 logs, error 0.7 points; by the error alone 60 to 92%."""
+    rng, runs = np.random.default_rng(positives), 1000
+    bins = [grid.bin_of(expit(x), 8) for x in (rng.normal(apart, 1, (runs, positives)), rng.normal(0, 1, (runs, 2000)))]
+    pos, neg = (np.stack([np.bincount(row, minlength=grid.top_bin(8) + 1) for row in part]) for part in bins)
+    value, truth = ranking.ks_separation(pos, neg), 2 * stats.norm.cdf(apart / 2) - 1
+    assert (value - truth).mean() > 0
+    low, high = ranking.ks_interval(value, standard_errors.ks_separation(pos, neg), (positives, 2000))
+    assert ((low <= truth) & (truth <= high)).mean() > 0.95 - 2 * 0.007

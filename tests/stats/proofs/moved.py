@@ -8,11 +8,13 @@ import numpy as np
 import statsmodels.api as sm
 from model_diagnostics.scoring import LogLoss, SquaredError, decompose
 from scipy import stats as scipy_stats
+from sklearn.isotonic import IsotonicRegression
 from statsmodels.stats.weightstats import DescrStatsW
 
 from release_core.stats import drift, logistic
 from tests.stats.proofs import UNDEFINED, Proof
-from tests.stats.proofs.data import BINS, COUNTS, LOG_ODDS, SCORED, SCORES, Counts, Events
+from tests.stats.proofs.data import BINS, COUNTS, LOG_ODDS, SCORED, SCORES, Counts, Estimate, Events
+from tests.stats.proofs.rates import AREAS, wilson_t
 from tests.stats.proofs.scored import GROUP_EDGES, REFERENCE, two, where
 
 # So much more of a kind of event is tried, as a part of what there is.
@@ -116,7 +118,35 @@ def _share(d: Counts) -> Any:
     )
 
 
+def _separated(d: Estimate, positives: float, negatives: float) -> Any:
+    """Return Wilson's interval, its lower end as far off at least as Smirnov's one-sided bound; that alone where Wilson's is not known."""
+    if not (positives > 0 and negatives > 0):
+        return (np.full(len(d.value), np.nan),) * 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        low, high = wilson_t(d.value, d.value * (1 - d.value) / d.se**2, d.df)
+        unit = np.divide(1, positives) + np.divide(1, negatives)
+    # exp(-2 x^2) is the chance that one distribution function of a log lies x above the other anywhere.
+    anywhere = np.sqrt(unit) * scipy_stats.rayleigh(scale=0.5).isf(0.025)
+    usual = (d.se > 0) & (d.value > 0) & (d.value < 1)
+    lows, highs = (
+        np.where(usual, np.minimum(low, d.value - anywhere), d.value - anywhere),
+        np.where(usual, high, d.value + anywhere),
+    )
+    return tuple(np.where(np.isnan(d.se), np.nan, np.clip(end, 0, 1)) for end in (lows, highs))
+
+
+def _overfit(d: Events) -> Any:
+    """Return both bounds from scikit-learn's isotonic regression: its distinct values are the blocks."""
+    if not d.known or not len(d.y):
+        return 0.0, 0.0
+    rates = np.unique(np.round(IsotonicRegression().fit(d.place, d.y, sample_weight=d.w).predict(d.place), 12))
+    reach = (1 + 2 * np.sqrt(2 / len(rates))) / d.w.sum()
+    return (rates * (1 - rates)).sum() * reach, len(rates) / 2 * reach
+
+
 PROOFS = (
+    Proof("ranking.ks_interval", AREAS, lambda f, d: f(d[0].value, d[0].se, d[1:], d[0].df), lambda d: _separated(*d), rel=1e-6),
+    Proof("corp.overfit", SCORED, lambda f, d: f(d.pos, d.n), _overfit),
     Proof("standard_errors.share", COUNTS, lambda f, d: f(np.divide(d.k, d.n), d.n), _share),
     Proof("standard_errors.average_precision", SCORED, lambda f, d: f(d.pos, d.neg),
           lambda d: where(two(d), lambda: moved(d, _precision)), rel=1e-6, near=1e-9),

@@ -35,7 +35,7 @@ def _jeffreys(d: Counts) -> Any:
     return np.where(d.k == 0, low * 0, low), np.where(d.k == d.n, high * 0 + 1, high)
 
 
-def _wilson_t(value: Array, events: Array, df: Array) -> Any:
+def wilson_t(value: Array, events: Array, df: Array) -> Any:
     """Return the roots of (value - p)^2 = t^2 p (1 - p) / n, by scipy's quantile and root finder."""
 
     def one(p: float, n: float, freedom: float) -> Any:
@@ -49,7 +49,7 @@ def _wilson_t(value: Array, events: Array, df: Array) -> Any:
 def _share_interval(d: Estimate) -> Any:
     with np.errstate(divide="ignore", invalid="ignore"):
         events = d.value * (1 - d.value) / d.se**2
-    return _wilson_t(d.value, np.where((events > 0) & (d.se > 0), events, np.nan), d.df)
+    return wilson_t(d.value, np.where((events > 0) & (d.se > 0), events, np.nan), d.df)
 
 
 SECOND = 2.0, 9.0
@@ -137,7 +137,7 @@ def _auc_interval(d: Estimate, positives: float, negatives: float) -> Any:
     area = np.clip(d.value, half, 1 - half)
     most = area * (1 - area) * (1 / positives + 1 / negatives)
     variance = np.average([most, d.se**2], axis=0, weights=[ranking.WORST_EVENTS, fewest - 1])
-    low, high = _wilson_t(d.value, area * (1 - area) / variance, np.maximum(np.minimum(d.df, fewest - 1), 1))
+    low, high = wilson_t(d.value, area * (1 - area) / variance, np.maximum(np.minimum(d.df, fewest - 1), 1))
     reach = scipy_stats.t.ppf(0.975, np.maximum(np.minimum(d.df, fewest), 1)) * d.se
     above = np.maximum(d.value, 1 - d.value)
     further = np.maximum(above - np.sqrt(reach**2 + (unseen(fewest) * above) ** 2), 0.0)
