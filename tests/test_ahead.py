@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from release_core import ahead, library
+from release_core.cube import slices
 from release_core.store import Store
 from release_core.views.view import View
 from tests import factory, lived
@@ -36,6 +37,11 @@ def reads(opened, monkeypatch):
     query = Store.query
     monkeypatch.setattr(Store, "query", lambda self, sql, *a: found.append(sql) or query(self, sql, *a))
     return found
+
+
+def test_a_search_for_slices_finds_their_sums_added_up(opened, reads):
+    for stage in opened.cube.stages():
+        assert opened.cube.searched(stage, None)._marks.cache_info().currsize == len(slices.UNITS)
 
 
 @pytest.mark.parametrize("dim", ["", *DIMS])

@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -148,6 +149,18 @@ def test_shared_capacity_is_kept_and_the_price_is_told(view, log):
     assert tight.reviews == pytest.approx(reviews)
     worst = cutoff_capacity.within(view, "market", UNITS, 15.0, worst=True)
     assert worst.busiest <= 15.0
+
+
+@pytest.mark.parametrize(("outer", "by"), [(("surface", "web"), "market"), (("market", "DE"), "surface")])
+def test_the_busiest_day_within_a_filter_is_that_of_its_events(view, log, outer, by):
+    inside = log[log[outer[0]] == outer[1]]
+    found = cutoff_capacity.within(replace(view, where=(outer,)), by, UNITS, 3.0)
+    days = Counter()
+    for row in found.rows:
+        rows = inside[inside[by] == row["segment"]]
+        days.update(rows["event_time"].dt.date[rows["candidate_score"].between(row["review"], row["block"], "left")])
+    assert len(found.rows) == inside[by].nunique()
+    assert found.busiest == max(days.values())
 
 
 def test_a_capacity_is_shared_where_steps_are_blocks_of_hours(log, tmp_path):

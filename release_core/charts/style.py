@@ -68,17 +68,10 @@ class Score:
             return axis(title or self.title)
         low, high = _log_odds(min(known)), _log_odds(max(known))
         room = 0.02 * (high - low) or 0.5
-        ticks: list[tuple[float, float]] = []
-        for offered in _placed_ticks():
-            if len(ticks) < FEWEST_TICKS:
-                ticks = [(at, tick) for at, tick in offered if low - room <= at <= high + room]
-        ticks = _apart(ticks, (high - low + 2 * room) / MOST_TICKS)
-        marks = {
-            "tickangle": 0,
-            "tickvals": [at for at, _ in ticks],
-            "ticktext": [f"{100 * tick:g}%" for _, tick in ticks],
-        }
-        return axis(title or self.title, range=[low - room, high + room], **marks)
+        ends = [low - room, high + room]
+        ticks = _ticks(*ends)
+        marks = {"tickvals": [at for at, _ in ticks], "ticktext": [text for _, text in ticks]}
+        return axis(title or self.title, range=ends, tickangle=0, **marks)
 
 
 # Charts side by side, and those of the next as-of step, stand at the same edges of bins.
@@ -90,6 +83,14 @@ def _log_odds(score: float) -> float:
         if -EDGE < at < EDGE:
             return at
     return math.copysign(EDGE, score - 0.5)
+
+
+@lru_cache(maxsize=64)
+def _ticks(low: float, high: float) -> list[tuple[float, str]]:
+    """Return the ticks of an axis of probabilities between two places, each with its text."""
+    coarse, fine = ([(at, tick) for at, tick in ticks if low <= at <= high] for ticks in _placed_ticks())
+    ticks = _apart(fine if len(coarse) < FEWEST_TICKS else coarse, (high - low) / MOST_TICKS)
+    return [(at, f"{100 * tick:g}%") for at, tick in ticks]
 
 
 @cache
