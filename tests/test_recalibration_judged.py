@@ -37,7 +37,7 @@ def test_interval_of_the_change_covers_the_truth():
             cells = SimpleNamespace(shards=shards, clustered=True, weighted=False)
             window = recalibration._window(cells, bins)
             mapped = found(window.labels.score), found(window.shards.score) if binned else None
-            low, high, how = recalibration._interval(window, mapped, "log_loss")
+            _, low, high, how = recalibration._changed(window, mapped, "log_loss")
             hits[place] += low <= true <= high
             assert ("jackknife" in how) == binned
     assert (abs(hits / 600 - 0.95) < 3 * np.sqrt(0.95 * 0.05 / 600)).all()

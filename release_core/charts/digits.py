@@ -7,6 +7,7 @@ import math
 NOT_KNOWN = "not known"
 MINUS = "−"
 MOST_DECIMALS = 6
+_PLAIN = [f"%.{decimals}f%%" for decimals in range(MOST_DECIMALS + 1)]
 
 
 def count(value: float | None) -> str:
@@ -39,9 +40,12 @@ def percent(value: float | None, decimals: int | None = None) -> str:
     """
     if value is None:
         return NOT_KNOWN
+    percents = 100 * value
     if value in {0, 1}:
-        return f"{100 * value:.0f}%"
-    return _minus(f"{100 * value:,.{_share_decimals(100 * value) if decimals is None else decimals}f}%")
+        return f"{percents:.0f}%"
+    fine = _share_decimals(percents) if decimals is None else decimals
+    # Most have neither a sign nor thousands: then a template is written in half the time, and curves have hundreds of them.
+    return _PLAIN[fine] % percents if 0 < percents < 999 else _minus(f"{percents:,.{fine}f}%")
 
 
 def limit(value: float | None) -> str:

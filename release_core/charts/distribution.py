@@ -107,7 +107,7 @@ def _steps(bins: list[Row], edges: list[float], score: Score, version: str, name
     return style.line(
         name,
         version,
-        [score.place(edge) for edge in edges],
+        score.places(edges),
         [*heights, heights[-1]],
         line=pen,
         text=[*ranges, ranges[-1]],

@@ -46,7 +46,7 @@ def panel(
     question = f"What does a cutoff cost in {segment}?"
     if not points:
         return blank(question, "No labelled event here has a score.", DEFINITION, caption)
-    x = [score.place(row["cutoff"]) for row in points]
+    x = score.places(style.column(points, "cutoff"))
     data = [
         style.line(
             name,

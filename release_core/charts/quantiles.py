@@ -72,7 +72,7 @@ def _trace(
         name,
         side,
         x,
-        [score.place(value) for value in values],
+        score.places(values),
         mode="lines+markers",
         marker=style.MARKERS[side] | {"size": 5},
         legendgroup=side,

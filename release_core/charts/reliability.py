@@ -74,15 +74,14 @@ def _diagram(
     steps = [step for version in names for step in curves.get(version, [])]
     if not steps:
         return blank(question, why, definition, caption)
-    ends = [step[end] for step in steps for end in ("low", "high")]
-    inner = [step["rate"] for step in steps if 0 < step["rate"] < 1]
-    shown = [score for score in ends + inner if 0 < score < 1]
+    shown = [at for step in steps for at in (step["low"], step["high"], step["rate"]) if 0 < at < 1]
     axes = PROBABILITY.axis([f(shown) for f in (min, max) if shown], "score")
     low, high = axes.get("range", [-style.EDGE, style.EDGE])
     data = [_band(band)] if band else []
     data.append(_diagonal(low, high))
     data += [_steps(curves.get(v, []), v, name, (low, high)) for v, name in names.items()]
-    data += [_strip(bins, version) for version in names if bins]
+    edges = PROBABILITY.places([row["low"] for row in bins[:1]] + [row["high"] for row in bins])
+    data += [_strip(bins, version, edges) for version in names if bins]
     rates = axes | {"title": axes["title"] | {"text": "observed rate"}, "domain": [0.24, 1]}
     strip = style.axis("", domain=[0, 0.14], showticklabels=False, showgrid=False)
     spec = {
@@ -94,11 +93,8 @@ def _diagram(
 
 
 def _band(band: list[Row]) -> dict[str, Any]:
-    x = [PROBABILITY.place(row["score"]) for row in band]
-    low = [PROBABILITY.place(row["low"]) for row in band]
-    high = [PROBABILITY.place(row["high"]) for row in band]
-    named = {"name": "calibrated, 90%", "showlegend": True}
-    return style.band(x, low, high, "$muted/.2") | named
+    x, low, high = (PROBABILITY.places(style.column(band, name)) for name in ("score", "low", "high"))
+    return style.band(x, low, high, "$muted/.2") | {"name": "calibrated, 90%", "showlegend": True}
 
 
 def _diagonal(low: float, high: float) -> dict[str, Any]:
@@ -108,21 +104,25 @@ def _diagonal(low: float, high: float) -> dict[str, Any]:
 
 
 def _steps(curve: list[Row], version: str, name: str, span: tuple[float, float]) -> dict[str, Any]:
-    # Plotly's own percent would round to 0% and 100%, which only exact shares read.
-    sides = [(step["low"], step["high"]) for step in curve]
-    heights = [max(span[0], min(span[1], PROBABILITY.place(step["rate"]) or 0.0)) for step in curve]
-    words = [(percent(step["rate"]), step["positives"], step["n"]) for step in curve]
-    x = [PROBABILITY.place(end) for ends in sides for end in ends]
-    y = [height for height in heights for _ in range(2)]
-    told = [[percent(end), *rest] for ends, rest in zip(sides, words, strict=True) for end in ends]
+    low, high = span
+    heights = [max(low, min(high, at)) for at in PROBABILITY.places([step["rate"] for step in curve])]
+    x = PROBABILITY.places([step[end] for step in curve for end in ("low", "high")])
+    y = [at for at in heights for _ in ("low", "high")]
+    told = [words for step in curve for words in _told(step)]
     return style.line(name, version, x, y, customdata=told, hovertemplate=STEP)
 
 
-def _strip(bins: list[Row], version: str) -> dict[str, Any]:
-    edges = [bins[0]["low"]] + [row["high"] for row in bins]
+def _told(step: Row) -> tuple[list[Any], list[Any]]:
+    """Return what the hover says at both ends of a step: the same where it is one score."""
+    # Plotly's own percent would round to 0% and 100%, which only exact shares read.
+    rest = percent(step["rate"]), step["positives"], step["n"]
+    first = [percent(step["low"]), *rest]
+    return first, first if step["high"] == step["low"] else [percent(step["high"]), *rest]
+
+
+def _strip(bins: list[Row], version: str, edges: list[float]) -> dict[str, Any]:
     shares = style.column(bins, version)
     pen = style.LINES[version] | {"shape": "hv", "width": 1.2}
     fill = {"fill": "tozeroy", "fillcolor": "$cand/.14"} if version == "candidate" else {}
     hidden = {"yaxis": "y2", "showlegend": False, "hoverinfo": "skip"}
-    places = [PROBABILITY.place(edge) for edge in edges]
-    return style.line(version, version, places, [*shares, shares[-1]], line=pen, **hidden, **fill)
+    return style.line(version, version, edges, [*shares, shares[-1]], line=pen, **hidden, **fill)

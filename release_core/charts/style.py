@@ -26,6 +26,8 @@ TRACE_TYPES = frozenset({"scatter", "bar", "heatmap"})
 PAIR_HEIGHT = 280
 ROW_HEIGHT = 24
 EDGE = 16.0  # scores of exactly 0 and 1 stand at the ends of the log-odds grid
+# Scores between these stand inside.
+WITHIN = 1 / (1 + math.exp(EDGE)), 1 / (1 + math.exp(-EDGE))
 
 LINES = {
     "baseline": {"color": "$base", "width": 2, "dash": "dash"},
@@ -54,6 +56,14 @@ class Score:
     def place(self, score: float | None) -> float | None:
         """Return where `score` stands on the axis; scores of 0 and 1 stand at -16 and 16."""
         return score if score is None or self.name != "probability" else _log_odds(score)
+
+    def places(self, scores: Sequence[float | None]) -> list[Any]:
+        """Return where each of many scores stands."""
+        known = [score for score in scores if score is not None]
+        if self.name != "probability" or len(known) < len(scores):
+            return [self.place(score) for score in scores]
+        log, (low, high) = math.log, WITHIN
+        return [log(score / (1 - score)) if low < score < high else _log_odds(score) for score in known]
 
     def write(self, score: float | None) -> str:
         """Return `score` as a reader sees it: percent for probabilities, else the number."""

@@ -49,7 +49,7 @@ def trade(
     """
     if not points:
         return blank(TRADE, "No labelled event in this selection has a score.", TRADE_DEFINITION, caption)
-    x = [score.place(row["cutoff"]) for row in points]
+    x = score.places(style.column(points, "cutoff"))
     data = [
         _curve(x, points, version, f"{style.plain(getattr(caption, version))} {metric}", metric)
         for metric in ("recall", "precision")
@@ -88,7 +88,7 @@ def cost(
     question = f"Which {next(iter(moved))} cutoff costs least?" if moved else COST
     if not any(row["baseline"] is not None or row["candidate"] is not None for row in points):
         return blank(question, NOTHING, COST_DEFINITION, caption)
-    x = [score.place(row["cutoff"]) for row in points]
+    x = score.places(style.column(points, "cutoff"))
     data = [_interval(x, points, version) for version in ("baseline", "candidate")]
     data += [_curve(x, points, version, name, "") for version, name in style.both(caption)]
     marks = [*(row["score"] for row in cutoffs), *(moved or {}).values()]

@@ -36,7 +36,7 @@ def tail(
             style.line(
                 name,
                 version,
-                [score.place(value) for value in scores],
+                score.places(scores),
                 [share or None for share in style.column(points, version)],
                 text=[score.write(value) for value in scores],
                 hovertemplate="%{y:.3p} at %{text} and " + side + "<extra>%{fullData.name}</extra>",

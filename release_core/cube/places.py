@@ -56,7 +56,7 @@ class Places:
         weights = np.asarray(values, dtype=np.float64)
         shape = (self._shape[0], self._kinds, *self._shape[1:])
         summed = np.bincount(self._code, weights=weights, minlength=int(np.prod(shape))).reshape(shape)
-        found = np.moveaxis(summed[:, :POPULATIONS], 1, 0)
+        found = summed[:, :POPULATIONS].swapaxes(0, 1)
         return found if unit == 1 else found / unit
 
     def alone(self, population: int, values: Array, unit: int = 1) -> Array:

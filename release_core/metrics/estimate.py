@@ -145,7 +145,7 @@ def _jackknifed(
     cells: Cells, metric: Metric, full: Array, transform: Callable[[Array], Array] | None
 ) -> tuple[Array, Array]:
     """Return the jackknife's standard errors [segment, side] and degrees of freedom [segment] (0 where undefined)."""
-    left = np.ascontiguousarray(np.moveaxis(_sides(metric, cells.left_out, transform), 1, 2))
+    left = np.ascontiguousarray(_sides(metric, cells.left_out, transform).swapaxes(1, 2))
     used = evaluated(metric, cells.shards) > 0
     spread = intervals.jackknife(full, left, used[:, None])
     return spread.se, np.nan_to_num(spread.df).max(axis=1)

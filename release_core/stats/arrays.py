@@ -24,7 +24,9 @@ def ratio(numerator: ArrayLike, denominator: ArrayLike) -> Array:
     array([0.5, nan])
     """
     bottom = floats(denominator)
-    return np.asarray(floats(numerator) / np.where(bottom == 0, np.nan, bottom))
+    if np.count_nonzero(bottom) < bottom.size:
+        bottom = np.where(bottom == 0, np.nan, bottom)
+    return np.asarray(floats(numerator) / bottom)
 
 
 def only(values: ArrayLike, where: ArrayLike) -> Array:

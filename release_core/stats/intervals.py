@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -69,9 +70,20 @@ def critical(confidence: ArrayLike, sides: int = 2, df: ArrayLike = np.inf) -> A
     """
     probability, freedom = _single(1 - (1 - floats(confidence)) / sides), _single(floats(df))
     shape = np.broadcast_shapes(np.shape(confidence), np.shape(df))
+    if probability.size == freedom.size == 1:
+        return np.full(shape, _quantile(probability.item(), freedom.item()))
+    return np.broadcast_to(_student(probability, freedom), shape)
+
+
+@lru_cache(maxsize=512)
+def _quantile(probability: float, freedom: float) -> float:
+    """Return one quantile: most intervals ask for the same few."""
+    return float(_student(floats(probability), floats(freedom)))
+
+
+def _student(probability: Array, freedom: Array) -> Array:
     student = stdtrit(np.where(np.isfinite(freedom), freedom, 1.0), probability)
-    quantile = np.where(np.isfinite(freedom), student, ndtri(probability))
-    return np.broadcast_to(only(quantile, ~np.isnan(freedom)), shape)
+    return only(np.where(np.isfinite(freedom), student, ndtri(probability)), ~np.isnan(freedom))
 
 
 def _single(values: Array) -> Array:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import chdtrc, entr, expit, logit
+from scipy.special import chdtrc, entr, logit
 
 from release_core.stats.arrays import Array, Flags, Indices, floats, only, or_zero, ratio
 
@@ -15,6 +15,8 @@ _STEPS = 60
 # Newton's error is of the order of the last step squared, so a step this small is the last.
 _LAST_STEP = 1e-7
 _FARTHEST = 60.0
+# Log-odds of which the exponential, and one more, is a number.
+_MOST = 700.0
 
 
 class Shift(NamedTuple):
@@ -41,7 +43,7 @@ class _Bins(NamedTuple):
     n: Array
     x: Array
 
-    def rows(self, which: Flags | Indices) -> _Bins:
+    def rows(self, which: Flags | Indices | slice) -> _Bins:
         return _Bins(self.pos[which], self.n[which], self.x[which])
 
 
@@ -83,29 +85,34 @@ def _flat(pos: ArrayLike, n: ArrayLike, log_odds: ArrayLike) -> tuple[_Bins, tup
     return _Bins(positives, events, np.where(events > 0, x, 0.0)), shape
 
 
+@np.errstate(divide="ignore", invalid="ignore")
 def _solve_shift(bins: _Bins) -> tuple[Array, Array]:
     """Find the root of expected - observed by Newton steps inside a shrinking bracket."""
     observed = bins.pos.sum(axis=-1)
-    a, se = np.zeros(observed.size), np.full(observed.size, np.nan)
+    a, information = np.zeros(observed.size), np.full(observed.size, np.nan)
     low, high = np.full(observed.size, -_FARTHEST), np.full(observed.size, _FARTHEST)
     active = np.arange(observed.size)
     for _ in range(_STEPS):
         if not active.size:
             break
-        here = a[active]
-        n, x = (part if active.size == observed.size else part[active] for part in (bins.n, bins.x))
-        p = expit(x + here[:, None])
-        expected = n * p
-        excess = expected.sum(axis=-1) - observed[active]
-        information = np.einsum("rb,rb->r", expected, 1 - p)
-        low[active] = np.where(excess <= 0, here, low[active])
-        high[active] = np.where(excess >= 0, here, high[active])
-        newton = here - ratio(excess, information)
-        inside = (newton >= low[active]) & (newton <= high[active])
-        a[active] = np.where(inside, newton, (low[active] + high[active]) / 2)
-        se[active] = np.sqrt(ratio(1.0, information))
-        active = active[np.abs(a[active] - here) > _LAST_STEP]
-    return a, se
+        these = _these(active, observed.size)
+        here, left = a[these], bins.rows(these)
+        p, other, _ = _sigmoid(left.x + here[:, None])
+        expected = left.n * p
+        excess = expected.sum(axis=-1) - observed[these]
+        information[these] = np.vecdot(expected, other)
+        low[these] = least = np.where(excess <= 0, here, low[these])
+        high[these] = most = np.where(excess >= 0, here, high[these])
+        newton = here - excess / information[these]
+        found = np.where((newton >= least) & (newton <= most), newton, (least + most) / 2)
+        active = active[np.abs(found - here) > _LAST_STEP]
+        a[these] = found
+    return a, np.sqrt(ratio(1.0, information))
+
+
+def _these(active: Indices, every: int) -> Indices | slice:
+    """Return which rows to go on with; all of them as a slice, which takes no copy."""
+    return slice(None) if active.size == every else active
 
 
 def _separated(bins: _Bins) -> Flags:
@@ -138,6 +145,7 @@ def _lines(bins: _Bins, kinds: int) -> Array:
     return found
 
 
+@np.errstate(divide="ignore", invalid="ignore")
 def _solve_line(bins: _Bins, start: Array) -> Array:
     """Return [5, rows], the parts of a `Line`: Newton steps, halved where they would do harm.
 
@@ -148,51 +156,51 @@ def _solve_line(bins: _Bins, start: Array) -> Array:
     rate, given = bins.pos.sum(axis=-1) / total, _log_likelihood(bins, bins.x)
     flat = given < -total * (entr(rate) + entr(1 - rate))
     line, step = np.where(flat, [logit(rate), 0 * rate], [0 * rate, 1 + 0 * rate]), np.zeros((2, rate.size))
-    line = np.where(np.isnan(start), line, start)
-    best, variance = np.full(rate.size, -np.inf), np.full((2, rate.size), np.nan)
+    # Of each row the best line so far with its variances, and last its log-likelihood.
+    best = np.full((5, rate.size), -np.inf)
+    best[:2] = np.where(np.isnan(start), line, start)
     active = np.arange(rate.size)
     for _ in range(_STEPS):
         if not active.size:
             break
-        trial = line[:, active] + step[:, active]
-        fit, newton, there = _newton(bins if active.size == rate.size else bins.rows(active), trial)
-        worse = fit < best[active] - 1e-9 * np.abs(best[active])
-        line[:, active] = np.where(worse, line[:, active], trial)
-        best[active] = np.where(worse, best[active], fit)
-        variance[:, active] = np.where(worse, variance[:, active], there)
-        step[:, active] = np.where(worse, step[:, active] / 2, newton)
-        active = active[~(np.abs(step[:, active]).max(axis=0) < _LAST_STEP)]
-    line += step
+        these = _these(active, rate.size)
+        before = best[:, these]
+        found, newton = _newton(bins.rows(these), before[:2] + step[:, these])
+        worse = found[-1] < before[-1] - 1e-9 * np.abs(before[-1])
+        best[:, these] = np.where(worse, before, found)
+        step[:, these] = after = np.where(worse, step[:, these] / 2, newton)
+        active = active[~(np.abs(after).max(axis=0) < _LAST_STEP)]
+    line = best[:2] + step
     line[:, active] = np.nan
-    p_value = only(chdtrc(2, 2 * np.maximum(best - given, 0.0)), ~np.isnan(line[0]))
-    return np.stack([*line, *only(np.sqrt(variance), ~np.isnan(line)), p_value])
+    p_value = only(chdtrc(2, 2 * np.maximum(best[-1] - given, 0.0)), ~np.isnan(line[0]))
+    return np.stack([*line, *only(np.sqrt(best[2:4]), ~np.isnan(line)), p_value])
 
 
-def _newton(bins: _Bins, line: Array) -> tuple[Array, Array, Array]:
-    """Return the log-likelihood at `line`, the next step, and the variances of intercept and slope."""
+def _newton(bins: _Bins, line: Array) -> tuple[Array, Array]:
+    """Return [5, rows], `line` with the variances of intercept and slope and its log-likelihood; and the next step."""
     eta = line[0, :, None] + line[1, :, None] * bins.x
-    p, softplus = _sigmoid(eta)
+    p, other, softplus = _sigmoid(eta)
     expected = bins.n * p
-    residual, weight = bins.pos - expected, expected * (1 - p)
-    g0, g1 = residual.sum(axis=-1), np.einsum("rb,rb->r", residual, bins.x)
+    residual, weight = bins.pos - expected, expected * other
+    g0, g1 = residual.sum(axis=-1), np.vecdot(residual, bins.x)
     # Moments about the weighted mean: with scores far from even odds the raw determinant would lose digits.
-    h0 = weight.sum(axis=-1)
-    centre = ratio(np.einsum("rb,rb->r", weight, bins.x), h0)
-    h2 = np.einsum("rb,rb->r", weight, (bins.x - centre[:, None]) ** 2)
-    slope_step = ratio(g1 - centre * g0, h2)
-    step = np.stack([ratio(g0, h0) - centre * slope_step, slope_step])
-    variance = np.stack([ratio(1.0, h0) + ratio(centre**2, h2), ratio(1.0, h2)])
-    fit = np.einsum("rb,rb->r", bins.pos, eta) - np.einsum("rb,rb->r", bins.n, softplus)
-    return fit, step, variance
+    v0 = 1 / weight.sum(axis=-1)
+    centre = np.vecdot(weight, bins.x) * v0
+    v1 = 1 / np.vecdot(weight, (bins.x - centre[:, None]) ** 2)
+    slope_step = (g1 - centre * g0) * v1
+    fit = np.vecdot(bins.pos, eta) - np.vecdot(bins.n, softplus)
+    step = np.array([g0 * v0 - centre * slope_step, slope_step])
+    return np.array([*line, v0 + centre**2 * v1, v1, fit]), step
 
 
-def _sigmoid(eta: Array) -> tuple[Array, Array]:
-    """Return 1 / (1 + exp(-eta)) and ln(1 + exp(eta)) from one exponential."""
-    small = np.exp(-np.abs(eta))
-    whole = 1 + small
-    return np.where(eta > 0, 1.0, small) / whole, np.maximum(eta, 0.0) + np.log(whole)
+def _sigmoid(eta: Array) -> tuple[Array, Array, Array]:
+    """Return p = 1 / (1 + exp(-eta)), 1 - p and ln(1 + exp(eta)) from one exponential."""
+    odds = np.exp(np.minimum(eta, _MOST))
+    whole = 1 + odds
+    other = 1 / whole
+    return odds * other, other, np.log(whole)
 
 
 def _log_likelihood(bins: _Bins, eta: Array) -> Array:
-    terms = bins.pos * eta - bins.n * _sigmoid(eta)[1]
+    terms = bins.pos * eta - bins.n * _sigmoid(eta)[2]
     return floats(terms.sum(axis=-1))

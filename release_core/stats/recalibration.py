@@ -29,6 +29,8 @@ _PER_UNIT = 64
 _STEPS = 60
 _LAST_STEP = 1e-9
 _FARTHEST = 1e3
+# Log-odds of which the exponential, and one more, is a number.
+_MOST = 700.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +139,10 @@ def plateaus(found: Map) -> list[Plateau]:
     at, to = np.array(found.knots).T
     starts = np.flatnonzero(np.diff(to, prepend=-1.0) > 0)
     ends = np.append(starts[1:], len(to)) - 1
-    spans = [[float(at[a]), float(at[b]), float(to[a])] for a, b in zip(starts, ends, strict=True)]
-    spans[0][0], spans[-1][1] = 0.0, 1.0
-    return [Plateau(*span) for span in spans if span[0] < span[1]]
+    low, high = at[starts], at[ends]
+    low[0], high[-1] = 0.0, 1.0
+    flat = low < high
+    return [Plateau(*span) for span in zip(*(part[flat].tolist() for part in (low, high, to[starts])), strict=True)]
 
 
 def moved(found: Map, cutoff: float) -> Moved:
@@ -202,9 +205,8 @@ def _isotonic(positives: Array, events: Array, x: Array) -> Fit:
     level = ratio(np.add.reduceat(wanted, starts), np.add.reduceat(weight, starts))
     if len(level) < 2:
         return Fit(None, NOT_RISING)
-    places = [(at[a], to) for a, to in zip(starts, level, strict=True)]
-    places += [(at[b], to) for b, to in zip(ends, level, strict=True)]
-    return Fit(Map("isotonic", knots=tuple(sorted({(float(s), float(to)) for s, to in places}))))
+    knots = {knot for side in (starts, ends) for knot in zip(at[side].tolist(), level.tolist(), strict=True)}
+    return Fit(Map("isotonic", knots=tuple(sorted(knots))))
 
 
 NOT_RISING = "the observed rate does not rise with the score there, so that no rising map improves it"
@@ -224,7 +226,8 @@ def _regression(positives: Array, events: Array, terms: Array) -> tuple[float, .
     design = np.vstack([np.ones(len(events)), (terms - centre[:, None]) / spread[:, None]])
     flat = np.zeros(len(design))
     flat[0] = logit(positives.sum() / events.sum())
-    start = max((flat, np.array([centre.sum(), *spread])), key=lambda one: _likelihood(positives, events, one @ design))
+    given = np.array([centre.sum(), *spread])
+    start = max((flat, given), key=lambda one: _likelihood(positives, events, one @ design)[0])
     line = _maximum(positives, events, design, start)
     if line is None:
         return None
@@ -233,17 +236,20 @@ def _regression(positives: Array, events: Array, terms: Array) -> tuple[float, .
 
 
 def _maximum(positives: Array, events: Array, design: Array, line: Array) -> Array | None:
-    best = _likelihood(positives, events, line @ design)
+    best, p, vary = _likelihood(positives, events, line @ design)
     for _ in range(_STEPS):
-        p = expit(line @ design)
-        weight = events * p * (1 - p)
-        hessian = (design * weight) @ design.T
-        if not np.isfinite(hessian).all() or np.linalg.cond(hessian) > 1 / np.finfo(float).eps:
+        hessian = (design * (events * vary)) @ design.T
+        if not np.isfinite(hessian).all():
+            return None
+        curved = np.linalg.eigvalsh(hessian)
+        if curved[0] <= np.finfo(float).eps * curved[-1]:
             return None
         step = np.linalg.solve(hessian, design @ (positives - events * p))
-        while (gain := _likelihood(positives, events, (line + step) @ design) - best) < -1e-12 * abs(best):
+        found, p, vary = _likelihood(positives, events, (line + step) @ design)
+        while found - best < -1e-12 * abs(best):
             step = step / 2
-        line, best = line + step, best + gain
+            found, p, vary = _likelihood(positives, events, (line + step) @ design)
+        line, best = line + step, found
         if np.abs(line).max() > _FARTHEST:
             return None
         if np.abs(step).max() < _LAST_STEP:
@@ -251,5 +257,8 @@ def _maximum(positives: Array, events: Array, design: Array, line: Array) -> Arr
     return None
 
 
-def _likelihood(positives: Array, events: Array, eta: Array) -> float:
-    return float(positives @ eta - events @ np.logaddexp(0, eta))
+def _likelihood(positives: Array, events: Array, eta: Array) -> tuple[float, Array, Array]:
+    """Return the log-likelihood at these log-odds, the probabilities p that they are, and p (1 - p)."""
+    odds = np.exp(np.minimum(eta, _MOST))
+    p = odds / (1 + odds)
+    return float(positives @ eta - events @ np.log(1 + odds)), p, p / (1 + odds)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from release_core.views.view import View
 
     Row = dict[str, Any]
+    # A name, and of each version the positives, the expected and the labelled events; None without labelled events.
+    Zone = tuple[str, list[tuple[float, float, float] | None]]
 
 NUMBERS = ("base_rate", "oe_ratio", "calibration_intercept", "cox_intercept", "calibration_slope")
 ZONES = (0.01, 0.001)
@@ -82,7 +84,7 @@ def calibration(view: View) -> CalibrationPage:
         diagram,
         numbers,
         _tests(cells),
-        [_zone(*zone) for zone in _zones(view, cells)],
+        _zone_rows(_zones(view, cells)),
         _notes(view, cells),
     )
 
@@ -215,13 +217,12 @@ def _p(value: float) -> str:
     return digits.NOT_KNOWN if np.isnan(value) else "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def _zones(view: View, cells: Cells) -> list[tuple[str, list[tuple[float, float, float] | None]]]:
+def _zones(view: View, cells: Cells) -> list[Zone]:
     """Return (name, per version: positives, expected, labelled) of all events, the top shares, and above each cutoff."""
     tally = cells.whole
-    every = [
-        (tally.positives[0, v], tally.labelled_scores[0, v], (tally.positives + tally.negatives)[0, v]) for v in (0, 1)
-    ]
-    found: list[tuple[str, list[tuple[float, float, float] | None]]] = [("all labelled events", [*every])]
+    n = values.labelled(tally)
+    every = [(tally.positives[0, v], tally.labelled_scores[0, v], n[0, v]) for v in (0, 1)]
+    found: list[Zone] = [("all labelled events", [*every])]
     for share in ZONES:
         tops = [_top(cells, number, share) for number in range(len(VERSIONS))]
         found.append((f"highest {digits.limit(share)} of scores", tops))
@@ -251,19 +252,26 @@ def _above(cells: Cells, number: int, name: str) -> tuple[float, float, float] |
     return (float(found[0]), float(found[1]), float(found[2])) if found[2] else None
 
 
-def _zone(name: str, sides: list[tuple[float, float, float] | None]) -> Row:
-    row: Row = {"zone": name}
-    for version, side in zip(VERSIONS, sides, strict=True):
-        if side is None:
-            row |= {f"{version}_oe": "no labelled event", f"{version}_sums": "", version: None}
-            continue
-        positives, expected, n = side
-        one = stats.oe_ratio(positives, expected)
-        value, low, high = (known(float(part)) for part in one)
-        row |= {version: value, f"{version}_low": low, f"{version}_high": high}
-        row[f"{version}_oe"] = _ratio(row, version)
-        row[f"{version}_sums"] = f"{digits.count(positives)} of {digits.count(n)}; {digits.number(expected)} expected"
-    return row
+def _zone_rows(zones: list[Zone]) -> list[Row]:
+    """Return the rows of zones, with observed / expected in each."""
+    sums = np.array([[side or (np.nan, np.nan, np.nan) for side in sides] for _, sides in zones])
+    found = stats.oe_ratio(sums[..., 0], sums[..., 1])
+    rows = []
+    for place, (name, sides) in enumerate(zones):
+        row: Row = {"zone": name}
+        for number, (version, side) in enumerate(zip(VERSIONS, sides, strict=True)):
+            if side is None:
+                row |= {f"{version}_oe": "no labelled event", f"{version}_sums": "", version: None}
+                continue
+            positives, expected, n = side
+            value, low, high = (known(float(part[place, number])) for part in found)
+            row |= {version: value, f"{version}_low": low, f"{version}_high": high}
+            row[f"{version}_oe"] = _ratio(row, version)
+            row[f"{version}_sums"] = (
+                f"{digits.count(positives)} of {digits.count(n)}; {digits.number(expected)} expected"
+            )
+        rows.append(row)
+    return rows
 
 
 def _ratio(row: Row, version: str) -> str:

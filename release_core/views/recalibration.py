@@ -41,6 +41,7 @@ TITLES = {
 STRIP = 4
 BAND_PER_UNIT = 8
 ENOUGH_LABELS = 0.95
+ONE_CLASS = "the window that judges has labels of one class only"
 LOSSES = {"log_loss": corp.log_loss_of, "brier": corp.brier_of}
 
 
@@ -85,12 +86,13 @@ def recalibration(view: View, dim: str, fit: str, judge: str, method: str) -> Re
 
 
 class Tried(NamedTuple):
-    """All methods on the same two windows."""
+    """All methods on the same two windows; `after` are the probabilities of the bins that judge, by method with a map."""
 
     windows: Windows
     fitting: Bins
     judging: Bins
     fits: dict[str, Fit]
+    after: dict[str, Array]
     rows: list[Row]
 
 
@@ -101,9 +103,11 @@ def _tried(view: View, dim: str, fit: str, judge: str) -> Tried:
     fitting, judging = (binned(view, dim, names) for names in (chosen.fit, chosen.judge))
     found = {name: stats.fit(name, fitting.positive, fitting.n, fitting.x, fitting.seen) for name in TITLES}
     window = _window(within(view, dim, chosen.judge), judging)
-    rows = [_judged(window, name, found[name]) for name in TITLES]
-    _tell_slopes(window, found, rows)
-    return Tried(chosen, fitting, judging, found, rows)
+    after = {name: fit.map(window.labels.score) for name, fit in found.items() if fit.map is not None}
+    rows = [_row(judging, name, found[name]) for name in TITLES]
+    if any(not row["reason"] for row in rows):
+        _judge(window, found, after, [row for row in rows if not row["reason"]])
+    return Tried(chosen, fitting, judging, found, after, rows)
 
 
 class _Labels(NamedTuple):
@@ -131,84 +135,97 @@ class _Window(NamedTuple):
 
 def _window(cells: Cells, bins: Bins) -> _Window:
     """Return the window that judges."""
-    labels = _labels(bins.positive, bins.n, bins.x)
+    labels = _labels(bins.positive, bins.n, np.where(bins.events > 0, expit(bins.x), 0.5))
     if not cells.shards.binned:
         return _Window(bins, labels, None, cells.clustered)
     names = ("positive", "negative", *EXCESS, "labelled_logit")
     found = sums_of(cells.shards, weighted=cells.weighted, names=names)
     positive, negative, more, less, logits = (found[name][0] for name in names)
     n = positive + negative
-    shards = _labels(positive + more, n + more + less, ratio(logits, n))
+    shards = _labels(positive + more, n + more + less, np.where(n > 0, expit(ratio(logits, n)), 0.5))
     return _Window(bins, labels, shards, cells.clustered)
 
 
-def _labels(positive: Array, n: Array, x: Array) -> _Labels:
-    score = np.where(n > 0, expit(x), 0.5)
+def _labels(positive: Array, n: Array, score: Array) -> _Labels:
     return _Labels(positive, n, score, {name: loss(positive, n, score) for name, loss in LOSSES.items()})
 
 
-def _judged(window: _Window, method: str, fit: Fit) -> Row:
-    """Return how one method does on the judging windows; nothing but the reason where it has no map."""
-    bins, labels = window.bins, window.labels
-    row: Row = {"method": method, "title": TITLES[method], "reason": fit.reason, "fitted": "", "n": int(sum(bins.seen))}
-    row["positives"] = int(bins.seen[0])
-    if fit.map is None or not 0 < row["positives"] < row["n"]:
-        row["reason"] = row["reason"] or "the window that judges has labels of one class only"
-        return row
-    after, total = fit.map(labels.score), bins.n.sum()
-    by_shard = None if window.shards is None else fit.map(window.shards.score)
-    row["fitted"] = told(fit.map)
-    for name, loss in LOSSES.items():
-        old, new = float(labels.lost[name].sum() / total), float(loss(bins.positive, bins.n, after).sum() / total)
-        low, high, row["how"] = _interval(window, (after, by_shard), name)
-        row |= {f"{name}_before": old, name: new, f"{name}_change": new - old, f"{name}_low": low, f"{name}_high": high}
-    row["oe_before"], row["oe"] = (float(bins.positive.sum() / (bins.n * p).sum()) for p in (labels.score, after))
-    return row
+def _row(bins: Bins, method: str, fit: Fit) -> Row:
+    """Return the row of one method; with the reason where it has no map, or one that cannot be judged."""
+    n, positives = int(sum(bins.seen)), int(bins.seen[0])
+    reason = fit.reason or ("" if 0 < positives < n else ONE_CLASS)
+    return {"method": method, "title": TITLES[method], "reason": reason, "fitted": "", "n": n, "positives": positives}
 
 
-def _tell_slopes(window: _Window, fits: dict[str, Fit], rows: list[Row]) -> None:
-    """Add the slopes of the scores as they are, and after each map that was judged: a straight one divides them."""
-    bins, judged = (
-        window.bins,
-        [(row, found) for row in rows if not row["reason"] and (found := fits[row["method"]].map)],
-    )
-    bent = {found.method: logit(found(window.labels.score)) for _, found in judged if found.slope is None}
-    slopes = logistic.cox(bins.positive, bins.n, np.array([bins.x, *bent.values()])).slope.tolist()
-    after = dict(zip(bent, slopes[1:], strict=True))
-    for row, found in judged:
-        row["slope_before"] = known(slopes[0])
-        row["slope"] = known(after[found.method] if found.slope is None else slopes[0] / found.slope)
+def _judge(window: _Window, fits: dict[str, Fit], after: dict[str, Array], rows: list[Row]) -> None:
+    """Add how the methods of these rows do on the window that judges."""
+    bins, before = window.bins, window.labels
+    maps = [found for row in rows if (found := fits[row["method"]].map)]
+    every = np.array([after[found.method] for found in maps])
+    by_shard = None if window.shards is None else np.array([found(window.shards.score) for found in maps])
+    for row, found in zip(rows, maps, strict=True):
+        row["fitted"] = told(found)
+    for name in LOSSES:
+        old, changed = float(before.lost[name].sum() / bins.n.sum()), _changed(window, (every, by_shard), name)
+        for row, *ends in zip(rows, *(part.tolist() for part in changed[:3]), strict=True):
+            moved, low, high = ends
+            row |= {"how": changed.how, f"{name}_before": old, name: old + moved, f"{name}_change": moved}
+            row |= {f"{name}_low": known(low), f"{name}_high": known(high)}
+    expected = (bins.n * np.array([before.score, *every])).sum(axis=-1)
+    slopes = _slopes(window, maps, after)
+    for row, oe, slope in zip(rows, (bins.positive.sum() / expected[1:]).tolist(), slopes[1:], strict=True):
+        row |= {"oe_before": float(bins.positive.sum() / expected[0]), "oe": oe}
+        row |= {"slope_before": known(slopes[0]), "slope": known(slope)}
 
 
-def _interval(window: _Window, mapped: tuple[Array, Array | None], name: str) -> tuple[float | None, float | None, str]:
-    """Return the 95% interval of the change in loss per event: jackknife over entity shards, else over single events.
+def _slopes(window: _Window, maps: Sequence[Map], after: dict[str, Array]) -> list[float]:
+    """Return the slopes of the scores as they are, and after each map: a straight one divides them."""
+    bent = [found.method for found in maps if found.slope is None]
+    lines = np.array([window.bins.x, *(logit(after[method]) for method in bent)])
+    before, *others = logistic.cox(window.bins.positive, window.bins.n, lines).slope.tolist()
+    found = dict(zip(bent, others, strict=True))
+    return [before, *(found[one.method] if one.slope is None else before / one.slope for one in maps)]
 
-    `mapped` is what a map makes of the scores of the window, and of those by shard.
+
+class _Changed(NamedTuple):
+    """Changes in loss per event [method] with their 95% intervals, and how these were found."""
+
+    value: Array
+    low: Array
+    high: Array
+    how: str
+
+
+def _changed(window: _Window, mapped: tuple[Array, Array | None], name: str) -> _Changed:
+    """Return by how much maps change a loss: intervals by jackknife over entity shards, else over single events.
+
+    `mapped` is what each map makes of the scores of the window [..., bin], and of those by shard [..., shard, bin].
     """
     (after, by_shard), bins = mapped, window.bins
-    full = float(window.labels.change(after, name).sum() / bins.n.sum())
-    spread, how = _by_shard(window, by_shard, name, full)
-    if not np.isfinite(spread.se) and bins.weighed:
-        return None, None, "none: weighed labels in too few shards"
-    if not np.isfinite(spread.se):
+    change = window.labels.change(after, name).sum(axis=-1) / bins.n.sum()
+    spread, how = _by_shard(window, by_shard, name, change)
+    if not np.isfinite(spread.se).all() and bins.weighed:
+        unknown = np.full(np.shape(change), np.nan)
+        return _Changed(change, unknown, unknown, "none: weighed labels in too few shards")
+    if not np.isfinite(spread.se).all():
         used = bins.n > 0
         positive, n, one = bins.positive[used], bins.n[used], np.ones(int(used.sum()))
-        if_bad, if_good = (_labels(hit, one, bins.x[used]).change(after[used], name) for hit in (one, 0 * one))
-        squares = (positive * if_bad**2 + (n - positive) * if_good**2).sum() / n.sum()
-        spread = intervals.Spread(np.sqrt(max(squares - full**2, 0.0) / bins.n.sum()), np.array(np.inf))
+        alone = (_labels(hit, one, window.labels.score[used]) for hit in (one, 0 * one))
+        if_bad, if_good = (each.change(after[..., used], name) for each in alone)
+        squares = (positive * if_bad**2 + (n - positive) * if_good**2).sum(axis=-1)
+        spread = intervals.Spread(np.sqrt(np.maximum(squares / n.sum() - change**2, 0.0) / n.sum()), np.array(np.inf))
         how = "single events (assumes that they are independent)"
-    low, high = intervals.interval(full, spread.se, spread.df)
-    return known(float(low)), known(float(high)), how
+    return _Changed(change, *intervals.interval(change, spread.se, spread.df), how)
 
 
-def _by_shard(window: _Window, after: Array | None, name: str, full: float) -> tuple[intervals.Spread, str]:
-    """Return the jackknife's spread over the judging windows; NaN where shards have no bins."""
+def _by_shard(window: _Window, after: Array | None, name: str, change: Array) -> tuple[intervals.Spread, str]:
+    """Return the jackknife's spreads over the judging windows; NaN where shards have no bins."""
     if window.shards is None or after is None:
         return intervals.Spread(np.array(np.nan), np.array(np.nan)), ""
     moved, events = window.shards.change(after, name).sum(axis=-1), window.shards.n.sum(axis=-1)
-    left = ratio(moved.sum() - moved, events.sum() - events)
+    left = ratio(moved.sum(axis=-1, keepdims=True) - moved, events.sum() - events)
     how = "shard jackknife, t" + ("" if window.clustered else " (assumes independent events)")
-    return intervals.jackknife(full, left, events > 0), how
+    return intervals.jackknife(change, left, events > 0), how
 
 
 def told(found: Map) -> str:
@@ -264,13 +281,16 @@ def _warnings(tried: Tried, plateaus: list[Row]) -> list[str]:
 def _plateaus(bins: Bins, found: Map | None) -> list[Row]:
     """Return the ranges of scores that become equal, the one with most events first."""
     flats = stats.plateaus(found) if found else []
+    if not flats:
+        return []
     used = bins.events > 0
-    sums, score = np.cumsum([0, *bins.events[used]]), expit(bins.x[used])
+    sums, score = np.append(0.0, np.cumsum(bins.events[used])), expit(bins.x[used])
     first = np.searchsorted(score, [flat.low for flat in flats])
     behind = np.searchsorted(score, [flat.high for flat in flats], side="right")
+    n = sums[behind] - sums[first]
     rows = [
-        {"low": flat.low, "high": flat.high, "probability": flat.probability, "n": int(n), "share": float(n / sums[-1])}
-        for flat, n, many in zip(flats, sums[behind] - sums[first], behind - first, strict=True)
+        flat._asdict() | {"n": int(events), "share": share}
+        for flat, many, events, share in zip(flats, behind - first, n.tolist(), (n / sums[-1]).tolist(), strict=True)
         if many > 1
     ]
     return sorted(rows, key=lambda row: -row["n"])
@@ -284,31 +304,24 @@ def _chart(view: View, tried: Tried, fit: Fit) -> Chart:
     told += f" before and after a map fitted on {_span(chosen.fit)} · {view.place}"
     caption = replace(view.caption(n), evidence=told, sql=view.sql("score", *split_of(chosen.dim)))
     if fit.map is None or not 0 < bins.positive.sum() < n:
-        why = fit.reason or "the window that judges has labels of one class only"
+        why = fit.reason or ONE_CLASS
         return recalibrated({}, [], [], caption, why=f"There is no map to show: {why}.")
-    positive, events, before = bins.positive[used], bins.n[used], expit(bins.x[used])
+    positive, events, mapped = bins.positive[used], bins.n[used], tried.after[fit.map.method]
     # Scores that have become equal are one score.
-    after, place = np.unique(fit.map(before), return_inverse=True)
+    after, place = np.unique(mapped[used], return_inverse=True)
     pooled, of = np.bincount(place, events), np.bincount(place, positive)
     group = np.floor(BAND_PER_UNIT * logit(after)).astype(np.int64)
-    curves = {VERSIONS[0]: steps(positive, events, before), VERSIONS[1]: steps(of, pooled, after)}
-    return recalibrated(curves, band_rows(pooled, after, group), _strip(bins, fit.map), caption)
+    curves = {VERSIONS[0]: steps(positive, events, expit(bins.x[used])), VERSIONS[1]: steps(of, pooled, after)}
+    return recalibrated(curves, band_rows(pooled, after, group), _strip(bins, mapped), caption)
 
 
-def _strip(bins: Bins, found: Map) -> list[Row]:
+def _strip(bins: Bins, mapped: Array) -> list[Row]:
     """Return where all events are before and after, in shares per 1/4 of log-odds."""
     used = bins.events > 0
-    weight, before = bins.events[used], bins.x[used]
-    places = [np.floor(STRIP * x).astype(np.int64) for x in (before, logit(found(expit(before))))]
+    weight, odds = bins.events[used], (bins.x[used], logit(mapped[used]))
+    places = [np.floor(STRIP * x).astype(np.int64) for x in odds]
     first, last = min(p.min() for p in places), max(p.max() for p in places)
     shares = [np.bincount(p - first, weight, last - first + 1) / weight.sum() for p in places]
     edges = expit(np.arange(first, last + 2) / STRIP)
-    return [
-        {
-            "low": float(edges[k]),
-            "high": float(edges[k + 1]),
-            VERSIONS[0]: float(shares[0][k]),
-            VERSIONS[1]: float(shares[1][k]),
-        }
-        for k in range(last - first + 1)
-    ]
+    columns = (column.tolist() for column in (edges[:-1], edges[1:], *shares))
+    return [dict(zip(("low", "high", *VERSIONS), row, strict=True)) for row in zip(*columns, strict=True)]

@@ -9,6 +9,7 @@ import numpy as np
 from release_core.charts.reliability import reliability
 from release_core.release import VERSIONS
 from release_core.stats import corp
+from release_core.stats.arrays import ratio
 from release_core.views.score_drift import shown_bins
 from release_core.views.view import TINY, known
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 LEAST_POSITIVES = 10
 SEED = 20050930
 RESAMPLES = 99
-STEP = ("low", "high", "rate", "n", "positives")
 # The band is drawn on steps of so many per unit of log-odds: 8 look the same as 64 and take a tenth of the time.
 BAND_PER_UNIT = 8
 POINTS = "Scores are points, for which no probability is declared: calibration is not known."
@@ -60,9 +60,13 @@ def unknown(view: View, cells: Cells) -> str:
 
 def labelled(cells: Cells, number: int) -> tuple[Array, Array, Array]:
     """Return positives, labelled events and their mean risk per bin of one version; NaN in empty bins."""
-    positive, n = cells.whole.positive[0, number], (cells.whole.positive + cells.whole.negative)[0, number]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return positive, n, cells.whole.labelled_score[0, number] / n
+    n, score = cells.once("labelled", lambda: _labelled(cells))
+    return cells.whole.positive[0, number], n[number], score[number]
+
+
+def _labelled(cells: Cells) -> tuple[Array, Array]:
+    n = (cells.whole.positive + cells.whole.negative)[0]
+    return n, ratio(cells.whole.labelled_score[0], n)
 
 
 def steps(positive: Array, n: Array, score: Array) -> list[Row]:
@@ -73,7 +77,10 @@ def steps(positive: Array, n: Array, score: Array) -> list[Row]:
     first, last = filled[starts], filled[np.append(starts[1:], len(filled)) - 1]
     sums = (np.add.reduceat(counts[filled], starts).astype(np.int64) for counts in (n, positive))
     columns = (part.tolist() for part in (score[first], score[last], fitted[first], *sums))
-    return [dict(zip(STEP, step, strict=True)) for step in zip(*columns, strict=True)]
+    return [
+        {"low": low, "high": high, "rate": rate, "n": events, "positives": positives}
+        for low, high, rate, events, positives in zip(*columns, strict=True)
+    ]
 
 
 def band_rows(n: Array, score: Array, group: Array) -> list[Row]:
@@ -82,16 +89,14 @@ def band_rows(n: Array, score: Array, group: Array) -> list[Row]:
     events, sums = np.add.reduceat(n, starts), np.add.reduceat(np.where(n > 0, n * score, 0.0), starts)
     keep = events > 0
     mean = sums[keep] / events[keep]
-    lows, highs = corp.consistency_curve(events[keep], mean, seed=SEED, resamples=RESAMPLES)
-    return [
-        {"score": float(at), "low": known(float(low)), "high": known(float(high))}
-        for at, low, high in zip(mean, lows, highs, strict=True)
-    ]
+    limits = corp.consistency_curve(events[keep], mean, seed=SEED, resamples=RESAMPLES)
+    columns = (mean.tolist(), *([known(end) for end in side.tolist()] for side in limits))
+    return [{"score": at, "low": low, "high": high} for at, low, high in zip(*columns, strict=True)]
 
 
 def _strip(view: View, cells: Cells) -> list[Row]:
     """Return the histogram on the axis of risk, which runs against the score where a higher score is safer."""
-    rows = [{key: row[key] for key in ("low", "high", *VERSIONS)} for row in shown_bins(view, cells)]
+    rows = shown_bins(view, cells)
     if view.release.scale.riskier == "higher":
         return rows
     turned = [row | {"low": max(1 - row["high"], TINY), "high": 1 - row["low"]} for row in rows]

@@ -193,7 +193,8 @@ def advised(view: View, dim: str, fit: str) -> str:
 def binned(view: View, dim: str, names: Sequence[str]) -> Bins:
     """Return the bins of the windows of these names; by when labels were known: what was known then, or since (none: all)."""
     if dim != KNOWN:
-        return _bins(_sums(within(view, dim, names)))
+        # The cells of all windows at once: those that fit and those that judge are sums over some of them.
+        return _bins(_sums(view.cells(dim), dim, names))
     name, every = (*names, "")[0], view.cells()
     if not name:
         return _bins(_sums(every))
@@ -216,9 +217,10 @@ def sums_of(tally: Tally, *, weighted: bool, names: Sequence[str] = SUMS) -> dic
     return dict.fromkeys(EXCESS, np.zeros_like(found["positive"])) | found
 
 
-def _sums(cells: Cells) -> dict[str, Array]:
-    """Return the sums [B] of the candidate's bins; 0 without events."""
-    return {name: part.sum(axis=0) for name, part in sums_of(cells.whole, weighted=cells.weighted).items()}
+def _sums(cells: Cells, dim: str = "", names: Sequence[str] = ()) -> dict[str, Array]:
+    """Return the sums [B] of the candidate's bins, with a dimension over its values of these names; 0 without events."""
+    places = [place for place, segment in enumerate(cells.segments) if not dim or segment[dim] in names]
+    return {name: part[places].sum(axis=0) for name, part in sums_of(cells.whole, weighted=cells.weighted).items()}
 
 
 def _since(then: Cells, now: Cells) -> Bins:
