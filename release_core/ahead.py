@@ -1,20 +1,24 @@
-"""Open releases in, their as-of steps judged and their cells read before anybody asks, a little at a time.
+"""Open releases in, their as-of steps judged, their cells read and pages' first questions asked before anybody asks, a little at a time.
 
 Judged is one stage at one step at a time, the latest steps first. With a large log it is reading that takes a first visit
 seconds: once the latest step is judged what pages first ask for is read, then the slices for a search and the cells by two
-dimensions.
+dimensions. In the end it is asked itself.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+from contextlib import suppress
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 from release_core import course, library, memory
 from release_core.cube import REPLAY_SET, WINDOW
 from release_core.cube.moves import MOST_BYTES
+from release_core.errors import ReleaseReviewError
+from release_core.views import first
+from release_core.views.view import View
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,7 +68,18 @@ def everything(opened: library.Opened) -> Iterator[None]:
         yield
     for stage in stages:
         yield from _cells(opened, stage, _deep(stage, dims))
+    for stage in stages:
+        yield from _answers(View(opened, stage, opened.cube.steps[-1]))
     memory.settle()
+
+
+def _answers(view: View) -> Iterator[None]:
+    """Answer what pages first ask of a view; pause after each question."""
+    for question in first.questions(view):
+        # What has no answer is told to whoever asks.
+        with suppress(ReleaseReviewError):
+            question()
+        yield
 
 
 def _cells(opened: library.Opened, stage: Stage, asked: list[Table]) -> Iterator[None]:

@@ -6,7 +6,9 @@ import pytest
 
 from release_core import ahead, library
 from release_core.cube import slices
+from release_core.errors import Problem, ReleaseReviewError
 from release_core.store import Store
+from release_core.views import first
 from release_core.views.view import View
 from tests import factory, lived
 from tests.bench import interactions
@@ -42,6 +44,56 @@ def reads(opened, monkeypatch):
 def test_a_search_for_slices_finds_their_sums_added_up(opened, reads):
     for stage in opened.cube.stages():
         assert opened.cube.searched(stage, None)._marks.cache_info().currsize == len(slices.UNITS)
+
+
+ODD = {
+    "unlabelled": lambda log: (log, None, {}),
+    "three events": lambda log: (log.head(3), factory.outcomes(log.head(3)), {}),
+    "one class": lambda log: (log, factory.outcomes(log.assign(bad=False)), {}),
+    "no dimension": lambda log: (log.drop(columns=list(factory.DIMS)), factory.outcomes(log), {"segments": {"dims": []}}),
+    "one dimension": lambda log: (log, factory.outcomes(log), {"segments": {"dims": ["market"]}}),
+    "points": lambda log: (
+        log.assign(**{f"{side}_score": 1000 * log[f"{side}_score"] for side in ("baseline", "candidate")}),
+        factory.outcomes(log),
+        {"score": {"scale": "points", "min": 0, "max": 1000}, "thresholds": {"t1": {"default": {"review": 300}}}},
+    ),
+    "live": lambda _: (live := lived.decisions(900), lived.outcomes(live), {"stage": [{"name": "canary", "shares": [0.3, 0.5]}]}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_what_pages_first_ask_is_answered_or_said_to_have_no_answer_whatever_the_log(odd, tmp_path):
+    log, told, changes = ODD[odd](factory.decisions(600, seed=3))
+    one = factory.opened(factory.write(tmp_path / "r", log, told, **changes))
+    asked, refused = 0, 0
+    for stage in one.cube.stages():
+        for question in first.questions(View(one, stage, one.cube.steps[-1])):
+            asked += 1
+            try:
+                question()
+            except ReleaseReviewError:
+                refused += 1
+    # Most can be answered of any log.
+    assert asked > 40
+    assert refused <= asked / 3
+    assert all(True for _ in ahead.everything(one))
+
+
+def test_in_the_end_pages_questions_are_asked_of_the_latest_step_of_every_stage_also_those_without_an_answer(
+    opened, monkeypatch
+):
+    asked = []
+
+    def refused():
+        asked.append("refused")
+        raise ReleaseReviewError(Problem("a page", "nothing", "something", "Wait."))
+
+    monkeypatch.setattr(
+        first, "questions", lambda view: [refused, lambda: asked.append((view.stage, view.step, view.where))]
+    )
+    assert all(True for _ in ahead.everything(opened))
+    stages, last = opened.cube.stages()[::-1], opened.cube.steps[-1]
+    assert asked == [one for stage in stages for one in ("refused", (stage, last, ()))]
 
 
 @pytest.mark.parametrize("dim", ["", *DIMS])

@@ -108,7 +108,7 @@ def deep(rng: np.random.Generator, runs: int, metric: str, side: int, n: int) ->
 
 def _row(metric: str, side: int, n: int) -> tuple[str, str, float, int, Simulation]:
     name = f"{METRICS[metric].title} of two dimensions{', difference' * (side == 2)}"
-    return name, f"{n // 600} bad a segment", 0.95, 200, lambda rng, runs: deep(rng, runs, metric, side, n)
+    return name, f"{n // 600} bad a segment", 0.95, 100, lambda rng, runs: deep(rng, runs, metric, side, n)
 
 
 TABLE = tuple(_row(metric, side, n) for metric in TRUTHS for side in (1, 2) for n in (24_000, 60_000))
