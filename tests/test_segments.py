@@ -114,6 +114,14 @@ def test_a_provable_margin_is_what_its_formula_says_and_needed_events_come_from_
     assert row["needed"] == np.ceil(more)
 
 
+def test_the_provable_margin_of_an_auc_is_no_smaller_than_what_unseen_events_may_hide(view):
+    rows = segments.segments(view, "auc", ("market",)).rows
+    for row in rows:
+        fewest = min(row["positives"], row["n"] - row["positives"])
+        hidden = (1 - 0.05 ** (1 / fewest)) * min(row["baseline"], row["candidate"])
+        assert row["provable"] > hidden > 0
+
+
 def test_a_filter_searches_within_it(view):
     inner = View(view.opened, view.stage, view.step, (("market", "DE"),))
     found = slices.searched(inner, "recall")

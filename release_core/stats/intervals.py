@@ -208,14 +208,18 @@ def events_needed(n: ArrayLike, estimate: ArrayLike, se: ArrayLike, margin: Arra
     return only(np.maximum(np.ceil(floats(n) * factor), 0.0), room > 0)
 
 
-def minimum_provable_margin(se: ArrayLike, alpha: float = 0.05, power: float = 0.8) -> Array:
+def minimum_provable_margin(
+    se: ArrayLike, alpha: float = 0.05, power: float = 0.8, reach: ArrayLike | None = None
+) -> Array:
     """Return the smallest margin that a harmless change would be proven to keep: (z_(1-alpha) + z_power) x SE.
+
+    `reach` is how far the one-sided bound lies from the value, where that is not z_(1-alpha) x SE.
 
     >>> minimum_provable_margin(0.01).round(4).item()
     0.0249
     """
-    factor: float = ndtri(1 - alpha) + ndtri(power)
-    return factor * floats(se)
+    bound = ndtri(1 - alpha) * floats(se) if reach is None else floats(reach)
+    return bound + ndtri(power) * floats(se)
 
 
 def effective_size(sum_weight: ArrayLike, sum_weight_squared: ArrayLike) -> Array:

@@ -168,7 +168,8 @@ def _together(metric: Metric, cells: Cells) -> tuple[list[Row], list[str]]:
         else np.full(len(se), np.nan)
     )
     flags = multiplicity.benjamini_hochberg(p, FALSE_LEADS)
-    provable = intervals.minimum_provable_margin(se)
+    ends = [bound[:, -1] for bound in one.bounds(0.95, sides=1)]
+    provable = intervals.minimum_provable_margin(se, reach=np.fmax(ends[1] - value, value - ends[0]))
     rows = [
         {
             "shrunken": finite(pooled.value[n]),
