@@ -219,11 +219,13 @@ def _regression(positives: Array, events: Array, terms: Array) -> tuple[float, .
     Newton steps on standardised terms, halved where they would do harm. They begin at the better of the scores as they are
     (all slopes 1) and one and the same rate.
     """
-    centre = np.average(terms, axis=1, weights=events)
-    spread = np.sqrt(np.average((terms - centre[:, None]) ** 2, axis=1, weights=events))
+    share = events / events.sum()
+    centre = terms @ share
+    apart = terms - centre[:, None]
+    spread = np.sqrt(apart**2 @ share)
     if not (spread > 0).all():
         return None
-    design = np.vstack([np.ones(len(events)), (terms - centre[:, None]) / spread[:, None]])
+    design = np.vstack([np.ones(len(events)), apart / spread[:, None]])
     flat = np.zeros(len(design))
     flat[0] = logit(positives.sum() / events.sum())
     given = np.array([centre.sum(), *spread])
@@ -241,10 +243,10 @@ def _maximum(positives: Array, events: Array, design: Array, line: Array) -> Arr
         hessian = (design * (events * vary)) @ design.T
         if not np.isfinite(hessian).all():
             return None
-        curved = np.linalg.eigvalsh(hessian)
+        curved, axes = np.linalg.eigh(hessian)
         if curved[0] <= np.finfo(float).eps * curved[-1]:
             return None
-        step = np.linalg.solve(hessian, design @ (positives - events * p))
+        step = axes @ ((design @ (positives - events * p)) @ axes / curved)
         found, p, vary = _likelihood(positives, events, (line + step) @ design)
         while found - best < -1e-12 * abs(best):
             step = step / 2

@@ -68,7 +68,8 @@ def dims(view: View) -> list[str]:
     Within two dimensions by when labels became known, in place of calendar windows.
     """
     found = [KNOWN if _deep(view) else WINDOW]
-    if REPLAY_SET not in dict(view.where) and len(labelled_windows(view, REPLAY_SET)) > 1:
+    sets = () if REPLAY_SET in dict(view.where) else view.opened.cube.values(REPLAY_SET)
+    if sets and len(labelled_windows(view, REPLAY_SET)) > 1:
         found.append(REPLAY_SET)
     return found if view.release.scale.name == "probability" else []
 
