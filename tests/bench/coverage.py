@@ -1,7 +1,7 @@
 """How often each interval holds the truth: `python tests/bench/coverage.py [RUNS]` prints claimed, found, error of simulation.
 
 Every row draws data with known truth, asks the product for its interval, and counts. RUNS scales all rows (1 is the
-full table, about six minutes). The error is one standard error of the share that was found. Rows of what the pages show
+full table, about ten minutes). The error is one standard error of the share that was found. Rows of what the pages show
 are in `page_coverage.py` and `deep_coverage.py`.
 """
 

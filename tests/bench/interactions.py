@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     Work = Callable[[View], object]
 
 GOAL = 50.0
-TIMES = 3
+TIMES = 5
 COLUMNS = ("first", "as-of", "1st filter", "filter", "click", "again")
 
 
