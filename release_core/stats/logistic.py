@@ -197,8 +197,11 @@ def _sigmoid(eta: Array) -> tuple[Array, Array, Array]:
     """Return p = 1 / (1 + exp(-eta)), 1 - p and ln(1 + exp(eta)) from one exponential."""
     odds = np.exp(np.minimum(eta, _MOST))
     whole = 1 + odds
-    other = 1 / whole
-    return odds * other, other, np.log(whole)
+    other, softplus = 1 / whole, np.log(whole)
+    if eta.max(initial=0.0) > _MOST:
+        # Else a step too far would seem to fit better the farther it goes.
+        softplus += np.maximum(eta - _MOST, 0.0)
+    return odds * other, other, softplus
 
 
 def _log_likelihood(bins: _Bins, eta: Array) -> Array:

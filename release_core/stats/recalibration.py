@@ -263,4 +263,6 @@ def _likelihood(positives: Array, events: Array, eta: Array) -> tuple[float, Arr
     """Return the log-likelihood at these log-odds, the probabilities p that they are, and p (1 - p)."""
     odds = np.exp(np.minimum(eta, _MOST))
     p = odds / (1 + odds)
-    return float(positives @ eta - events @ np.log(1 + odds)), p, p / (1 + odds)
+    # Beyond it ln(1 + odds) goes on as the log-odds do; else a step too far would seem to fit better the farther it goes.
+    softplus = np.log(1 + odds) + np.maximum(eta - _MOST, 0.0)
+    return float(positives @ eta - events @ softplus), p, p / (1 + odds)
