@@ -1,6 +1,6 @@
 """The table of metrics: one row each, with its unit, direction, definition, source and function.
 
-Adding a metric is one row here (and, if it is new in kind, one function in values.py, of bins one of the same name in errors.py).
+Adding a metric is one row here (and one function in values.py if it is new in kind, and of bins one in errors.py).
 """
 
 from __future__ import annotations
@@ -115,12 +115,11 @@ def _rate(name: str, title: str, better: str, actions: tuple[int, ...], populati
     )
 
 
-def _ranking(name: str, title: str, value: Value, better: str, words: str, source: str) -> Metric:
-    error: Value = getattr(errors, name)
-    return Metric(name, title, "quality", "score", better, words, source, value, v.labelled, labels=True, error=error)
+def _ranking(name: str, title: str, value: Value, error: Value, words: str, source: str) -> Metric:
+    return Metric(name, title, "quality", "score", "higher", words, source, value, v.labelled, labels=True, error=error)
 
 
-def _calibration(name: str, title: str, value: Value, words: str, source: str) -> Metric:
+def _calibration(name: str, title: str, value: Value, words: str, source: str, error: Value | None = None) -> Metric:
     return Metric(
         name,
         title,
@@ -133,12 +132,12 @@ def _calibration(name: str, title: str, value: Value, words: str, source: str) -
         v.labelled,
         labels=True,
         probability=True,
-        error=getattr(errors, name, None),
+        error=error,
         limits=UP if name == "oe_ratio" else NO_LIMIT,
     )
 
 
-def _loss(name: str, title: str, value: Value, words: str, source: str) -> Metric:
+def _loss(name: str, title: str, value: Value, words: str, source: str, error: Value | None = None) -> Metric:
     return Metric(
         name,
         title,
@@ -151,12 +150,20 @@ def _loss(name: str, title: str, value: Value, words: str, source: str) -> Metri
         v.labelled,
         labels=True,
         probability=True,
-        error=getattr(errors, name, None),
+        error=error,
         limits=UP,
     )
 
 
-def _compared(name: str, title: str, value: Value, words: str, source: str, limits: tuple[float, float]) -> Metric:
+def _compared(
+    name: str,
+    title: str,
+    value: Value,
+    words: str,
+    source: str,
+    limits: tuple[float, float],
+    error: Value | None = None,
+) -> Metric:
     base = SHARED.get(name, lambda tally: v.events(tally)[..., 0])
     unit = "share" if name in SHARED else "number"
     return Metric(
@@ -170,7 +177,7 @@ def _compared(name: str, title: str, value: Value, words: str, source: str, limi
         value,
         base,
         compared=True,
-        error=getattr(errors, name, None),
+        error=error,
         limits=limits,
         idle=IDLE.get(name, ""),
     )
@@ -220,13 +227,13 @@ ROWS = (
         "mean_score", "Mean score", "calibration", "score", "", "Mean score of all events, labelled or not.", SUMS,
         v.mean_score, v.events, probability=True,
     ),
-    _ranking("auc", "AUC", v.auc, "higher",
+    _ranking("auc", "AUC", v.auc, errors.auc,
              "Chance that a positive scores above a negative, ties counting half. The interval allows for positives that score below every "
              "negative, that of a difference for such that one version alone puts there (unless both are one model that ranks all events "
              "alike): of a kind that is 3 in n, n events may show none.", f"Mann-Whitney {BINS}, b1"),
-    _ranking("average_precision", "Average precision", v.average_precision, "higher",
+    _ranking("average_precision", "Average precision", v.average_precision, errors.average_precision,
              "Precision averaged over the positives in the order of their scores.", f"step rule {BINS}, b2"),
-    _ranking("ks_separation", "KS separation", v.ks_separation, "higher",
+    _ranking("ks_separation", "KS separation", v.ks_separation, errors.ks_separation,
              "Largest gap between recall and false-positive rate over all cutoffs.", f"{BINS}, b4"),
     _loss("brier", "Brier score", v.brier, "Mean of (score - label) squared over labelled events.", SUMS),
     _loss("log_loss", "Log loss", v.log_loss, "Mean of -ln(probability given to what happened), in nats.", SUMS),
@@ -234,15 +241,17 @@ ROWS = (
                  "METHODS a3"),
     _calibration("calibration_intercept", "Calibration intercept", v.calibration_intercept,
                  "Log-odds by which all scores must move so that expected equals observed, slope fixed at 1; 0 is right.",
-                 "logistic regression with offset (METHODS a3)"),
+                 "logistic regression with offset (METHODS a3)", errors.calibration_intercept),
     _calibration("cox_intercept", "Cox intercept", v.cox_intercept,
-                 "Intercept of the logistic regression of the label on the score's log-odds; 0 is right.", "Cox 1958 (a4)"),
+                 "Intercept of the logistic regression of the label on the score's log-odds; 0 is right.", "Cox 1958 (a4)",
+                 errors.cox_intercept),
     _calibration("calibration_slope", "Calibration slope", v.calibration_slope,
-                 "Slope of the same regression; below 1 the scores are too extreme, above 1 too timid.", "Cox 1958 (a4)"),
+                 "Slope of the same regression; below 1 the scores are too extreme, above 1 too timid.", "Cox 1958 (a4)",
+                 errors.calibration_slope),
     _loss("mcb_log_loss", "Miscalibration, log loss", v.mcb_log_loss,
-          "How much log loss isotonic recalibration would remove, in nats.", "CORP (Dimitriadis et al. 2021, a1)"),
+          "How much log loss isotonic recalibration would remove, in nats.", "CORP (Dimitriadis et al. 2021, a1)", errors.mcb_log_loss),
     _loss("mcb_brier", "Miscalibration, Brier", v.mcb_brier,
-          "How much Brier score isotonic recalibration would remove.", "CORP (Dimitriadis et al. 2021, a1)"),
+          "How much Brier score isotonic recalibration would remove.", "CORP (Dimitriadis et al. 2021, a1)", errors.mcb_brier),
     _precision("precision", "Precision", ALERT, "Positive alerts / labelled alerts; an alert is any action but approve."),
     _rate("recall", "Recall", "higher", ALERT, POSITIVE, "Positive alerts / positives."),
     _rate("fpr", "False-positive rate", "lower", ALERT, NEGATIVE, "Negative alerts / negatives."),
@@ -260,8 +269,9 @@ ROWS = (
     _compared("explained_share", "Explained disagreement", v.explained_share,
               "Disagreements with a reason code on every side that does more than approve / disagreements.", "counts", (0.0, 1.0)),
     _compared("psi", "PSI", v.psi, "Population stability index, candidate against baseline, in fixed groups at tenths of the baseline, "
-              "counts + 0.5.", "METHODS c1", UP),
-    _compared("ks_drift", "KS drift", v.ks_drift, "Largest gap between the two score distributions.", "METHODS c2", (0.0, 1.0)),
+              "counts + 0.5.", "METHODS c1", UP, errors.psi),
+    _compared("ks_drift", "KS drift", v.ks_drift, "Largest gap between the two score distributions.", "METHODS c2", (0.0, 1.0),
+              errors.ks_drift),
 )  # fmt: skip
 METRICS = {metric.name: metric for metric in ROWS}
 

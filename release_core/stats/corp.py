@@ -85,7 +85,8 @@ def overfit(pos: ArrayLike, n: ArrayLike) -> tuple[Array, Array]:
     """Return how much of the miscalibration, at most, is the recalibration's fit to the very labels: in Brier score and in nats.
 
     Each of K pooled blocks fits one rate r: half a chi-square of K over n in nats, its r (1 - r) over n in Brier score. Twice the
-    chi-square's deviation is added. By simulation (tests/bench/deep_coverage.py); 0 without events.
+    chi-square's deviation is added (Meyer and Woodroofe 2000 count blocks as degrees of freedom). By simulation
+    (tests/bench/deep_coverage.py); [...] each, 0 without events.
 
     >>> [round(part.item(), 4) for part in overfit([1, 3], [4, 4])]
     [0.1406, 0.375]

@@ -75,6 +75,21 @@ def cox(pos: ArrayLike, n: ArrayLike, log_odds: ArrayLike) -> Line:
     return Line(*(part.reshape(shape) for part in _lines(bins, shape[-1] if shape else 1)))
 
 
+def sigmoid(log_odds: Array) -> tuple[Array, Array, Array]:
+    """Return p = 1 / (1 + exp(-x)), 1 - p and ln(1 + exp(x)) [...] of log-odds x [...], from one exponential.
+
+    >>> [part.item() for part in sigmoid(np.array(0.0))][:2]
+    [0.5, 0.5]
+    """
+    odds = np.exp(np.minimum(log_odds, _MOST))
+    whole = 1 + odds
+    other, softplus = 1 / whole, np.log(whole)
+    if log_odds.max(initial=0.0) > _MOST:
+        # Else a step too far would seem to fit better the farther it goes.
+        softplus += np.maximum(log_odds - _MOST, 0.0)
+    return odds * other, other, softplus
+
+
 def _flat(pos: ArrayLike, n: ArrayLike, log_odds: ArrayLike) -> tuple[_Bins, tuple[int, ...]]:
     arrays = np.broadcast_arrays(floats(pos), floats(n), floats(log_odds))
     shape = arrays[0].shape[:-1]
@@ -97,7 +112,7 @@ def _solve_shift(bins: _Bins) -> tuple[Array, Array]:
             break
         these = _these(active, observed.size)
         here, left = a[these], bins.rows(these)
-        p, other, _ = _sigmoid(left.x + here[:, None])
+        p, other, _ = sigmoid(left.x + here[:, None])
         expected = left.n * p
         excess = expected.sum(axis=-1) - observed[these]
         information[these] = np.vecdot(expected, other)
@@ -179,7 +194,7 @@ def _solve_line(bins: _Bins, start: Array) -> Array:
 def _newton(bins: _Bins, line: Array) -> tuple[Array, Array]:
     """Return [5, rows], `line` with the variances of intercept and slope and its log-likelihood; and the next step."""
     eta = line[0, :, None] + line[1, :, None] * bins.x
-    p, other, softplus = _sigmoid(eta)
+    p, other, softplus = sigmoid(eta)
     expected = bins.n * p
     residual, weight = bins.pos - expected, expected * other
     g0, g1 = residual.sum(axis=-1), np.vecdot(residual, bins.x)
@@ -193,17 +208,6 @@ def _newton(bins: _Bins, line: Array) -> tuple[Array, Array]:
     return np.array([*line, v0 + centre**2 * v1, v1, fit]), step
 
 
-def _sigmoid(eta: Array) -> tuple[Array, Array, Array]:
-    """Return p = 1 / (1 + exp(-eta)), 1 - p and ln(1 + exp(eta)) from one exponential."""
-    odds = np.exp(np.minimum(eta, _MOST))
-    whole = 1 + odds
-    other, softplus = 1 / whole, np.log(whole)
-    if eta.max(initial=0.0) > _MOST:
-        # Else a step too far would seem to fit better the farther it goes.
-        softplus += np.maximum(eta - _MOST, 0.0)
-    return odds * other, other, softplus
-
-
 def _log_likelihood(bins: _Bins, eta: Array) -> Array:
-    terms = bins.pos * eta - bins.n * _sigmoid(eta)[2]
+    terms = bins.pos * eta - bins.n * sigmoid(eta)[2]
     return floats(terms.sum(axis=-1))

@@ -250,7 +250,15 @@ def ks_interval(
 
     The largest gap of a log is too large: it is where chance is kind. Its lower end is as far off as chance takes two
     distribution functions apart anywhere, sqrt(-ln(tail) / 2 x (1 / P + 1 / N)) (Smirnov 1939, Massart 1990), and at least
-    Wilson's (see `decisions.share_interval`), which is the upper end.
+    Wilson's (see `decisions.share_interval`), which is the upper end. NaN where a class is empty or the error is not known.
+
+    Args:
+        value: the KS separation [...].
+        se: its standard error.
+        classes: the positives P and the negatives N [...].
+        df: degrees of freedom of the error.
+        confidence: of both bounds together, or with one side of each.
+        sides: 2 or 1.
 
     >>> [bound.round(3).item() for bound in ks_interval(0.5, 0.07, (60, 3000))]
     [0.323, 0.632]

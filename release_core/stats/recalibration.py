@@ -29,8 +29,6 @@ _PER_UNIT = 64
 _STEPS = 60
 _LAST_STEP = 1e-9
 _FARTHEST = 1e3
-# Log-odds of which the exponential, and one more, is a number.
-_MOST = 700.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,8 +259,5 @@ def _maximum(positives: Array, events: Array, design: Array, line: Array) -> Arr
 
 def _likelihood(positives: Array, events: Array, eta: Array) -> tuple[float, Array, Array]:
     """Return the log-likelihood at these log-odds, the probabilities p that they are, and p (1 - p)."""
-    odds = np.exp(np.minimum(eta, _MOST))
-    p = odds / (1 + odds)
-    # Beyond it ln(1 + odds) goes on as the log-odds do; else a step too far would seem to fit better the farther it goes.
-    softplus = np.log(1 + odds) + np.maximum(eta - _MOST, 0.0)
-    return float(positives @ eta - events @ softplus), p, p / (1 + odds)
+    p, other, softplus = logistic.sigmoid(eta)
+    return float(positives @ eta - events @ softplus), p, p * other

@@ -24,7 +24,7 @@ Losses = Callable[[Array], tuple[Array, Array]]
 
 
 def share(value: ArrayLike, n: ArrayLike) -> Array:
-    """Return the standard error of a share of n events.
+    """Return the standard error [...] of a share of n events; NaN where n is 0.
 
     >>> share(0.5, 100).item()
     0.05
@@ -101,7 +101,10 @@ def mcb_log_loss(pos: ArrayLike, neg: ArrayLike, score: ArrayLike) -> Array:
 
 
 def psi(found: drift.Psi, reference: ArrayLike, current: ArrayLike) -> Array:
-    """Return the standard error of a population stability index, of so many events of two independent samples."""
+    """Return the standard error [...] of a population stability index, of so many events of two independent samples.
+
+    The groups are taken as fixed.
+    """
     before, now = found.reference, found.current
     log = np.log(ratio(now, before))
     squares = np.zeros(found.total.shape)

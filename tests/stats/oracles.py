@@ -81,6 +81,7 @@ ROWS = tuple(
         ("intervals", "design_effect effective_size", "closed forms", "intervals"),
         ("intervals", "events_needed minimum_provable_margin", "power in simulation", "intervals"),
         ("logistic", "calibration_intercept cox", "statsmodels: logistic regression", "logistic"),
+        ("logistic", "sigmoid", "scipy: expit; numpy: logaddexp", "logistic"),
         ("mix", "kitagawa simpson", "Berkeley admissions (published); parts add up", "mix"),
         ("mix", "breslow_day", "statsmodels: stratified tables", "mix"),
         ("multiplicity", "holm holm_levels benjamini_hochberg", "statsmodels; published example", "multiplicity"),

@@ -137,7 +137,7 @@ def test_no_bin_with_an_event_gives_no_line(rows):
 
 
 def test_log_odds_beyond_what_an_exponential_holds_are_chances_of_0_and_1():
-    p, other, softplus = logistic._sigmoid(np.array([-2000.0, -30.0, 0.0, 30.0, 2000.0]))
+    p, other, softplus = logistic.sigmoid(np.array([-2000.0, -30.0, 0.0, 30.0, 2000.0]))
     np.testing.assert_allclose(p, expit([-2000.0, -30.0, 0.0, 30.0, 2000.0]), rtol=1e-12)
     np.testing.assert_allclose(other, expit([2000.0, 30.0, 0.0, -30.0, -2000.0]), rtol=1e-12, atol=1e-300)
     np.testing.assert_allclose(softplus, np.logaddexp(0, [-2000.0, -30.0, 0.0, 30.0, 2000.0]), rtol=1e-12, atol=1e-12)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from scipy import stats as scipy_stats
+from scipy.special import expit
 
 from release_core.stats import recalibration
 from tests.stats.proofs import FIVE, NAN, NONE, ONE, ONE_CLASS, RARE, TIES, UNDEFINED, WEIGHTS, Between, Kind, Proof
@@ -33,6 +34,8 @@ SUMS = (
     Proof("arrays.ratio", NUMBERS, lambda f, v: f(2.0, v), _divided),
     Proof("arrays.or_zero", NUMBERS, lambda f, v: f(v), lambda v: np.array([0.0 if x != x else x for x in v])),  # noqa: PLR0124
     Proof("arrays.only", NUMBERS, lambda f, v: f(v, v > 0.4), lambda v: np.array([x if x > 0.4 else nan for x in v])),
+    Proof("logistic.sigmoid", NUMBERS, lambda f, v: f(20 * v - 10), lambda v: (
+        expit(20 * v - 10), expit(10 - 20 * v), np.logaddexp(0, 20 * v - 10))),
     Proof("arrays.below", NUMBERS, lambda f, v: f(v), lambda v: _beside(v, range)),
     Proof("arrays.above", NUMBERS, lambda f, v: f(v), lambda v: _beside(v, lambda k: range(k + 1, len(v)))),
     Proof("arrays.at_or_above", NUMBERS, lambda f, v: f(v), lambda v: np.append(
